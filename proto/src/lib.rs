@@ -1,0 +1,18 @@
+//! The wire contract of wsfcd.
+//!
+//! The protobuf files under `wsfc/v1` are the manual of the API; this crate is what is generated from them, the
+//! descriptor set that reflection and the JSON mapping need, and the documented [`reasons`] of errors.
+
+pub mod reasons;
+
+/// The messages and the clients of package `wsfc.v1`.
+#[expect(missing_docs, clippy::all, reason = "generated; the protobuf files carry the documentation")]
+pub mod v1 {
+    tonic::include_proto!("wsfc.v1");
+}
+
+/// The encoded `FileDescriptorSet` of package `wsfc.v1` with all its imports.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
+
+/// The domain of every `google.rpc.ErrorInfo` that the daemon sends.
+pub const ERROR_DOMAIN: &str = "wsfc.v1";

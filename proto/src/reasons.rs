@@ -1,0 +1,151 @@
+//! The reasons that errors carry in `google.rpc.ErrorInfo`, domain [`ERROR_DOMAIN`](crate::ERROR_DOMAIN).
+//!
+//! A reason never changes its meaning; texts may. Reasons that come from a native code are that code's symbolic name,
+//! for example `ERROR_CLUSTER_NODE_ALREADY_MEMBER`, with the number in the metadata key `win32_code` and the function
+//! in `function`.
+
+/// What a reason means and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reason {
+    /// The constant on the wire, in UPPER_SNAKE_CASE.
+    pub name: &'static str,
+    /// What happened.
+    pub meaning: &'static str,
+    /// What the caller does about it.
+    pub user_action: &'static str,
+    /// What the operator of the daemon does about it.
+    pub operator_action: &'static str,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident { meaning: $meaning:literal, user: $user:literal, operator: $operator:literal })*) => {
+        $(
+            $(#[$doc])*
+            #[doc = $meaning]
+            #[doc = ""]
+            #[doc = concat!("Caller: ", $user)]
+            #[doc = ""]
+            #[doc = concat!("Operator: ", $operator)]
+            pub const $name: &str = stringify!($name);
+        )*
+
+        /// Every reason of the daemon's own, in the order of this file.
+        pub const ALL: &[Reason] = &[
+            $(Reason { name: $name, meaning: $meaning, user_action: $user, operator_action: $operator },)*
+        ];
+    };
+}
+
+reasons! {
+    INVALID_FIELD {
+        meaning: "A field of the request is missing, malformed or out of range; BadRequest names each one.",
+        user: "Correct the named fields.",
+        operator: "Nothing."
+    }
+    PAGE_TOKEN_INVALID {
+        meaning: "The page token is not one that this daemon gave for these filters.",
+        user: "Start again with an empty page token.",
+        operator: "Nothing."
+    }
+    REQUEST_ID_REUSED {
+        meaning: "The request id was used for another request.",
+        user: "Make a new request id for a new request; metadata `operation_id` names the operation that the id belongs to.",
+        operator: "Nothing."
+    }
+    CLUSTER_BUSY {
+        meaning: "Another operation holds the cluster or one of the nodes, and the request asked not to wait.",
+        user: "Wait for the operation in metadata `operation_id`, or start without BUSY_POLICY_REFUSE.",
+        operator: "Nothing."
+    }
+    OPERATION_NOT_FOUND {
+        meaning: "There is no such operation, or it is older than the journal keeps.",
+        user: "Check the id and the daemon; ListOperations shows what there is.",
+        operator: "Raise `journal.keep_operations` if clients come back later than the journal remembers."
+    }
+    OPERATION_ENDED {
+        meaning: "The operation is in a final state and cannot be cancelled.",
+        user: "Nothing: the operation's outcome stands.",
+        operator: "Nothing."
+    }
+    SEQUENCE_IN_FUTURE {
+        meaning: "The sequence number is after the operation's last record.",
+        user: "Resume from metadata `last_sequence` or before.",
+        operator: "If a client is sure of its number, the journal was restored from an older copy."
+    }
+    COMPACTED {
+        meaning: "The records after that sequence number are no longer kept.",
+        user: "Read the operation with GetOperation and watch from metadata `oldest_sequence`; asking again is pointless.",
+        operator: "Nothing."
+    }
+    STORE_REPLACED {
+        meaning: "The sequence number belongs to another journal: the store of the daemon was replaced.",
+        user: "Forget what was seen, and list the operations again.",
+        operator: "Expected after a damaged store was set aside; the log of that start says where it is kept."
+    }
+    STORE_FAILED {
+        meaning: "The journal can no longer be written, so nothing new is accepted; reads go on.",
+        user: "Try again when the daemon is back.",
+        operator: "Read the log: free the disk or mend it, then start the daemon again."
+    }
+    RECORD_DAMAGED {
+        meaning: "A stored record fails its checksum and is not served.",
+        user: "Read the operation with GetOperation; the records from that one on cannot be had.",
+        operator: "The disk or the file is damaged: save the data folder and look at the disk."
+    }
+    SHUTTING_DOWN {
+        meaning: "The daemon is stopping.",
+        user: "Connect again after a moment and resume; operations go on or say what became of them.",
+        operator: "Nothing."
+    }
+    FUNCTION_UNAVAILABLE {
+        meaning: "The cluster API of the daemon's host lacks the function in metadata `function`.",
+        user: "Use a daemon on a newer Windows Server.",
+        operator: "Install the Failover Clustering feature, or upgrade Windows."
+    }
+    OPERATION_INTERRUPTED {
+        meaning: "The daemon ended while the call was running, and what came of it is not known from the call itself.",
+        user: "Read the outcome's inspection and suggested actions.",
+        operator: "Find out why the daemon ended."
+    }
+    CREDENTIALS_LOST {
+        meaning: "The operation was waiting with credentials when the daemon ended; credentials are never stored.",
+        user: "Start it again.",
+        operator: "Nothing."
+    }
+    OPERATION_CANCELLED {
+        meaning: "The operation was cancelled.",
+        user: "Nothing.",
+        operator: "Nothing."
+    }
+    SETUP_INCOMPLETE {
+        meaning: "The call returned success, and a look at the cluster afterwards does not bear it out.",
+        user: "Read the outcome's inspection and suggested actions.",
+        operator: "Read the cluster log of the nodes."
+    }
+    MESSAGE_TOO_LARGE {
+        meaning: "The request is larger than the daemon accepts.",
+        user: "Send a smaller request.",
+        operator: "Nothing."
+    }
+    INTERNAL {
+        meaning: "The daemon has a defect.",
+        user: "Report it with the request and the time.",
+        operator: "Report it with the log."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn reasons_are_unique_and_upper_snake_case() {
+        let mut names: Vec<_> = ALL.iter().map(|reason| reason.name).collect();
+        for name in &names {
+            assert!(name.chars().all(|c| c.is_ascii_uppercase() || c == '_'), "{name}");
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}
