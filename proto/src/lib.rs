@@ -6,7 +6,7 @@
 pub mod reasons;
 
 /// The messages and the clients of package `wsfc.v1`.
-#[expect(missing_docs, clippy::all, reason = "generated; the protobuf files carry the documentation")]
+#[expect(clippy::all, missing_docs, reason = "generated; the protobuf files carry the documentation")]
 pub mod v1 {
     tonic::include_proto!("wsfc.v1");
 }
@@ -16,3 +16,12 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 
 /// The domain of every `google.rpc.ErrorInfo` that the daemon sends.
 pub const ERROR_DOMAIN: &str = "wsfc.v1";
+
+impl std::fmt::Debug for v1::Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("user_name", &self.user_name)
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
+}
