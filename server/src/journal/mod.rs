@@ -1,0 +1,1 @@
+//! The one append-only log: every stream is a cursor over it.

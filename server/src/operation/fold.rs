@@ -1,0 +1,1 @@
+//! An operation is the fold of its records.

@@ -1,0 +1,1 @@
+//! Time, threads and randomness, so that the daemon runs whole inside a deterministic simulation.
