@@ -1,0 +1,10 @@
+//! Raw types, constants and the function table of the failover cluster API.
+//!
+//! Names are the SDK's, so that its documentation can be searched for them. Nothing here calls anything: the safe
+//! layer does that through a [`table::Table`], which `clusapi.dll` or the simulator fills.
+
+pub mod constants;
+pub mod table;
+pub mod types;
+
+pub use table::{FUNCTIONS, FunctionInfo, Table, TableProvider, WindowsRelease};
