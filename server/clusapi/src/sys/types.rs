@@ -348,9 +348,7 @@ const _: () = {
     use core::mem::offset_of;
     use windows_sys::Win32::Networking::Clustering as official;
     assert!(offset_of!(CREATE_CLUSTER_CONFIG, dwVersion) == offset_of!(official::CREATE_CLUSTER_CONFIG, dwVersion));
-    assert!(
-        offset_of!(CREATE_CLUSTER_CONFIG, pIpEntries) == offset_of!(official::CREATE_CLUSTER_CONFIG, pIpEntries)
-    );
+    assert!(offset_of!(CREATE_CLUSTER_CONFIG, pIpEntries) == offset_of!(official::CREATE_CLUSTER_CONFIG, pIpEntries));
     assert!(
         offset_of!(CREATE_CLUSTER_CONFIG, fEmptyCluster) == offset_of!(official::CREATE_CLUSTER_CONFIG, fEmptyCluster)
     );
