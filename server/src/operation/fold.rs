@@ -1,1 +1,183 @@
-//! An operation is the fold of its records.
+//! An operation is the fold of its records: this is the only place that moves its state.
+//!
+//! The graph (operation.proto, `OperationState`): PENDING to RUNNING, and from either to one of the four final states.
+//! There is exactly one outcome, and nothing comes after it.
+
+use wsfc_proto::v1;
+use wsfc_proto::v1::operation_record::Payload;
+
+/// What the fold must know beside the records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// True when a setting lets the daemon answer FALSE to the callback of a running call after a cancellation was
+    /// asked for, so that a running operation can be cancelled at all.
+    pub cancel_running: bool,
+}
+
+/// A record that cannot follow the operation as it stands. The operation is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IllegalRecord {
+    /// The record belongs to another operation.
+    #[error("the record belongs to operation {found}, not to {expected}")]
+    OtherOperation {
+        /// The operation folded into.
+        expected: String,
+        /// The operation that the record names.
+        found: String,
+    },
+    /// The sequence numbers have a gap or a repetition.
+    #[error("the record has sequence number {found} where {expected} comes next")]
+    Sequence {
+        /// The number that comes next.
+        expected: u64,
+        /// The number of the record.
+        found: u64,
+    },
+    /// The revision does not rise.
+    #[error("the record has revision {found}, which is not after {last}")]
+    Revision {
+        /// The revision of the record before.
+        last: u64,
+        /// The revision of the record.
+        found: u64,
+    },
+    /// The payload has no place in the state that the operation is in.
+    #[error("a record of kind {payload} cannot follow in state {state}")]
+    Payload {
+        /// The state that the operation is in.
+        state: &'static str,
+        /// The kind of the payload.
+        payload: &'static str,
+    },
+    /// An outcome whose state is not final.
+    #[error("an outcome cannot have the state {state}")]
+    OutcomeState {
+        /// The state that the outcome gives, by its number.
+        state: i32,
+    },
+    /// A record without a payload, or with one that this version does not know.
+    #[error("the record has no payload known here")]
+    NoPayload,
+}
+
+/// True for the four states that an operation never leaves.
+pub fn is_final(state: v1::OperationState) -> bool {
+    use v1::OperationState as State;
+    match state {
+        State::Succeeded | State::Failed | State::Cancelled | State::Interrupted => true,
+        State::Unspecified | State::Pending | State::Running => false,
+    }
+}
+
+/// Adds one record to the operation that the records before it made. The first record is folded into the default.
+///
+/// # Errors
+///
+/// The record cannot follow; the operation is then unchanged.
+pub fn fold(
+    operation: &mut v1::Operation,
+    record: &v1::OperationRecord,
+    rules: Rules,
+) -> Result<(), IllegalRecord> {
+    let payload = check(operation, record)?;
+    apply(operation, record, payload);
+    operation.operation_id.clone_from(&record.operation_id);
+    operation.last_sequence = record.sequence;
+    operation.last_revision = record.revision;
+    operation.cancelable = match operation.state() {
+        v1::OperationState::Pending => true,
+        v1::OperationState::Running => rules.cancel_running && !operation.cancel_requested,
+        _ => false,
+    };
+    Ok(())
+}
+
+/// Says whether the record can follow, and changes nothing.
+fn check<'r>(operation: &v1::Operation, record: &'r v1::OperationRecord) -> Result<&'r Payload, IllegalRecord> {
+    use v1::OperationState as State;
+    let begun = operation.last_sequence > 0;
+    if begun && record.operation_id != operation.operation_id {
+        return Err(IllegalRecord::OtherOperation {
+            expected: operation.operation_id.clone(),
+            found: record.operation_id.clone(),
+        });
+    }
+    // A sequence of 2^64 records is out of reach, so saturation only keeps a damaged snapshot from a panic.
+    let expected = operation.last_sequence.saturating_add(1);
+    if record.sequence != expected {
+        return Err(IllegalRecord::Sequence { expected, found: record.sequence });
+    }
+    if record.revision <= operation.last_revision {
+        return Err(IllegalRecord::Revision { last: operation.last_revision, found: record.revision });
+    }
+    let payload = record.payload.as_ref().ok_or(IllegalRecord::NoPayload)?;
+    let legal = match (operation.state(), payload) {
+        (State::Unspecified, Payload::Accepted(_)) => !begun,
+        (State::Pending, Payload::Pending(_) | Payload::Started(_) | Payload::Outcome(_)) => true,
+        (
+            State::Running,
+            Payload::SetupProgress(_)
+            | Payload::UpgradeProgress(_)
+            | Payload::CancelRequested(_)
+            | Payload::Outcome(_),
+        ) => true,
+        _ => false,
+    };
+    if !legal {
+        return Err(IllegalRecord::Payload { state: operation.state().as_str_name(), payload: name(payload) });
+    }
+    if let Payload::Outcome(outcome) = payload
+        && !is_final(outcome.state())
+    {
+        return Err(IllegalRecord::OutcomeState { state: outcome.state });
+    }
+    Ok(payload)
+}
+
+/// Changes the operation by a record that was checked.
+fn apply(operation: &mut v1::Operation, record: &v1::OperationRecord, payload: &Payload) {
+    match payload {
+        Payload::Accepted(accepted) => {
+            operation.set_state(v1::OperationState::Pending);
+            operation.kind = accepted.kind;
+            operation.cluster.clone_from(&accepted.cluster);
+            operation.target.clone_from(&accepted.target);
+            operation.parameters.clone_from(&accepted.parameters);
+            operation.request_id.clone_from(&accepted.request_id);
+            operation.principal.clone_from(&accepted.principal);
+            operation.create_time = record.time;
+            operation.oldest_sequence = 1;
+        }
+        Payload::Pending(pending) => operation.pending = Some(pending.clone()),
+        Payload::Started(_) => {
+            operation.set_state(v1::OperationState::Running);
+            operation.start_time = record.time;
+            operation.pending = None;
+        }
+        Payload::SetupProgress(progress) => operation.percent = operation.percent.max(progress.percent.min(100)),
+        // The upgrade callback reports no percentage (facts 1.7).
+        Payload::UpgradeProgress(_) => {}
+        Payload::CancelRequested(_) => operation.cancel_requested = true,
+        Payload::Outcome(outcome) => {
+            operation.set_state(outcome.state());
+            operation.end_time = record.time;
+            operation.pending = None;
+            // A pending operation ends CANCELLED without a record of the request: the outcome is its answer.
+            operation.cancel_requested |= outcome.state() == v1::OperationState::Cancelled;
+            operation.outcome = Some(outcome.clone());
+        }
+    }
+}
+
+/// The name of a payload, as in operation.proto.
+fn name(payload: &Payload) -> &'static str {
+    match payload {
+        Payload::Accepted(_) => "accepted",
+        Payload::Pending(_) => "pending",
+        Payload::Started(_) => "started",
+        Payload::SetupProgress(_) => "setup_progress",
+        Payload::UpgradeProgress(_) => "upgrade_progress",
+        Payload::CancelRequested(_) => "cancel_requested",
+        Payload::Outcome(_) => "outcome",
+    }
+}
