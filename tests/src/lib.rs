@@ -1,1 +1,6 @@
-//! Placeholder until the crate is written.
+//! The harness of the end-to-end tests: real daemons and real clients over real sockets, each in a world of its own.
+#![forbid(unsafe_code)]
+
+mod wire;
+
+pub use wire::Wire;
