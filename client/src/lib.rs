@@ -1,1 +1,63 @@
-//! Placeholder until the crate is written.
+//! The Rust client of wsfcd.
+//!
+//! [`Client`] has a method for every call of the daemon. The long calls (create a cluster, add a node, ...) answer with
+//! an [`Operation`]: follow its [`progress`](Operation::progress), [`wait`](Operation::wait) for its outcome,
+//! [`cancel`](Operation::cancel) it, or let it go and come back with [`Client::operation`]. The operation belongs to the
+//! daemon and goes on whatever becomes of the client.
+//!
+//! Three things happen without being asked for:
+//!
+//! - A start carries a `request_id`, so that a start whose answer was lost is repeated and never starts twice.
+//! - A progress stream reconnects with growing, jittered pauses and resumes after the last record that it saw. Every
+//!   record comes once, in order; a missing one is an [`Error::Gap`], never silence.
+//! - Errors are typed: [`Rejection`] holds the reason, the native code and the field errors that the daemon sent. Nobody
+//!   needs to read message texts.
+//!
+//! ```no_run
+//! use wsfc_client::{Client, ConnectOptions, Progress, v1};
+//!
+//! # async fn example() -> Result<(), wsfc_client::Error> {
+//! let client = Client::connect(ConnectOptions::new(["http://127.0.0.1:7443"])).await?;
+//! let operation = client
+//!     .create_cluster(v1::CreateClusterRequest {
+//!         cluster: Some(v1::CreateClusterParameters {
+//!             cluster: "CL1".to_owned(),
+//!             nodes: vec!["n1".to_owned(), "n2".to_owned()],
+//!             ..Default::default()
+//!         }),
+//!         ..Default::default()
+//!     })
+//!     .await?;
+//! let mut progress = operation.progress();
+//! while let Some(item) = progress.next().await {
+//!     match item? {
+//!         Progress::Record(record) => println!("{:?}", record.payload),
+//!         Progress::Reconnecting { attempt, delay, .. } => println!("connection lost, attempt {attempt} in {delay:?}"),
+//!         Progress::Resumed { after_sequence } => println!("resumed after record {after_sequence}"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod client;
+mod connect;
+mod cursor;
+mod error;
+pub mod json;
+mod operation;
+mod progress;
+mod reason;
+mod start;
+
+pub use client::Client;
+pub use connect::{ConnectOptions, Identity, TlsOptions};
+pub use error::{ConnectFailure, Error, FieldViolation, NativeError, Rejection};
+pub use operation::Operation;
+pub use progress::{Progress, ProgressStream};
+pub use reason::Reason;
+pub use start::StartRequest;
+pub use wsfc_proto::v1;

@@ -1,0 +1,443 @@
+//! The client: a method for every call of the daemon.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use http::Uri;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tonic::Status;
+use tonic::transport::Channel;
+use tower::Service;
+use uuid::Uuid;
+use wsfc_proto::v1;
+use wsfc_proto::v1::cluster_service_client::ClusterServiceClient;
+use wsfc_proto::v1::operation_service_client::OperationServiceClient;
+
+use crate::backoff::Backoff;
+use crate::connect::{ConnectOptions, Connections};
+use crate::error::Error;
+use crate::operation::{Opened, Operation};
+use crate::start::{ChunkStream, StartRequest};
+
+/// A client of one daemon. Cheap to clone; clones share the connection.
+///
+/// A broken connection is made anew by the next call, at the endpoint that worked last and then at the others. Reads,
+/// cancellations and starts are repeated after a broken connection until
+/// [`request_timeout`](ConnectOptions::request_timeout) has passed.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    connections: Connections,
+    options: ConnectOptions,
+}
+
+impl Client {
+    /// Connects to the first endpoint that answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for options that cannot be used, [`Error::Connect`] when no endpoint answers.
+    pub async fn connect(options: ConnectOptions) -> Result<Self, Error> {
+        let client = Self::lazy(options)?;
+        client.shared.connections.connection(None).await?;
+        Ok(client)
+    }
+
+    /// A client that connects with its first call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for options that cannot be used.
+    pub fn lazy(options: ConnectOptions) -> Result<Self, Error> {
+        let connections = Connections::new(&options)?;
+        Ok(Self {
+            shared: Arc::new(Shared { connections, options }),
+        })
+    }
+
+    /// A client that connects with its first call and takes its byte streams from `connector`, for example from a
+    /// simulated network or a pipe in memory. TLS, where the endpoints ask for it, is done over them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for options that cannot be used.
+    pub fn from_connector<C>(options: ConnectOptions, connector: C) -> Result<Self, Error>
+    where
+        C: Service<Uri> + Clone + Send + Sync + 'static,
+        C::Response: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        C::Future: Send,
+        tower::BoxError: From<C::Error> + Send,
+    {
+        let connections = Connections::with_connector(&options, connector)?;
+        Ok(Self {
+            shared: Arc::new(Shared { connections, options }),
+        })
+    }
+
+    /// The options that the client was made with.
+    pub fn options(&self) -> &ConnectOptions {
+        &self.shared.options
+    }
+
+    /// Starts an operation, or attaches to the one that the same request id started.
+    ///
+    /// An empty `options.request_id` is filled with a new UUID, so that the start can be repeated when its answer is
+    /// lost, and never starts twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with the reasons of the call, [`Error::TimedOut`] when the daemon cannot be reached in time,
+    /// [`Error::Invalid`] with `options.validate_only`, which is what [`validate`](Self::validate) is for.
+    pub async fn start<R: StartRequest>(&self, mut request: R) -> Result<Operation, Error> {
+        let options = request.options_mut().get_or_insert_default();
+        if options.validate_only {
+            let problem = "a start cannot only validate; call `validate` instead".to_owned();
+            return Err(Error::Invalid {
+                field: "options.validate_only",
+                problem,
+            });
+        }
+        if options.request_id.is_empty() {
+            options.request_id = Uuid::new_v4().to_string();
+        }
+        let (opened, generation) = self.open(request).await?;
+        let (first, rest) = opened;
+        let Some(operation_id) = first.operation_id().map(ToOwned::to_owned) else {
+            return Err(Error::Malformed {
+                method: R::METHOD,
+                problem: "its first message names no operation",
+            });
+        };
+        Ok(Operation::new(
+            self.clone(),
+            operation_id,
+            Some(Opened {
+                first,
+                rest,
+                generation,
+                method: R::METHOD,
+            }),
+        ))
+    }
+
+    /// Asks what would be refused, and starts nothing. The answer holds what is allowed but unwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with what would be refused; otherwise as [`start`](Self::start).
+    pub async fn validate<R: StartRequest>(&self, mut request: R) -> Result<v1::ValidationReport, Error> {
+        request.options_mut().get_or_insert_default().validate_only = true;
+        let ((first, _), _) = self.open(request).await?;
+        first.validation.ok_or(Error::Malformed {
+            method: R::METHOD,
+            problem: "the validation report is missing",
+        })
+    }
+
+    /// Opens the stream of a start and reads its first message.
+    async fn open<R: StartRequest>(&self, request: R) -> Result<((crate::start::Chunk, ChunkStream), u64), Error> {
+        self.bounded(R::METHOD, |channel| {
+            let request = request.clone();
+            async move {
+                let mut chunks = request.open(channel).await?;
+                match chunks.next().await {
+                    Some(first) => Ok((first?, chunks)),
+                    None => Err(Status::unavailable("the stream ended before its first message")),
+                }
+            }
+        })
+        .await
+    }
+
+    /// A handle on an operation that was started before, by whomever. Asks nothing: an operation that does not exist
+    /// shows with the first call on the handle.
+    pub fn operation(&self, operation_id: impl Into<String>) -> Operation {
+        Operation::new(self.clone(), operation_id.into(), None)
+    }
+
+    /// Opens a stream of an operation's records. `failed` is the number of the connection that broke, if one did.
+    pub(crate) async fn watch(
+        &self,
+        request: v1::WatchOperationRequest,
+        failed: Option<u64>,
+    ) -> Result<(ChunkStream, u64), (Error, Option<u64>)> {
+        let connection = self
+            .shared
+            .connections
+            .connection(failed)
+            .await
+            .map_err(|error| (error, None))?;
+        let generation = connection.generation;
+        let opening = async {
+            let stream = OperationServiceClient::new(connection.channel)
+                .watch_operation(request)
+                .await;
+            stream.map_err(|status| Error::from_status(WATCH, status))
+        };
+        let after = self.shared.options.silence_timeout;
+        let opened = tokio::time::timeout(after, opening).await;
+        match opened.unwrap_or(Err(Error::TimedOut {
+            method: WATCH,
+            after,
+            last: None,
+        })) {
+            Ok(stream) => Ok((ChunkStream::new(stream.into_inner()), generation)),
+            Err(error) => Err((error, Some(generation))),
+        }
+    }
+
+    /// Calls until there is an answer, a final error, or `request_timeout` has passed.
+    async fn bounded<T, F, A>(&self, method: &'static str, call: F) -> Result<(T, u64), Error>
+    where
+        F: Fn(Channel) -> A,
+        A: Future<Output = Result<T, Status>>,
+    {
+        self.repeating(method, Some(self.shared.options.request_timeout), call)
+            .await
+    }
+
+    /// Calls until there is an answer, a final error, or `budget` has passed. Gives the number of the connection with
+    /// the answer.
+    pub(crate) async fn repeating<T, F, A>(
+        &self,
+        method: &'static str,
+        budget: Option<Duration>,
+        call: F,
+    ) -> Result<(T, u64), Error>
+    where
+        F: Fn(Channel) -> A,
+        A: Future<Output = Result<T, Status>>,
+    {
+        let mut backoff = self.backoff();
+        let mut last = None;
+        let attempts = async {
+            let mut failed = None;
+            loop {
+                let error = match self.shared.connections.connection(failed).await {
+                    Ok(connection) => match call(connection.channel).await {
+                        Ok(answer) => return Ok((answer, connection.generation)),
+                        Err(status) => {
+                            failed = Some(connection.generation);
+                            Error::from_status(method, status)
+                        }
+                    },
+                    Err(error) => error,
+                };
+                if !error.is_retryable() {
+                    return Err(error);
+                }
+                let delay = backoff.next(error.retry_delay());
+                tracing::debug!(method, ?delay, error = %error, "Repeating a call");
+                last = Some(Box::new(error));
+                tokio::time::sleep(delay).await;
+            }
+        };
+        let Some(after) = budget else {
+            return attempts.await;
+        };
+        match tokio::time::timeout(after, attempts).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::TimedOut { method, after, last }),
+        }
+    }
+
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.shared.options.retry_initial, self.shared.options.retry_longest)
+    }
+
+    /// Returns a cluster as it stands now. An empty name is the cluster of the daemon's host.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with the native code when the cluster cannot be opened.
+    pub async fn get_cluster(&self, cluster: impl Into<String>) -> Result<v1::Cluster, Error> {
+        let request = v1::GetClusterRequest {
+            cluster: cluster.into(),
+        };
+        let call = |channel| {
+            let request = request.clone();
+            async move { ClusterServiceClient::new(channel).get_cluster(request).await }
+        };
+        let (answer, _) = self.bounded("GetCluster", call).await?;
+        required(answer.into_inner().cluster, "GetCluster", "the cluster is missing")
+    }
+
+    /// Lists the clusters that the daemon knows, and those of them that it cannot open.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn list_clusters(&self) -> Result<v1::ListClustersResponse, Error> {
+        let call = |channel| async move {
+            ClusterServiceClient::new(channel)
+                .list_clusters(v1::ListClustersRequest {})
+                .await
+        };
+        let (answer, _) = self.bounded("ListClusters", call).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Returns the cluster state of a host. An empty name is the daemon's host.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with the native code when the host does not answer.
+    pub async fn get_host_state(&self, host: impl Into<String>) -> Result<v1::GetHostStateResponse, Error> {
+        let request = v1::GetHostStateRequest { host: host.into() };
+        let call = |channel| {
+            let request = request.clone();
+            async move { ClusterServiceClient::new(channel).get_host_state(request).await }
+        };
+        let (answer, _) = self.bounded("GetHostState", call).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Tells whether the functional level of a cluster can be raised; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_cluster`](Self::get_cluster).
+    pub async fn check_upgrade(&self, cluster: impl Into<String>) -> Result<v1::CheckUpgradeResponse, Error> {
+        let request = v1::CheckUpgradeRequest {
+            cluster: cluster.into(),
+        };
+        let call = |channel| {
+            let request = request.clone();
+            async move { ClusterServiceClient::new(channel).check_upgrade(request).await }
+        };
+        let (answer, _) = self.bounded("CheckUpgrade", call).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Returns an operation as it stands, with the id of the daemon's journal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with OPERATION_NOT_FOUND.
+    pub async fn get_operation(&self, operation_id: impl Into<String>) -> Result<v1::GetOperationResponse, Error> {
+        let request = v1::GetOperationRequest {
+            operation_id: operation_id.into(),
+        };
+        let call = |channel| {
+            let request = request.clone();
+            async move { OperationServiceClient::new(channel).get_operation(request).await }
+        };
+        let (answer, _) = self.bounded("GetOperation", call).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Lists one page of operations, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with INVALID_FIELD or PAGE_TOKEN_INVALID.
+    pub async fn list_operations(
+        &self,
+        request: v1::ListOperationsRequest,
+    ) -> Result<v1::ListOperationsResponse, Error> {
+        let call = |channel| {
+            let request = request.clone();
+            async move { OperationServiceClient::new(channel).list_operations(request).await }
+        };
+        let (answer, _) = self.bounded("ListOperations", call).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Lists all operations from the page of `request` on, page by page as they are asked for. The stream ends after
+    /// its first error.
+    pub fn all_operations(
+        &self,
+        request: v1::ListOperationsRequest,
+    ) -> impl Stream<Item = Result<v1::Operation, Error>> + Send + use<> {
+        let client = self.clone();
+        let pages = futures_util::stream::try_unfold(Some(request), move |request| {
+            let client = client.clone();
+            async move {
+                let Some(mut request) = request else {
+                    return Ok(None);
+                };
+                let page = client.list_operations(request.clone()).await?;
+                request.page_token = page.next_page_token;
+                let next = Some(request).filter(|request| !request.page_token.is_empty());
+                Ok::<_, Error>(Some((
+                    futures_util::stream::iter(page.operations.into_iter().map(Ok)),
+                    next,
+                )))
+            }
+        });
+        Box::pin(pages.try_flatten())
+    }
+
+    /// Waits once until an operation has ended, or for `timeout` (at most 10 minutes), and returns it as it then
+    /// stands. [`Operation::wait`] waits to the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with OPERATION_NOT_FOUND or INVALID_FIELD.
+    pub async fn wait_operation(
+        &self,
+        operation_id: impl Into<String>,
+        timeout: Duration,
+    ) -> Result<v1::Operation, Error> {
+        let budget = timeout.saturating_add(self.shared.options.request_timeout);
+        self.wait_within(operation_id.into(), timeout, Some(budget)).await
+    }
+
+    pub(crate) async fn wait_within(
+        &self,
+        operation_id: String,
+        timeout: Duration,
+        budget: Option<Duration>,
+    ) -> Result<v1::Operation, Error> {
+        let seconds = i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX);
+        let nanos = i32::try_from(timeout.subsec_nanos()).unwrap_or_default();
+        let request = v1::WaitOperationRequest {
+            operation_id,
+            timeout: Some(prost_types::Duration { seconds, nanos }),
+        };
+        let call = |channel| {
+            let request = request.clone();
+            async move { OperationServiceClient::new(channel).wait_operation(request).await }
+        };
+        let (answer, _) = self.repeating("WaitOperation", budget, call).await?;
+        required(
+            answer.into_inner().operation,
+            "WaitOperation",
+            "the operation is missing",
+        )
+    }
+
+    /// Asks that an operation be cancelled, and returns it as it then stands.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with OPERATION_NOT_FOUND or OPERATION_ENDED.
+    pub async fn cancel_operation(&self, operation_id: impl Into<String>) -> Result<v1::Operation, Error> {
+        let request = v1::CancelOperationRequest {
+            operation_id: operation_id.into(),
+        };
+        let call = |channel| {
+            let request = request.clone();
+            async move { OperationServiceClient::new(channel).cancel_operation(request).await }
+        };
+        let (answer, _) = self.bounded("CancelOperation", call).await?;
+        required(
+            answer.into_inner().operation,
+            "CancelOperation",
+            "the operation is missing",
+        )
+    }
+}
+
+/// The method of the streams that a progress stream opens.
+pub(crate) const WATCH: &str = "WatchOperation";
+
+fn required<T>(value: Option<T>, method: &'static str, problem: &'static str) -> Result<T, Error> {
+    value.ok_or(Error::Malformed { method, problem })
+}
