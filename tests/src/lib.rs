@@ -1,6 +1,8 @@
 //! The harness of the end-to-end tests: real daemons and real clients over real sockets, each in a world of its own.
 #![forbid(unsafe_code)]
 
+mod logs;
 mod wire;
 
+pub use logs::Logs;
 pub use wire::Wire;
