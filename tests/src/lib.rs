@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod logs;
+pub mod records;
+pub mod request;
 mod wire;
 
 pub use logs::Logs;
