@@ -127,6 +127,16 @@ reasons! {
         user: "Send a smaller request.",
         operator: "Nothing."
     }
+    TIMED_OUT {
+        meaning: "The cluster did not answer in the time that the daemon allows.",
+        user: "Try again, or ask another node's daemon.",
+        operator: "Look whether the cluster answers on the daemon's host; `limits.unary` is the time allowed."
+    }
+    OVERLOADED {
+        meaning: "The daemon's host gives it no more threads.",
+        user: "Try again after a moment.",
+        operator: "Look at the memory and the thread limit of the host."
+    }
     INTERNAL {
         meaning: "The daemon has a defect.",
         user: "Report it with the request and the time.",

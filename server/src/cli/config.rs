@@ -1,0 +1,28 @@
+//! `wsfcd config`: a look at the settings.
+
+use std::error::Error;
+use std::io::Write as _;
+
+use super::SettingsFlags;
+use wsfcd::listen::tls::server_config;
+
+/// Says whether the settings can be used.
+pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
+    let loaded = flags.load()?;
+    if let Some(tls) = &loaded.settings.tls {
+        server_config(tls)?;
+    }
+    writeln!(std::io::stdout(), "The settings can be used.")?;
+    Ok(())
+}
+
+/// Prints the settings as TOML, and where each that is no default comes from.
+pub fn show(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
+    let loaded = flags.load()?;
+    let mut out = std::io::stdout().lock();
+    for (path, origin) in &loaded.origins {
+        writeln!(out, "# {path}: {origin}")?;
+    }
+    write!(out, "{}", toml::to_string(&loaded.settings)?)?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Where the cluster API comes from: the system, a simulated world, or a library that was named.
+
+use std::path::{Path, PathBuf};
+
+use wsfc_clusapi::Clusapi;
+use wsfc_simulator::{Scenario, Simulation};
+
+use crate::settings::Settings;
+
+/// The cluster API cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterApiError {
+    /// The library or the system's own.
+    #[error("the cluster API cannot be loaded")]
+    Load(#[source] wsfc_clusapi::LoadError),
+    /// A scenario file that cannot be read.
+    #[error("the scenario {} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A scenario that makes no world.
+    #[error("the scenario {name:?} cannot be used")]
+    Scenario {
+        /// Its name or path.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Connects to the cluster API that the settings name.
+///
+/// # Errors
+///
+/// See [`ClusterApiError`].
+pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
+    if let Some(name) = &settings.cluster_api.simulate {
+        let simulation = simulation(name, Some(&settings.simulated_state()))?;
+        tracing::warn!(scenario = name, "The cluster API is simulated: no real cluster is touched");
+        return Ok(Clusapi::new(simulation));
+    }
+    if let Some(path) = &settings.cluster_api.library {
+        tracing::warn!(path = %path.display(), "The cluster API is loaded from a path that was set, not from the system");
+        return Clusapi::library(path).map_err(ClusterApiError::Load);
+    }
+    Clusapi::system().map_err(ClusterApiError::Load)
+}
+
+/// Makes or loads a simulated world; `name` is a built-in scenario, or the path of a file that ends in `.toml`.
+///
+/// # Errors
+///
+/// See [`ClusterApiError`].
+pub fn simulation(name: &str, state: Option<&Path>) -> Result<Simulation, ClusterApiError> {
+    let refuse = |source: Box<dyn std::error::Error + Send + Sync>| ClusterApiError::Scenario { name: name.into(), source };
+    let scenario = if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+        let text = std::fs::read_to_string(name)
+            .map_err(|source| ClusterApiError::Read { path: name.into(), source })?;
+        Scenario::from_toml(&text).map_err(|error| refuse(Box::new(error)))?
+    } else {
+        Scenario::builtin(name).map_err(|error| refuse(Box::new(error)))?
+    };
+    let simulation = match state {
+        Some(path) => Simulation::open(scenario, path),
+        None => Simulation::new(scenario),
+    };
+    simulation.map_err(|error| refuse(Box::new(error)))
+}

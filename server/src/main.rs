@@ -1,0 +1,45 @@
+//! `wsfcd`: the daemon on a console, the demonstration, and a look at the settings.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Arguments, Command, ConfigCommand, config, demo, signals};
+use wsfcd::logging;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Logging may not have begun, and whoever started the daemon by hand reads this.
+            let _ = writeln!(std::io::stderr(), "wsfcd: {}", logging::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    match arguments.command {
+        Command::Run(flags) => {
+            let loaded = flags.load()?;
+            logging::start(&loaded.settings.log);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let shutdown = signals::shutdown()?;
+                wsfcd::run(loaded.settings, shutdown).await.map_err(Box::from)
+            })
+        }
+        Command::Demo(options) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            runtime.block_on(demo::run(options))
+        }
+        Command::Config(ConfigCommand::Check(flags)) => config::check(&flags),
+        Command::Config(ConfigCommand::Show(flags)) => config::show(&flags),
+    }
+}

@@ -1,0 +1,525 @@
+//! The engine: an operation from its request to its outcome.
+//!
+//! An operation belongs to the daemon. It is accepted (durable before anybody knows), waits for its turn, runs its one C
+//! call on a thread of its own, and ends with an outcome; no client that comes or goes changes any of that.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+use wsfc_clusapi::Clusapi;
+use wsfc_proto::v1;
+use wsfc_proto::v1::operation_record::Payload;
+use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
+
+use super::call::{self, Call as _, Parameters, cluster_key};
+use super::execute::open;
+use super::outcome::never_made;
+use super::schedule::{Busy, Schedule};
+use super::supervise::Supervised;
+use super::validate::{self, FieldViolation};
+use crate::blocking::{Blocking, BlockingError};
+use crate::journal::{
+    AcceptError, AcceptOutcome, Append, AppendError, Journal, NewOperation, ReadError, RequestKey, StoreFailed,
+};
+use crate::platform::Platform;
+use crate::settings;
+
+/// Starts, runs, cancels and recovers operations. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) journal: Journal,
+    pub(super) api: Clusapi,
+    pub(super) platform: Platform,
+    pub(super) settings: settings::Operations,
+    pub(super) blocking: Blocking,
+    pub(super) schedule: Arc<Schedule>,
+    /// Serialises the last step of a start, so that two equal requests at once see one another.
+    admission: tokio::sync::Mutex<()>,
+    /// The operations that have not ended, for cancelling.
+    pub(super) live: Mutex<HashMap<Uuid, Live>>,
+    /// When each cluster was created by this daemon, by its lock key.
+    pub(super) created: Mutex<HashMap<String, SystemTime>>,
+    /// The clusters that operations were about, by lock key.
+    known: Mutex<BTreeMap<String, String>>,
+    pub(super) stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// How a live operation is told to stop.
+#[derive(Clone, Default)]
+pub(super) struct Live {
+    /// Cancelled before its call began.
+    pub(super) cancelled: CancellationToken,
+    /// The callback is to answer FALSE.
+    pub(super) abort: Arc<AtomicBool>,
+}
+
+/// A request to start an operation.
+#[derive(Debug)]
+pub struct Start {
+    /// The call and its parameters.
+    pub call: Parameters,
+    /// The account to act as in the directory.
+    pub credentials: Option<v1::Credentials>,
+    /// How it is started.
+    pub options: v1::StartOptions,
+    /// AddNode: the shortest time since a CreateCluster; absent: the daemon's setting.
+    pub settle_time: Option<prost_types::Duration>,
+    /// Who asks.
+    pub principal: String,
+}
+
+/// The answer to a start.
+#[derive(Debug)]
+pub enum Started {
+    /// The operation, new or found by its request id.
+    Operation(Uuid),
+    /// Nothing would be refused; nothing was started.
+    Validated(v1::ValidationReport),
+}
+
+/// Why a start was refused. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Fields that cannot be.
+    #[error("the request is not valid")]
+    Invalid(Vec<FieldViolation>),
+    /// The request id belongs to another request.
+    #[error("request id {request_id} was used for another request")]
+    RequestIdReused {
+        /// The request id.
+        request_id: String,
+        /// The operation that it belongs to.
+        operation_id: Uuid,
+    },
+    /// The caller would not wait for another operation.
+    #[error("operation {operation_id} holds the cluster or one of its nodes")]
+    Busy {
+        /// The operation in the way.
+        operation_id: String,
+    },
+    /// The cluster API refused.
+    #[error("cluster {cluster:?} cannot be used")]
+    Cluster {
+        /// The cluster as requested.
+        cluster: String,
+        /// What the cluster API said.
+        #[source]
+        source: wsfc_clusapi::Error,
+    },
+    /// The host's Windows lacks the call.
+    #[error("the cluster API of this host has no {function}")]
+    Unsupported {
+        /// The function.
+        function: &'static str,
+    },
+    /// The journal takes nothing new.
+    #[error("the journal cannot be written")]
+    Store(#[source] StoreFailed),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    ShuttingDown,
+    /// A defect, or a system out of threads.
+    #[error("the daemon could not look at the cluster")]
+    Blocking(#[from] BlockingError),
+}
+
+/// Why a cancellation was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// The operation has ended.
+    #[error("operation {operation_id} has ended with {}", state.as_str_name())]
+    Ended {
+        /// The operation.
+        operation_id: Uuid,
+        /// Its final state.
+        state: OperationState,
+    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The request cannot be recorded.
+    #[error("the request cannot be recorded")]
+    Append(#[source] AppendError),
+}
+
+impl Engine {
+    /// An engine over a journal and a cluster API.
+    pub fn new(
+        journal: Journal,
+        api: Clusapi,
+        platform: Platform,
+        settings: settings::Operations,
+        stop: CancellationToken,
+    ) -> Self {
+        let created = journal.settles().into_iter().collect();
+        Self(Arc::new(Inner {
+            blocking: Blocking::new(platform.clone()),
+            journal,
+            api,
+            platform,
+            settings,
+            schedule: Schedule::new(),
+            admission: tokio::sync::Mutex::new(()),
+            live: Mutex::default(),
+            created: Mutex::new(created),
+            known: Mutex::default(),
+            stop,
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Starts an operation, or finds the one that the same request started before, or only checks.
+    ///
+    /// When this returns an operation, it is durable.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start(&self, start: Start) -> Result<Started, StartError> {
+        let inner = &self.0;
+        if inner.stop.is_cancelled() {
+            return Err(StartError::ShuttingDown);
+        }
+        let mut warnings =
+            validate::validate(&start.call, start.credentials.as_ref(), &start.options.request_id).map_err(StartError::Invalid)?;
+        let settle = self.settle_time(&start)?;
+        if !inner.api.is_supported(start.call.function()) {
+            return Err(StartError::Unsupported { function: start.call.function() });
+        }
+        let request = request_key(&start);
+        if let Some(found) = self.requested(request.as_ref())? {
+            return Ok(found);
+        }
+        let cluster = self.resolve(&start.call).await?;
+        let refuse = start.options.busy_policy() == v1::BusyPolicy::Refuse;
+        let operation_id = inner.platform.entropy.uuid(inner.platform.clock.now());
+        if start.options.validate_only {
+            // Entering and leaving at once tells whether the place is free.
+            drop(inner.schedule.enter(&operation_id.to_string(), start.call.locks(&cluster), refuse).map_err(busy)?);
+            let native_check = self.native_check(&start.call, &cluster).await?;
+            warnings.sort_unstable();
+            return Ok(Started::Validated(v1::ValidationReport { warnings, native_check }));
+        }
+        let admission = inner.admission.lock().await;
+        if let Some(found) = self.requested(request.as_ref())? {
+            return Ok(found);
+        }
+        let place =
+            inner.schedule.enter(&operation_id.to_string(), start.call.locks(&cluster), refuse).map_err(busy)?;
+        let accepted = v1::OperationAccepted {
+            kind: start.call.kind().into(),
+            cluster: cluster.clone(),
+            target: start.call.target().into(),
+            parameters: Some(v1::OperationParameters { parameters: Some(start.call.clone()) }),
+            warnings,
+            request_id: start.options.request_id.clone(),
+            principal: start.principal.clone(),
+            with_credentials: start.credentials.is_some(),
+        };
+        let first_pending = place.blocked_by().map(|blocking| v1::OperationPending {
+            reason: PendingReason::Busy.into(),
+            blocking_operation_id: blocking,
+            ..v1::OperationPending::default()
+        });
+        let accepted =
+            inner.journal.accept(NewOperation { operation_id, accepted, request, first_pending }).await.map_err(|error| {
+                refused(error, &start.options.request_id)
+            })?;
+        drop(admission);
+        if let AcceptOutcome::Replayed(operation) = accepted {
+            return Ok(Started::Operation(id_of(&operation)));
+        }
+        tracing::info!(%operation_id, kind = start.call.kind().as_str_name(), cluster, principal = start.principal, "Operation accepted");
+        self.supervise(Supervised {
+            operation_id,
+            call: start.call,
+            cluster,
+            credentials: start.credentials,
+            settle,
+            place,
+        });
+        Ok(Started::Operation(operation_id))
+    }
+
+    /// Asks that an operation be cancelled.
+    ///
+    /// # Errors
+    ///
+    /// See [`CancelError`].
+    pub async fn cancel(&self, operation_id: Uuid, principal: &str) -> Result<Arc<v1::Operation>, CancelError> {
+        let inner = &self.0;
+        loop {
+            let operation = inner.journal.operation(operation_id)?;
+            let state = operation.state();
+            let append = match state {
+                OperationState::Pending => {
+                    let text = "The operation was cancelled before its call began; nothing was done.";
+                    let outcome =
+                        never_made(OperationState::Cancelled, wsfc_proto::reasons::OPERATION_CANCELLED, text);
+                    Append::new(operation_id, Payload::Outcome(outcome))
+                }
+                OperationState::Running if operation.cancel_requested => return Ok(operation),
+                OperationState::Running => {
+                    let answers_false = inner.settings.cancel_answers_false;
+                    let request = v1::OperationCancelRequested { principal: principal.into(), answers_false };
+                    Append::new(operation_id, Payload::CancelRequested(request))
+                }
+                // Asking again is harmless.
+                OperationState::Cancelled => return Ok(operation),
+                OperationState::Succeeded
+                | OperationState::Failed
+                | OperationState::Interrupted
+                | OperationState::Unspecified => return Err(CancelError::Ended { operation_id, state }),
+            };
+            match inner.journal.append(Append { expect: Some(state), ..append }).await {
+                Ok(appended) => {
+                    let live = inner.live().get(&operation_id).cloned().unwrap_or_default();
+                    match state {
+                        OperationState::Pending => live.cancelled.cancel(),
+                        _ => live.abort.store(inner.settings.cancel_answers_false, Ordering::Relaxed),
+                    }
+                    tracing::info!(%operation_id, principal, state = state.as_str_name(), "Cancellation recorded");
+                    return Ok(appended.operation);
+                }
+                // It has moved on since it was read: look again.
+                Err(AppendError::Unexpected { .. }) => {}
+                Err(error) => return Err(CancelError::Append(error)),
+            }
+        }
+    }
+
+    /// Settles what a daemon that ended left behind: what was running is INTERRUPTED, with a look at the cluster; what
+    /// was waiting waits again.
+    ///
+    /// # Errors
+    ///
+    /// The journal takes nothing new.
+    pub async fn recover(&self, unfinished: &[Arc<v1::Operation>]) -> Result<(), AppendError> {
+        self.remember_clusters();
+        let mut looks = tokio::task::JoinSet::new();
+        for operation in unfinished {
+            if operation.state() == OperationState::Running {
+                let (engine, operation) = (self.clone(), Arc::clone(operation));
+                looks.spawn(async move { engine.interrupt(&operation).await });
+            }
+        }
+        while let Some(look) = looks.join_next().await {
+            match look {
+                Ok(recorded) => recorded?,
+                Err(error) => tracing::error!(%error, "The look at an interrupted operation panicked"),
+            }
+        }
+        for operation in unfinished.iter().filter(|operation| operation.state() == OperationState::Pending) {
+            self.take_up(operation).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no operation runs. Those that wait for their turn stay PENDING for the next start.
+    pub async fn settle(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// The operations that have not ended, for the log of a stop that takes too long.
+    pub fn unsettled(&self) -> Vec<Uuid> {
+        self.0.live().keys().copied().collect()
+    }
+
+    /// The names of the clusters that operations were about and that were not destroyed.
+    pub fn known_clusters(&self) -> Vec<String> {
+        self.0.known().values().cloned().collect()
+    }
+
+    /// The cluster API.
+    pub fn api(&self) -> &Clusapi {
+        &self.0.api
+    }
+
+    /// Where blocking reads run.
+    pub fn blocking(&self) -> &Blocking {
+        &self.0.blocking
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    fn supervise(&self, supervised: Supervised) {
+        self.0.remember(&supervised.call, &supervised.cluster);
+        self.0.live().insert(supervised.operation_id, Live::default());
+        let engine = self.clone();
+        self.0.tasks.spawn(async move {
+            let operation_id = supervised.operation_id;
+            supervised.run(&engine.0).await;
+            engine.0.live().remove(&operation_id);
+        });
+    }
+
+    /// Takes up an operation that was waiting when the daemon ended.
+    async fn take_up(&self, operation: &v1::Operation) -> Result<(), AppendError> {
+        let inner = &self.0;
+        let operation_id = id_of(operation);
+        let lost = |reason, text| {
+            let outcome = never_made(OperationState::Interrupted, reason, text);
+            inner.journal.append(Append::new(operation_id, Payload::Outcome(outcome)))
+        };
+        if operation.with_credentials {
+            let text = "The daemon ended while the operation waited; its credentials were never stored, so it was not begun.";
+            lost(wsfc_proto::reasons::CREDENTIALS_LOST, text).await?;
+            return Ok(());
+        }
+        let Some(call) = call::of(operation).cloned() else {
+            let text = "The operation has no parameters that this daemon understands, so it was not begun.";
+            lost(wsfc_proto::reasons::OPERATION_INTERRUPTED, text).await?;
+            return Ok(());
+        };
+        let locks = call.locks(&operation.cluster);
+        if let Ok(place) = inner.schedule.enter(&operation.operation_id, locks, false) {
+            tracing::info!(%operation_id, "Operation taken up again");
+            self.supervise(Supervised {
+                operation_id,
+                call,
+                cluster: operation.cluster.clone(),
+                credentials: None,
+                settle: inner.settings.create_settle,
+                place,
+            });
+        }
+        Ok(())
+    }
+
+    fn requested(&self, request: Option<&RequestKey>) -> Result<Option<Started>, StartError> {
+        let Some(request) = request else { return Ok(None) };
+        match self.0.journal.requested(request) {
+            Ok(found) => Ok(found.map(|operation| Started::Operation(id_of(&operation)))),
+            Err(error) => Err(refused(error, &request.request_id)),
+        }
+    }
+
+    /// The cluster's own name, so that an alias, an address and the empty name mean the same cluster.
+    async fn resolve(&self, call: &Parameters) -> Result<String, StartError> {
+        if !call.needs_cluster() {
+            return Ok(call.cluster().into());
+        }
+        let (api, cluster) = (self.0.api.clone(), call.cluster().to_owned());
+        let name = self
+            .0
+            .blocking
+            .run("wsfcd-resolve", move || open(&api, &cluster).and_then(|cluster| Ok(cluster.information()?.name)))
+            .await?;
+        name.map_err(|source| StartError::Cluster { cluster: call.cluster().into(), source })
+    }
+
+    /// Asks the cluster API itself, where it has a call that only checks (facts 1.7).
+    async fn native_check(&self, call: &Parameters, cluster: &str) -> Result<Option<v1::NativeStatus>, StartError> {
+        if call.kind() != OperationKind::UpgradeFunctionalLevel {
+            return Ok(None);
+        }
+        let (api, name) = (self.0.api.clone(), cluster.to_owned());
+        let check = move || open(&api, &name)?.upgrade_functional_level(false, |_phase| wsfc_clusapi::Answer::Continue);
+        self.0
+            .blocking
+            .run("wsfcd-check", check)
+            .await?
+            .map_err(|source| StartError::Cluster { cluster: cluster.into(), source })?;
+        Ok(Some(crate::native::status(0)))
+    }
+
+    fn settle_time(&self, start: &Start) -> Result<Duration, StartError> {
+        let Some(asked) = &start.settle_time else { return Ok(self.0.settings.create_settle) };
+        validate::duration(asked, validate::MAX_WAIT).map_err(|description| {
+            StartError::Invalid(vec![FieldViolation { field: "settle_time".into(), description }])
+        })
+    }
+
+    /// Learns from the journal which clusters there were.
+    fn remember_clusters(&self) {
+        let all = self.0.journal.operations(None, usize::MAX, |_all| true).map(|page| page.operations);
+        // The oldest first, so that a later destruction is remembered and an earlier creation forgotten.
+        for operation in all.unwrap_or_default().iter().rev() {
+            if let Some(call) = call::of(operation) {
+                self.0.remember(call, &operation.cluster);
+                if call.kind() == OperationKind::DestroyCluster && operation.state() == OperationState::Succeeded {
+                    self.0.forget(&operation.cluster);
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn live(&self) -> MutexGuard<'_, HashMap<Uuid, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn created(&self) -> MutexGuard<'_, HashMap<String, SystemTime>> {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, _call: &Parameters, cluster: &str) {
+        self.known().insert(cluster_key(cluster), cluster.into());
+    }
+
+    pub(super) fn forget(&self, cluster: &str) {
+        self.known().remove(&cluster_key(cluster));
+    }
+}
+
+/// What makes a request the same request: who asks, for what, by which id. The password is not part of it, so that no
+/// trace of it is stored.
+fn request_key(start: &Start) -> Option<RequestKey> {
+    if start.options.request_id.is_empty() {
+        return None;
+    }
+    let parameters = v1::OperationParameters { parameters: Some(start.call.clone()) };
+    let mut hash = Sha256::new();
+    hash.update(parameters.encode_length_delimited_to_vec());
+    if let Some(settle) = &start.settle_time {
+        hash.update(settle.encode_length_delimited_to_vec());
+    }
+    if let Some(credentials) = &start.credentials {
+        let named = v1::Credentials { password: String::new(), ..credentials.clone() };
+        hash.update(named.encode_length_delimited_to_vec());
+    }
+    Some(RequestKey {
+        principal: start.principal.clone(),
+        method: start.call.kind().as_str_name().into(),
+        request_id: start.options.request_id.to_lowercase(),
+        payload_hash: hash.finalize().into(),
+    })
+}
+
+fn busy(busy: Busy) -> StartError {
+    StartError::Busy { operation_id: busy.operation_id }
+}
+
+fn refused(error: AcceptError, request_id: &str) -> StartError {
+    match error {
+        AcceptError::RequestIdReused { operation_id } => {
+            StartError::RequestIdReused { request_id: request_id.into(), operation_id }
+        }
+        AcceptError::OperationExists { operation_id } => StartError::Busy { operation_id: operation_id.to_string() },
+        AcceptError::Failed(failed) => StartError::Store(failed),
+    }
+}
+
+/// The id of an operation of the journal, which made it from a UUID.
+pub(super) fn id_of(operation: &v1::Operation) -> Uuid {
+    Uuid::try_parse(&operation.operation_id).unwrap_or_default()
+}

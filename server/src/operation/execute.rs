@@ -1,0 +1,181 @@
+//! An execution: one C call on a thread of its own, a stream of progress, and what came of it.
+//!
+//! This is the whole surface between the engine and the cluster API's changing calls, so that an execution can later move
+//! into a process that outlives the daemon.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use wsfc_clusapi::com::Apartment;
+use wsfc_clusapi::{
+    Answer, Clusapi, Cluster, CreateClusterConfig, Credentials, Error, IpEntry, NameAccountConfig, SetupProgress,
+    UpgradeProgress,
+};
+use wsfc_proto::v1;
+
+use super::call::{Call as _, Parameters};
+use super::inspect::inspect;
+use super::outcome::Returned;
+use crate::journal::{ProgressReport, ProgressSink};
+
+/// How long an eviction or a removal waits for its clean-up unless told otherwise; the time that shipped clients use
+/// (facts 1.4).
+const DEFAULT_WAIT: Duration = Duration::from_secs(300);
+
+/// What is to be executed.
+pub struct Execution {
+    /// The call and its parameters.
+    pub call: Parameters,
+    /// The cluster's own name.
+    pub cluster: String,
+    /// The account to act as in the directory.
+    pub credentials: Option<Credentials>,
+    /// Set when the callback is to answer FALSE.
+    pub abort: Arc<AtomicBool>,
+}
+
+/// What came of it.
+pub struct Finished {
+    /// How the call came back.
+    pub returned: Returned,
+    /// What the cluster looked like afterwards.
+    pub inspection: v1::Inspection,
+}
+
+/// Makes the call on this thread and looks at the cluster afterwards. Blocks for as long as the cluster API does.
+pub fn execute(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Finished {
+    let call = execution.call.clone();
+    let cluster = execution.cluster.clone();
+    let mut hosts = Vec::new();
+    // The apartment must be entered before the first call and left after the last one (facts 1.3).
+    let apartment = Apartment::enter();
+    let returned = catch_unwind(AssertUnwindSafe(|| make(api, execution, sink, &mut hosts)))
+        .unwrap_or_else(|_panic| Ok(Returned::Panicked))
+        .unwrap_or_else(Returned::Failed);
+    let inspection = inspect(api, &call, &cluster, &hosts);
+    drop(apartment);
+    Finished { returned, inspection }
+}
+
+fn make(api: &Clusapi, execution: Execution, sink: ProgressSink, hosts: &mut Vec<String>) -> Result<Returned, Error> {
+    let Execution { call, cluster, credentials, abort } = execution;
+    let answer = move || if abort.load(Ordering::Relaxed) { Answer::Abort } else { Answer::Continue };
+    let setup_answer = answer.clone();
+    let setup_sink = sink.clone();
+    let progress = move |report: SetupProgress| {
+        setup_sink.push(setup_report(report));
+        setup_answer()
+    };
+    if let Parameters::CreateCluster(p) = &call {
+        // The handle is closed at once: nothing above this layer holds on to a cluster.
+        drop(api.create_cluster(&create_config(p, credentials), progress)?);
+        return Ok(Returned::Success);
+    }
+    let cluster = open(api, &cluster)?;
+    *hosts = cluster.nodes().unwrap_or_default();
+    match call {
+        Parameters::CreateCluster(_) => {}
+        Parameters::AddNode(p) => drop(cluster.add_node(&p.node, progress)?),
+        Parameters::EvictNode(p) => {
+            let reason = (!p.reason.is_empty()).then_some(p.reason.as_str());
+            let evicted = cluster.evict_node(&p.node, wait(p.cleanup_timeout), reason)?;
+            return Ok(Returned::Evicted { cleanup: evicted.cleanup });
+        }
+        Parameters::DestroyCluster(p) => cluster.destroy(p.delete_computer_objects, progress)?,
+        Parameters::UpgradeFunctionalLevel(_) => {
+            let progress = move |report: UpgradeProgress| {
+                sink.push(ProgressReport::Upgrade { phase: report.phase });
+                answer()
+            };
+            cluster.upgrade_functional_level(true, progress)?;
+        }
+        Parameters::CreateNameAccount(p) => {
+            cluster.create_name_account(&account_config(&p, &cluster, credentials)?, progress)?;
+        }
+        Parameters::RemoveNameAccount(p) => cluster.remove_name_account(p.delete_computer_objects)?,
+        Parameters::RepairNameAccount(_) => cluster.repair_name_account(credentials.as_ref(), progress)?,
+        Parameters::AddStorageNode(p) => cluster.add_storage_node(&p.node, &p.description, &p.location, progress)?,
+        Parameters::RemoveStorageNode(p) => cluster.remove_storage_node(&p.node, wait(p.timeout))?,
+    }
+    Ok(Returned::Success)
+}
+
+/// Opens a cluster by name; empty is that of this host.
+///
+/// # Errors
+///
+/// What the cluster API answers.
+pub fn open(api: &Clusapi, cluster: &str) -> Result<Cluster, Error> {
+    api.open_cluster((!cluster.is_empty()).then_some(cluster))
+}
+
+fn setup_report(report: SetupProgress) -> ProgressReport {
+    ProgressReport::Setup {
+        phase: report.phase,
+        phase_type: report.phase_type,
+        severity: report.severity,
+        percent: report.percent,
+        object_name: report.object_name,
+        status: report.status,
+    }
+}
+
+fn wait(duration: Option<prost_types::Duration>) -> Duration {
+    // Validated on the way in, so what cannot be read is only what was not given.
+    duration.and_then(|duration| duration.try_into().ok()).unwrap_or(DEFAULT_WAIT)
+}
+
+fn create_config(p: &v1::CreateClusterParameters, credentials: Option<Credentials>) -> CreateClusterConfig {
+    CreateClusterConfig {
+        name: p.cluster.clone(),
+        nodes: p.nodes.clone(),
+        ip_entries: p
+            .ip_addresses
+            .iter()
+            .map(|entry| IpEntry { address: entry.address.clone(), prefix_length: entry.prefix_length })
+            .collect(),
+        empty: p.empty_cluster,
+        // An absent type means what the API itself takes for a cluster with addresses or without (facts 1.2).
+        management_point_type: native_point(p.management_point_type())
+            .unwrap_or(u32::from(!p.empty_cluster && !p.ip_addresses.is_empty())),
+        management_point_resource_type: native_resource(p.management_point_resource_type()),
+        credentials,
+    }
+}
+
+fn account_config(
+    p: &v1::CreateNameAccountParameters,
+    cluster: &Cluster,
+    credentials: Option<Credentials>,
+) -> Result<NameAccountConfig, Error> {
+    let name = if p.account.is_empty() { cluster.information()?.name } else { p.account.clone() };
+    Ok(NameAccountConfig {
+        name,
+        management_point_type: native_point(p.management_point_type()).unwrap_or(1),
+        management_point_resource_type: native_resource(p.management_point_resource_type()),
+        upgrade_virtual_computer_objects: p.upgrade_virtual_computer_objects,
+        credentials,
+    })
+}
+
+/// CLUSTER_MGMT_POINT_TYPE (facts 1.2).
+fn native_point(point: v1::ManagementPointType) -> Option<u32> {
+    match point {
+        v1::ManagementPointType::Unspecified => None,
+        v1::ManagementPointType::None => Some(0),
+        v1::ManagementPointType::ActiveDirectoryAndDns => Some(1),
+        v1::ManagementPointType::Dns => Some(2),
+        v1::ManagementPointType::ActiveDirectory => Some(3),
+    }
+}
+
+/// CLUSTER_MGMT_POINT_RESTYPE (facts 1.2).
+fn native_resource(resource: v1::ManagementPointResourceType) -> u32 {
+    match resource {
+        v1::ManagementPointResourceType::Unspecified => 0,
+        v1::ManagementPointResourceType::SingleNetworkName => 1,
+        v1::ManagementPointResourceType::DistributedNetworkName => 2,
+    }
+}

@@ -1,0 +1,262 @@
+//! One operation, from accepted to ended: it waits for its turn, runs, and its outcome is recorded.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+use wsfc_clusapi::Credentials;
+use wsfc_proto::reasons;
+use wsfc_proto::v1;
+use wsfc_proto::v1::operation_record::Payload;
+use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
+
+use super::call::{self, Call as _, Parameters, cluster_key};
+use super::engine::{Engine, Inner, Live, id_of};
+use super::execute::{Execution, Finished, execute};
+use super::inspect::inspect;
+use super::outcome::{Cancellation, Evidence, conclude, interrupted, never_made};
+use super::schedule::Place;
+use crate::journal::{Append, AppendError, Journal, ReadError};
+
+/// How long the look at an interrupted operation may take before the daemon goes on without it: it must be settled five
+/// seconds after the start (promise P13).
+const INSPECTION: Duration = Duration::from_secs(4);
+
+/// How often a settling cluster's remaining time is recorded: this many times in all.
+const SETTLE_STEPS: u32 = 6;
+
+/// An operation and its place in the schedule.
+pub(super) struct Supervised {
+    pub(super) operation_id: Uuid,
+    pub(super) call: Parameters,
+    /// The cluster's own name.
+    pub(super) cluster: String,
+    pub(super) credentials: Option<v1::Credentials>,
+    /// AddNode: the shortest time since a CreateCluster.
+    pub(super) settle: Duration,
+    pub(super) place: Place,
+}
+
+/// Why an operation does not run, or not now.
+enum Left {
+    /// The daemon stops; the operation stays PENDING.
+    Stopping,
+    /// It was cancelled, and that is recorded.
+    Cancelled,
+    /// The journal would not take a record.
+    Refused(AppendError),
+}
+
+impl Supervised {
+    /// Sees the operation through. Everything that can be said is in the journal when this returns.
+    pub(super) async fn run(mut self, engine: &Arc<Inner>) {
+        let operation_id = self.operation_id;
+        let live = engine.live().get(&operation_id).cloned().unwrap_or_default();
+        match self.wait_for_turn(engine, &live).await {
+            Ok(()) => self.execute(engine, live).await,
+            Err(Left::Stopping) => tracing::info!(%operation_id, "Operation stays pending for the next start"),
+            Err(Left::Cancelled) => tracing::info!(%operation_id, "Operation cancelled before it began"),
+            Err(Left::Refused(error)) => {
+                tracing::error!(%operation_id, %error, "Operation cannot go on because the journal takes no record of it");
+            }
+        }
+    }
+
+    /// Waits until nothing is in the way, and records why while it waits; then takes the locks, durably.
+    async fn wait_for_turn(&mut self, engine: &Inner, live: &Live) -> Result<(), Left> {
+        let mut told = None;
+        while let Some(blocking) = self.place.blocked_by() {
+            if told.as_ref() != Some(&blocking) {
+                let pending = v1::OperationPending {
+                    reason: PendingReason::Busy.into(),
+                    blocking_operation_id: blocking.clone(),
+                    ..v1::OperationPending::default()
+                };
+                self.pend(engine, pending).await?;
+                told = Some(blocking);
+            }
+            tokio::select! {
+                () = self.place.departure() => {}
+                () = live.cancelled.cancelled() => return Err(Left::Cancelled),
+                () = engine.stop.cancelled() => return Err(Left::Stopping),
+            }
+        }
+        self.let_cluster_settle(engine, live).await?;
+        if engine.stop.is_cancelled() {
+            return Err(Left::Stopping);
+        }
+        let started = v1::OperationStarted { function: self.call.function().into() };
+        let append = Append {
+            expect: Some(OperationState::Pending),
+            take_locks: self.call.locks(&self.cluster),
+            ..Append::new(self.operation_id, Payload::Started(started))
+        };
+        engine.journal.append(append).await.map(drop).map_err(left)
+    }
+
+    /// The documented 30 seconds between a CreateCluster and the first AddClusterNode (facts 1.3).
+    async fn let_cluster_settle(&self, engine: &Inner, live: &Live) -> Result<(), Left> {
+        let created = engine.created().get(&cluster_key(&self.cluster)).copied();
+        let (OperationKind::AddNode, Some(created)) = (self.call.kind(), created) else { return Ok(()) };
+        let until = created + self.settle;
+        let step = (self.settle / SETTLE_STEPS).max(Duration::from_millis(100));
+        loop {
+            // A clock that was set back must not make the wait longer than the whole pause.
+            let remaining =
+                until.duration_since(engine.platform.clock.now()).unwrap_or_default().min(self.settle);
+            if remaining.is_zero() {
+                return Ok(());
+            }
+            let pending = v1::OperationPending {
+                reason: PendingReason::ClusterSettling.into(),
+                until: Some(prost_types::Timestamp::from(until)),
+                remaining: prost_types::Duration::try_from(remaining).ok(),
+                ..v1::OperationPending::default()
+            };
+            self.pend(engine, pending).await?;
+            tokio::select! {
+                () = tokio::time::sleep(remaining.min(step)) => {}
+                () = live.cancelled.cancelled() => return Err(Left::Cancelled),
+                () = engine.stop.cancelled() => return Err(Left::Stopping),
+            }
+        }
+    }
+
+    async fn pend(&self, engine: &Inner, pending: v1::OperationPending) -> Result<(), Left> {
+        let append = Append {
+            expect: Some(OperationState::Pending),
+            ..Append::new(self.operation_id, Payload::Pending(pending))
+        };
+        engine.journal.append(append).await.map(drop).map_err(left)
+    }
+
+    /// Makes the call on a thread of its own and records what came of it.
+    async fn execute(self, engine: &Arc<Inner>, live: Live) {
+        let Self { operation_id, call, cluster, credentials, place, .. } = self;
+        tracing::info!(%operation_id, function = call.function(), cluster, "Operation begins");
+        let (answer, answered) = oneshot::channel();
+        let execution = Execution {
+            call: call.clone(),
+            cluster: cluster.clone(),
+            credentials: credentials.map(|c| Credentials::new(c.user_name, c.password, c.domain)),
+            abort: Arc::clone(&live.abort),
+        };
+        let (api, sink) = (engine.api.clone(), engine.journal.progress(operation_id));
+        let work = Box::new(move || {
+            // Nobody takes the answer only when the daemon has ended.
+            let _ = answer.send(execute(&api, execution, sink));
+        });
+        let outcome = match engine.platform.threads.spawn("wsfcd-operation", work) {
+            Ok(()) => match answered.await {
+                Ok(finished) => conclude_on_evidence(engine, operation_id, &call, finished).await,
+                Err(_panicked) => never_made(OperationState::Failed, reasons::INTERNAL, "The thread of the call panicked, which is a defect."),
+            },
+            Err(error) => {
+                let text = format!("No thread could be started for the call: {error}.");
+                never_made(OperationState::Failed, reasons::INTERNAL, &text)
+            }
+        };
+        let succeeded = outcome.state() == OperationState::Succeeded;
+        let created = (succeeded && call.kind() == OperationKind::CreateCluster).then(|| engine.platform.clock.now());
+        tracing::info!(
+            %operation_id,
+            state = outcome.state().as_str_name(),
+            partial = outcome.partial,
+            reason = outcome.reason,
+            "Operation ended"
+        );
+        let settle = created.map(|time: SystemTime| (cluster_key(&cluster), time));
+        if let Some((key, time)) = settle.clone() {
+            engine.created().insert(key, time);
+        }
+        if succeeded && call.kind() == OperationKind::DestroyCluster {
+            engine.forget(&cluster);
+        }
+        let append = Append { settle, ..Append::new(operation_id, Payload::Outcome(outcome)) };
+        if let Err(error) = engine.journal.append(append).await {
+            tracing::error!(%operation_id, %error, "The outcome could not be recorded; it will be found out at the next start");
+        }
+        drop(place);
+    }
+}
+
+impl Engine {
+    /// Records that a call was running when the daemon ended, and what the cluster looks like now.
+    pub(super) async fn interrupt(&self, operation: &v1::Operation) -> Result<(), AppendError> {
+        let operation_id = id_of(operation);
+        let outcome = match call::of(operation).cloned() {
+            None => never_made(OperationState::Interrupted, reasons::OPERATION_INTERRUPTED, "The operation has no parameters that this daemon understands."),
+            Some(call) => {
+                let (api, looked_for, cluster) = (self.api().clone(), call.clone(), operation.cluster.clone());
+                let look = self.blocking().run("wsfcd-inspect", move || inspect(&api, &looked_for, &cluster, &[]));
+                let inspection = match tokio::time::timeout(INSPECTION, look).await {
+                    Ok(Ok(inspection)) => Some(inspection),
+                    Ok(Err(error)) => {
+                        tracing::error!(%operation_id, %error, "The cluster could not be inspected");
+                        None
+                    }
+                    Err(_elapsed) => {
+                        tracing::warn!(%operation_id, "The cluster did not answer the inspection in time");
+                        None
+                    }
+                };
+                interrupted(&call, evidence(self.journal(), operation_id), inspection)
+            }
+        };
+        tracing::warn!(%operation_id, message = outcome.message, "Operation was interrupted by the end of the daemon");
+        self.journal().append(Append::new(operation_id, Payload::Outcome(outcome))).await.map(drop)
+    }
+}
+
+async fn conclude_on_evidence(
+    engine: &Inner,
+    operation_id: Uuid,
+    call: &Parameters,
+    finished: Finished,
+) -> v1::OperationOutcome {
+    // Every report is durable, so the records are the whole evidence.
+    if let Err(error) = engine.journal.barrier().await {
+        tracing::error!(%operation_id, %error, "The last reports could not be recorded");
+    }
+    let cancellation = engine.journal.operation(operation_id).map_or_else(
+        |_unreadable| Cancellation::default(),
+        |operation| Cancellation {
+            requested: operation.cancel_requested,
+            answered_false: engine.settings.cancel_answers_false,
+        },
+    );
+    let evidence = evidence(&engine.journal, operation_id);
+    conclude(call, &finished.returned, evidence, finished.inspection, cancellation)
+}
+
+/// Reads all records of an operation for what they prove. What cannot be read proves nothing, and the log says so.
+fn evidence(journal: &Journal, operation_id: Uuid) -> Evidence {
+    let mut evidence = Evidence::default();
+    let mut after = 0;
+    loop {
+        match journal.records(operation_id, after) {
+            Ok(records) if records.is_empty() => return evidence,
+            Ok(records) => {
+                records.iter().for_each(|record| evidence.observe(record));
+                after = records.last().map_or(after, |record| record.sequence);
+            }
+            Err(ReadError::Compacted { oldest }) => after = oldest.saturating_sub(1),
+            Err(error) => {
+                tracing::error!(%operation_id, %error, "The records of the operation cannot be read");
+                return evidence;
+            }
+        }
+    }
+}
+
+fn left(error: AppendError) -> Left {
+    match error {
+        AppendError::Unexpected { state: OperationState::Cancelled } => Left::Cancelled,
+        AppendError::Unexpected { .. }
+        | AppendError::LockHeld { .. }
+        | AppendError::Illegal(_)
+        | AppendError::NotFound
+        | AppendError::Failed(_) => Left::Refused(error),
+    }
+}

@@ -1,0 +1,321 @@
+//! The settings of the daemon: what they are, their defaults, and whether they fit together.
+//!
+//! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
+
+pub mod sources;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where the journal is kept. One daemon has it at a time.
+    pub data_dir: PathBuf,
+    /// Where the daemon listens.
+    pub listen: Listen,
+    /// The certificate files. Absent: no TLS, and then loopback only.
+    pub tls: Option<Tls>,
+    /// Where the cluster API comes from.
+    pub cluster_api: ClusterApi,
+    /// How operations are run.
+    pub operations: Operations,
+    /// What the journal keeps.
+    pub journal: Journal,
+    /// Limits against peers that ask too much.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: default_data_dir(),
+            listen: Listen::default(),
+            tls: None,
+            cluster_api: ClusterApi::default(),
+            operations: Operations::default(),
+            journal: Journal::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+fn default_data_dir() -> PathBuf {
+    if cfg!(windows) { PathBuf::from(r"C:\ProgramData\wsfcd\data") } else { PathBuf::from("/var/lib/wsfcd") }
+}
+
+/// Where the daemon listens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Address and port; port 0 takes a free one. Off loopback only with `tls`.
+    pub address: SocketAddr,
+    /// A file that gets the bound address, written whole, once the daemon serves. For scripts that use port 0.
+    pub ready_file: Option<PathBuf>,
+    /// Threads that serve connections; 0 is one for each core.
+    pub threads: usize,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 7443)), ready_file: None, threads: 0 }
+    }
+}
+
+/// The certificate files, PEM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain of the server, its own certificate first.
+    pub certificate: PathBuf,
+    /// The private key of the server.
+    pub key: PathBuf,
+    /// The authorities of clients. When set, a client without a certificate from one of them is refused.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Where the cluster API comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterApi {
+    /// A simulated world instead of the system's clusapi.dll: the name of a built-in scenario or the path of a scenario
+    /// file (ends in `.toml`).
+    pub simulate: Option<String>,
+    /// Where the simulated world is kept, so that it outlives the daemon. Absent: `world.json` in `data_dir`.
+    pub simulated_state: Option<PathBuf>,
+    /// The absolute path of another library with the same C functions. For tests; loading it is logged as a warning.
+    pub library: Option<PathBuf>,
+}
+
+/// How operations are run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Operations {
+    /// The shortest time between the end of a CreateCluster and the first AddNode (the cluster API asks for 30 seconds).
+    #[serde(with = "humantime_serde")]
+    pub create_settle: Duration,
+    /// Whether the daemon answers FALSE to the progress callback of a cancelled operation. What the cluster API makes of
+    /// it is documented nowhere.
+    pub cancel_answers_false: bool,
+    /// How long a stopping daemon waits for running operations.
+    #[serde(with = "humantime_serde")]
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self {
+            create_settle: Duration::from_secs(30),
+            cancel_answers_false: false,
+            shutdown_grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What the journal keeps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// How many ended operations are kept with their records.
+    pub keep_operations: usize,
+    /// How long ended operations are kept with their records.
+    #[serde(with = "humantime_serde")]
+    pub keep_for: Duration,
+    /// How many records are kept in memory for live streams.
+    pub memory_records: usize,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            keep_operations: 10_000,
+            keep_for: Duration::from_secs(30 * 24 * 60 * 60),
+            memory_records: 65_536,
+        }
+    }
+}
+
+/// Limits against peers that ask too much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest request message in bytes.
+    pub request_bytes: usize,
+    /// Connections in all.
+    pub connections: usize,
+    /// Streams on one connection.
+    pub streams_per_connection: u32,
+    /// How long a TLS handshake may take.
+    #[serde(with = "humantime_serde")]
+    pub handshake: Duration,
+    /// How long a call that is no stream may take.
+    #[serde(with = "humantime_serde")]
+    pub unary: Duration,
+    /// The longest silence of a record stream before a mark is sent.
+    #[serde(with = "humantime_serde")]
+    pub mark_every: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 256 * 1024,
+            connections: 2_000,
+            streams_per_connection: 1_024,
+            handshake: Duration::from_secs(5),
+            unary: Duration::from_secs(30),
+            mark_every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// A filter such as `info` or `wsfcd=debug,h2=warn`.
+    pub filter: String,
+    /// Text for people, or JSON lines for machines.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: String::from("info"), format: LogFormat::Text }
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line an event.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// Settings that do not fit together.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Unfit {
+    /// A plain listener off loopback would give the cluster to the network.
+    #[error(
+        "`listen.address` {address} is not a loopback address and `tls` is not set; set `tls.certificate` and `tls.key`, or listen on 127.0.0.1"
+    )]
+    PlainOffLoopback {
+        /// The address that was set.
+        address: SocketAddr,
+    },
+    /// Two sources of the cluster API.
+    #[error("`cluster_api.simulate` and `cluster_api.library` are both set; set one")]
+    TwoApis,
+    /// A relative path would be looked up in whatever folder the daemon runs in.
+    #[error("`{field}` is {}, which is not absolute", path.display())]
+    RelativePath {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        path: PathBuf,
+    },
+    /// A number that leaves no room to work.
+    #[error("`{field}` must be at least {least}")]
+    TooSmall {
+        /// The setting.
+        field: &'static str,
+        /// The least sensible value.
+        least: u64,
+    },
+    /// A filter that cannot be read.
+    #[error("`log.filter` {filter:?} cannot be read: {reason}")]
+    LogFilter {
+        /// The value.
+        filter: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// Checks what no single value shows.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that does not fit, by its name, with what to do.
+    pub fn check(&self) -> Result<(), Unfit> {
+        if !self.listen.address.ip().is_loopback() && self.tls.is_none() {
+            return Err(Unfit::PlainOffLoopback { address: self.listen.address });
+        }
+        if self.cluster_api.simulate.is_some() && self.cluster_api.library.is_some() {
+            return Err(Unfit::TwoApis);
+        }
+        if let Some(path) = self.cluster_api.library.as_ref().filter(|path| path.is_relative()) {
+            return Err(Unfit::RelativePath { field: "cluster_api.library", path: path.clone() });
+        }
+        for (field, value, least) in [
+            ("limits.request_bytes", self.limits.request_bytes, 4_096),
+            ("limits.connections", self.limits.connections, 1),
+            ("journal.memory_records", self.journal.memory_records, 256),
+            ("journal.keep_operations", self.journal.keep_operations, 1),
+        ] {
+            if value < least {
+                return Err(Unfit::TooSmall { field, least: least as u64 });
+            }
+        }
+        if self.limits.streams_per_connection == 0 {
+            return Err(Unfit::TooSmall { field: "limits.streams_per_connection", least: 1 });
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
+            return Err(Unfit::LogFilter { filter: self.log.filter.clone(), reason: error.to_string() });
+        }
+        Ok(())
+    }
+
+    /// Where the simulated world is kept.
+    pub fn simulated_state(&self) -> PathBuf {
+        self.cluster_api.simulated_state.clone().unwrap_or_else(|| self.data_dir.join("world.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit() {
+        assert_eq!(Settings::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_plain_listener_stays_on_loopback() {
+        let mut settings = Settings::default();
+        settings.listen.address = "0.0.0.0:7443".parse().unwrap();
+        assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
+        settings.tls =
+            Some(Tls { certificate: "/c.pem".into(), key: "/k.pem".into(), client_ca: None });
+        assert_eq!(settings.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_library_is_named_by_absolute_path_and_alone() {
+        let mut settings = Settings::default();
+        settings.cluster_api.library = Some("clusapi.dll".into());
+        assert!(matches!(settings.check(), Err(Unfit::RelativePath { field: "cluster_api.library", .. })));
+        settings.cluster_api.simulate = Some("demo".into());
+        assert_eq!(settings.check(), Err(Unfit::TwoApis));
+    }
+
+    #[test]
+    fn a_bad_log_filter_is_named() {
+        let mut settings = Settings::default();
+        settings.log.filter = "wsfcd=loud".into();
+        assert!(matches!(settings.check(), Err(Unfit::LogFilter { .. })));
+    }
+}

@@ -1,0 +1,240 @@
+//! Where settings come from: a TOML file, then the environment, then flags, each over the one before.
+//!
+//! A setting in the environment is `WSFCD_` and its path in capitals, the levels joined by two underscores:
+//! `operations.create_settle` is `WSFCD_OPERATIONS__CREATE_SETTLE`. A value is read as TOML where that makes sense of
+//! it, and as text otherwise.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Settings, Unfit};
+
+/// The prefix of environment variables.
+pub const ENVIRONMENT_PREFIX: &str = "WSFCD_";
+
+/// Where one value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The settings file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// A flag.
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// Settings that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("the settings file {} is not TOML", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A path that runs through a value, for example `log.filter.more`.
+    #[error("{origin} sets `{path}`, but `{at}` is a value and has no parts")]
+    NotATable {
+        /// The whole path.
+        path: String,
+        /// The part that is a value.
+        at: String,
+        /// Who set it.
+        origin: Origin,
+    },
+    /// A value of the wrong type, or a name that is no setting.
+    #[error("a setting cannot be used")]
+    Value {
+        /// Which, and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// Values that do not fit together.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+}
+
+/// Values by path, as flags give them.
+pub type Assignments = Vec<(String, Value)>;
+
+/// The merged settings, and where each value that is no default came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings, checked.
+    pub settings: Settings,
+    /// The origin of each value that was set, by path.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// Reads and merges all sources.
+///
+/// # Errors
+///
+/// See [`SettingsError`]; nothing is guessed or passed over.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: Assignments,
+) -> Result<Loaded, SettingsError> {
+    let mut origins = BTreeMap::new();
+    let mut table = match file {
+        Some(path) => read(path)?,
+        None => Table::new(),
+    };
+    if let Some(path) = file {
+        record(&table, "", &Origin::File(path.into()), &mut origins);
+    }
+    let mut environment: Vec<_> = environment.into_iter().filter_map(|(name, value)| variable(name, &value)).collect();
+    environment.sort_by(|one, other| one.0.cmp(&other.0));
+    for (path, name, value) in environment {
+        set(&mut table, &path, value, Origin::Environment(name), &mut origins)?;
+    }
+    for (path, value) in flags {
+        set(&mut table, &path, value, Origin::Flag, &mut origins)?;
+    }
+    let settings: Settings = table.try_into().map_err(|source| SettingsError::Value { source: Box::new(source) })?;
+    settings.check()?;
+    Ok(Loaded { settings, origins })
+}
+
+/// Reads a value as TOML where that makes sense of it, and as text otherwise, so that `5s` and `127.0.0.1:0` need no
+/// quotes.
+pub fn value(text: &str) -> Value {
+    format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| if table.len() == 1 { table.remove("value") } else { None })
+        .unwrap_or_else(|| Value::String(text.into()))
+}
+
+fn read(path: &Path) -> Result<Table, SettingsError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.into(), source })?;
+    text.parse().map_err(|source| SettingsError::Syntax { path: path.into(), source: Box::new(source) })
+}
+
+/// Variables of this program's flags (`WSFCD_CONFIG`) are not settings.
+fn variable(name: String, text: &str) -> Option<(String, String, Value)> {
+    let path = name.strip_prefix(ENVIRONMENT_PREFIX)?.to_lowercase().replace("__", ".");
+    if path == "config" { None } else { Some((path, name, value(text))) }
+}
+
+fn record(table: &Table, prefix: &str, origin: &Origin, origins: &mut BTreeMap<String, Origin>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) => record(inner, &path, origin, origins),
+            _ => {
+                origins.insert(path, origin.clone());
+            }
+        }
+    }
+}
+
+fn set(
+    table: &mut Table,
+    path: &str,
+    value: Value,
+    origin: Origin,
+    origins: &mut BTreeMap<String, Origin>,
+) -> Result<(), SettingsError> {
+    let mut levels: Vec<&str> = path.split('.').collect();
+    let last = levels.pop().unwrap_or(path);
+    let mut at = table;
+    for (depth, level) in levels.iter().enumerate() {
+        let entry = at.entry(*level).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(inner) = entry else {
+            let at = levels[..=depth].join(".");
+            return Err(SettingsError::NotATable { path: path.into(), at, origin });
+        };
+        at = inner;
+    }
+    at.insert(last.into(), value);
+    origins.insert(path.into(), origin);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wsfcd.toml");
+        std::fs::write(&path, "[operations]\ncreate_settle = \"1s\"\nshutdown_grace = \"1s\"\n[log]\nfilter = \"warn\"\n")
+            .unwrap();
+        let variables =
+            environment(&[("WSFCD_OPERATIONS__CREATE_SETTLE", "2s"), ("WSFCD_OPERATIONS__SHUTDOWN_GRACE", "2s"), ("PATH", "x")]);
+        let flags = vec![(String::from("operations.create_settle"), value("3s"))];
+        let loaded = load(Some(&path), variables, flags).unwrap();
+        assert_eq!(loaded.settings.operations.create_settle, Duration::from_secs(3));
+        assert_eq!(loaded.settings.operations.shutdown_grace, Duration::from_secs(2));
+        assert_eq!(loaded.settings.log.filter, "warn");
+        assert_eq!(loaded.origins["operations.create_settle"], Origin::Flag);
+        assert_eq!(
+            loaded.origins["operations.shutdown_grace"],
+            Origin::Environment("WSFCD_OPERATIONS__SHUTDOWN_GRACE".into())
+        );
+        assert_eq!(loaded.origins["log.filter"], Origin::File(path));
+    }
+
+    #[test]
+    fn values_keep_their_types() {
+        assert_eq!(value("true"), Value::Boolean(true));
+        assert_eq!(value("12"), Value::Integer(12));
+        assert_eq!(value("127.0.0.1:0"), Value::String("127.0.0.1:0".into()));
+        assert_eq!(value("5s"), Value::String("5s".into()));
+        assert_eq!(value("1\nother = 2"), Value::String("1\nother = 2".into()));
+    }
+
+    #[test]
+    fn unknown_names_and_wrong_types_are_refused() {
+        for (path, text) in [("operations.create_setle", "1s"), ("listen.address", "nowhere"), ("tls.key", "k.pem")] {
+            let flags = vec![(String::from(path), value(text))];
+            assert!(matches!(load(None, [], flags), Err(SettingsError::Value { .. })), "{path}");
+        }
+        let flags = vec![(String::from("data_dir"), value("x")), (String::from("data_dir.y"), value("z"))];
+        assert!(matches!(load(None, [], flags), Err(SettingsError::NotATable { .. })));
+    }
+
+    #[test]
+    fn settings_survive_being_shown() {
+        let shown = toml::to_string(&Settings::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wsfcd.toml");
+        std::fs::write(&path, shown).unwrap();
+        assert_eq!(load(Some(&path), [], Vec::new()).unwrap().settings, Settings::default());
+    }
+}
