@@ -1,0 +1,214 @@
+//! The way to the C functions: a table from `clusapi.dll`, from another library, or from a simulator.
+#![expect(unsafe_code, reason = "the C functions of a table are called and trusted here")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::sys::types::BOOL;
+use crate::sys::{FUNCTIONS, FunctionInfo, Table, TableProvider};
+use crate::win32::Win32;
+
+/// The failover cluster API. A clone is the same table.
+#[derive(Clone)]
+pub struct Clusapi {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    table: Table,
+    /// What the functions of the table need to stay callable.
+    _origin: Origin,
+}
+
+/// Where a table came from.
+#[expect(
+    dead_code,
+    reason = "held for its Drop: code that the table points to must stay loaded"
+)]
+enum Origin {
+    Raw,
+    Library(libloading::Library),
+    Provider(Box<dyn TableProvider>),
+}
+
+/// Takes an entry of the table, or ends with [`Error::Unsupported`].
+macro_rules! entry {
+    ($api:expr, $name:ident) => {
+        $api.table()
+            .$name
+            .ok_or_else(|| $crate::error::Error::unsupported(stringify!($name)))
+    };
+}
+pub(crate) use entry;
+
+impl Clusapi {
+    /// The running system's `clusapi.dll`, from the system folder and nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotWindows`] elsewhere than on Windows. [`Error::Load`] if the library is not there: it comes with the
+    /// Failover Clustering feature or its administration tools (facts 1.1).
+    pub fn system() -> Result<Self, Error> {
+        #[cfg(windows)]
+        {
+            use libloading::os::windows::{LOAD_LIBRARY_SEARCH_SYSTEM32, Library};
+            let name = "clusapi.dll";
+            // SAFETY: The system's own library has no initialiser with demands on its caller.
+            let library = unsafe { Library::load_with_flags(name, LOAD_LIBRARY_SEARCH_SYSTEM32) };
+            let library = library.map_err(|source| Error::Load {
+                path: name.into(),
+                source,
+            })?;
+            Ok(Self::from_library(library.into()))
+        }
+        #[cfg(not(windows))]
+        Err(Error::NotWindows)
+    }
+
+    /// Another library with the same C functions, such as the simulator built as one. Off Windows it exports
+    /// `GetLastError` too.
+    ///
+    /// The call is safe as starting a program is: whoever names the file vouches that it is a cluster API.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RelativePath`], and [`Error::Load`] if the library cannot be loaded. Functions that it lacks are no
+    /// error here, but answer [`Error::Unsupported`] when called.
+    pub fn library(path: &Path) -> Result<Self, Error> {
+        if !path.is_absolute() {
+            return Err(Error::RelativePath { path: path.to_owned() });
+        }
+        #[cfg(windows)]
+        let library = {
+            use libloading::os::windows::{LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, LOAD_LIBRARY_SEARCH_SYSTEM32, Library};
+            let flags = LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32;
+            // SAFETY: Whoever named the file vouches for its initialisers (see above).
+            unsafe { Library::load_with_flags(path, flags) }.map(libloading::Library::from)
+        };
+        #[cfg(not(windows))]
+        // SAFETY: Whoever named the file vouches for its initialisers (see above).
+        let library = unsafe { libloading::Library::new(path) };
+        Ok(Self::from_library(library.map_err(|source| Error::Load {
+            path: path.to_owned(),
+            source,
+        })?))
+    }
+
+    fn from_library(library: libloading::Library) -> Self {
+        // SAFETY: Both callers load a cluster API, and the library is kept beside the table.
+        let table = unsafe { Table::from_library(&library) };
+        #[cfg(windows)]
+        let table = Table {
+            GetLastError: Some(windows_sys::Win32::Foundation::GetLastError),
+            ..table
+        };
+        Self::new(table, Origin::Library(library))
+    }
+
+    /// The functions of a provider, which stays alive as long as anything made from them.
+    #[must_use]
+    pub fn from_provider(provider: impl TableProvider) -> Self {
+        let table = provider.table();
+        Self::new(table, Origin::Provider(Box::new(provider)))
+    }
+
+    /// A table as it is.
+    ///
+    /// # Safety
+    ///
+    /// Each present entry must keep the contract of [`TableProvider`] for as long as anything made from the result
+    /// lives.
+    #[must_use]
+    pub unsafe fn from_table(table: Table) -> Self {
+        Self::new(table, Origin::Raw)
+    }
+
+    fn new(table: Table, origin: Origin) -> Self {
+        Self {
+            inner: Arc::new(Inner { table, _origin: origin }),
+        }
+    }
+
+    /// Whether the C function of this name can be called here.
+    #[must_use]
+    pub fn is_supported(&self, function: &str) -> bool {
+        self.inner.table.has(function)
+    }
+
+    /// Every C function that this crate knows, available here or not.
+    #[must_use]
+    pub fn functions(&self) -> &'static [FunctionInfo] {
+        FUNCTIONS
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.inner.table
+    }
+
+    /// The error of this thread's last failed call. To be read before anything else is done: on Windows even a
+    /// thread-local variable may reset it.
+    pub(crate) fn last_error(&self) -> Win32 {
+        match self.inner.table.GetLastError {
+            // SAFETY: The call has no arguments and, by the table's contract, no demands.
+            Some(get_last_error) => Win32(unsafe { get_last_error() }),
+            None => Win32::ERROR_SUCCESS,
+        }
+    }
+
+    /// Checks a call that answers a handle: 0 is failure, and `GetLastError` says why.
+    pub(crate) fn check_handle(&self, function: &'static str, handle: isize) -> Result<isize, Error> {
+        if handle == 0 {
+            Err(self.last_call_failed(function))
+        } else {
+            Ok(handle)
+        }
+    }
+
+    /// Checks a call that answers a `BOOL`: FALSE is failure, and `GetLastError` says why.
+    pub(crate) fn check_bool(&self, function: &'static str, answer: BOOL) -> Result<(), Error> {
+        if answer == 0 {
+            Err(self.last_call_failed(function))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Checks a call that answers a state: -1 is failure, and `GetLastError` says why; without a reason it is the
+    /// state "unknown".
+    pub(crate) fn check_state(&self, function: &'static str, state: i32) -> Result<i32, Error> {
+        if state != -1 {
+            return Ok(state);
+        }
+        match self.last_error() {
+            Win32::ERROR_SUCCESS => Ok(state),
+            code => Err(Error::Call { function, code }),
+        }
+    }
+
+    fn last_call_failed(&self, function: &'static str) -> Error {
+        let code = self.last_error();
+        Error::Call { function, code }
+    }
+}
+
+/// Checks a call that answers a Win32 code.
+pub(crate) fn check_code(function: &'static str, code: u32) -> Result<(), Error> {
+    match Win32(code) {
+        Win32::ERROR_SUCCESS => Ok(()),
+        code => Err(Error::Call { function, code }),
+    }
+}
+
+impl core::fmt::Debug for Clusapi {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let present = FUNCTIONS
+            .iter()
+            .filter(|function| self.inner.table.has(function.name))
+            .count();
+        f.debug_struct("Clusapi")
+            .field("functions", &present)
+            .field("of", &FUNCTIONS.len())
+            .finish()
+    }
+}
