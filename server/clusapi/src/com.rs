@@ -1,4 +1,5 @@
 //! COM on the threads that run setup calls: setup talks to a COM server on every node (facts 1.3).
+#![cfg_attr(windows, expect(unsafe_code, reason = "COM is entered and left by C functions"))]
 
 use core::marker::PhantomData;
 
