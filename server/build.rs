@@ -21,7 +21,9 @@ const RECORD_STREAMS: [&str; 11] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let set = prost_types::FileDescriptorSet::decode(wsfc_proto::FILE_DESCRIPTOR_SET)?;
-    let mut builder = tonic_prost_build::configure().build_client(false).extern_path(".wsfc.v1", "::wsfc_proto::v1");
+    let mut builder = tonic_prost_build::configure()
+        .build_client(false)
+        .extern_path(".wsfc.v1", "::wsfc_proto::v1");
     for message in RECORD_STREAMS {
         builder = builder.extern_path(format!(".wsfc.v1.{message}"), "crate::grpc::frame::Frame");
     }

@@ -31,7 +31,10 @@ pub enum BlockingError {
 impl Blocking {
     /// Threads come from the platform.
     pub fn new(platform: Platform) -> Self {
-        Self { platform, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            platform,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+        }
     }
 
     /// Runs `work` and gives its answer. When the caller goes away the work still runs to its end.
@@ -45,7 +48,10 @@ impl Blocking {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BlockingError> {
         // The semaphore is never closed.
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_closed| BlockingError::Panicked)?;
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_closed| BlockingError::Panicked)?;
         let (answer, answered) = oneshot::channel();
         let work = Box::new(move || {
             // A caller that has gone away needs no answer.

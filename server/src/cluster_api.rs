@@ -12,7 +12,7 @@ use crate::settings::Settings;
 pub enum ClusterApiError {
     /// The library or the system's own.
     #[error("the cluster API cannot be loaded")]
-    Load(#[source] wsfc_clusapi::LoadError),
+    Load(#[source] wsfc_clusapi::Error),
     /// A scenario file that cannot be read.
     #[error("the scenario {} cannot be read", path.display())]
     Read {
@@ -41,8 +41,11 @@ pub enum ClusterApiError {
 pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
     if let Some(name) = &settings.cluster_api.simulate {
         let simulation = simulation(name, Some(&settings.simulated_state()))?;
-        tracing::warn!(scenario = name, "The cluster API is simulated: no real cluster is touched");
-        return Ok(Clusapi::new(simulation));
+        tracing::warn!(
+            scenario = name,
+            "The cluster API is simulated: no real cluster is touched"
+        );
+        return Ok(Clusapi::from_provider(simulation));
     }
     if let Some(path) = &settings.cluster_api.library {
         tracing::warn!(path = %path.display(), "The cluster API is loaded from a path that was set, not from the system");
@@ -57,10 +60,15 @@ pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
 ///
 /// See [`ClusterApiError`].
 pub fn simulation(name: &str, state: Option<&Path>) -> Result<Simulation, ClusterApiError> {
-    let refuse = |source: Box<dyn std::error::Error + Send + Sync>| ClusterApiError::Scenario { name: name.into(), source };
+    let refuse = |source: Box<dyn std::error::Error + Send + Sync>| ClusterApiError::Scenario {
+        name: name.into(),
+        source,
+    };
     let scenario = if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
-        let text = std::fs::read_to_string(name)
-            .map_err(|source| ClusterApiError::Read { path: name.into(), source })?;
+        let text = std::fs::read_to_string(name).map_err(|source| ClusterApiError::Read {
+            path: name.into(),
+            source,
+        })?;
         Scenario::from_toml(&text).map_err(|error| refuse(Box::new(error)))?
     } else {
         Scenario::builtin(name).map_err(|error| refuse(Box::new(error)))?

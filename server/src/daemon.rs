@@ -116,23 +116,37 @@ impl Core {
     ) -> Result<(Routes, impl Future<Output = ()> + Send + 'static), tonic_reflection::server::Error> {
         let journal = self.engine.journal().clone();
         let lane = journal.lane();
-        let dispatch = lane.dispatch();
+        let dispatcher = lane.clone();
+        let dispatch = async move { dispatcher.dispatch().await };
         let mark_every = self.settings.limits.mark_every;
-        let streams = Streams { journal, lane, mark_every, stop: self.stop.clone() };
-        Ok((grpc::routes(&self.engine, streams, &self.settings.limits, health)?, dispatch))
+        let streams = Streams {
+            journal,
+            lane,
+            mark_every,
+            stop: self.stop.clone(),
+        };
+        Ok((
+            grpc::routes(&self.engine, streams, &self.settings.limits, health)?,
+            dispatch,
+        ))
     }
 }
 
 /// The journal's options that follow from the settings.
 pub fn journal_options(settings: &Settings) -> Options {
     Options {
-        memory: MemoryBudget { records: settings.journal.memory_records, ..MemoryBudget::default() },
+        memory: MemoryBudget {
+            records: settings.journal.memory_records,
+            ..MemoryBudget::default()
+        },
         retention: Retention {
             keep_operations: settings.journal.keep_operations,
             keep_for: settings.journal.keep_for,
             ..Retention::default()
         },
-        rules: Rules { cancel_answers_false: settings.operations.cancel_answers_false },
+        rules: Rules {
+            cancel_running: settings.operations.cancel_answers_false,
+        },
         native_status: native::status,
         ..Options::default()
     }
@@ -157,9 +171,17 @@ impl Daemon {
     pub async fn start(settings: Settings, api: Clusapi, platform: Platform) -> Result<Self, StartError> {
         settings.check()?;
         let tls = settings.tls.as_ref().map(server_config).transpose()?;
-        let Opened { journal, writer, unfinished, quarantined } =
-            Journal::open_dir(&settings.data_dir, journal_options(&settings), platform.clone())
-                .map_err(|source| StartError::Journal { path: settings.data_dir.clone(), source })?;
+        let Opened {
+            journal,
+            writer,
+            unfinished,
+            quarantined,
+        } = Journal::open_dir(&settings.data_dir, journal_options(&settings), platform.clone()).map_err(|source| {
+            StartError::Journal {
+                path: settings.data_dir.clone(),
+                source,
+            }
+        })?;
         if let Some(quarantine) = quarantined {
             tracing::error!(
                 kept = %quarantine.path.display(),
@@ -173,18 +195,30 @@ impl Daemon {
             // Nobody waits when the daemon did not come up.
             let _ = done.send(());
         };
-        platform.threads.spawn("wsfcd-journal", Box::new(write)).map_err(StartError::Thread)?;
+        platform
+            .threads
+            .spawn("wsfcd-journal", Box::new(write))
+            .map_err(StartError::Thread)?;
         let core = Core::new(settings.clone(), journal, &unfinished, api, platform.clone())
             .await
             .map_err(StartError::Recover)?;
         let wanted = settings.listen.address;
-        let bind = |source| StartError::Bind { address: wanted, source };
+        let bind = |source| StartError::Bind {
+            address: wanted,
+            source,
+        };
         let listener = TcpListener::bind(wanted).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let (health, health_service) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
-        let mut daemon =
-            Self { core, address, health, serving: Vec::new(), written, ready_file: settings.listen.ready_file.clone() };
+        let mut daemon = Self {
+            core,
+            address,
+            health,
+            serving: Vec::new(),
+            written,
+            ready_file: settings.listen.ready_file.clone(),
+        };
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
             let (sender, accepted) = listen::channel();
@@ -192,11 +226,18 @@ impl Daemon {
             let ended = daemon.serve(index, accepted, tls.clone(), health_service.clone(), &platform)?;
             daemon.serving.push(ended);
         }
-        tokio::spawn(listen::accept(listener, senders, settings.limits.connections, daemon.core.stop.clone()));
+        tokio::spawn(listen::accept(
+            listener,
+            senders,
+            settings.limits.connections,
+            daemon.core.stop.clone(),
+        ));
         tracing::info!(%address, tls = settings.tls.is_some(), version = env!("CARGO_PKG_VERSION"), "Serving");
         if let Some(path) = &daemon.ready_file {
-            write_whole(path, &format!("{address}\n"))
-                .map_err(|source| StartError::ReadyFile { path: path.clone(), source })?;
+            write_whole(path, &format!("{address}\n")).map_err(|source| StartError::ReadyFile {
+                path: path.clone(),
+                source,
+            })?;
         }
         Ok(daemon)
     }
@@ -226,7 +267,10 @@ impl Daemon {
         let grace = self.core.settings.operations.shutdown_grace;
         if tokio::time::timeout(grace, self.core.engine.settle()).await.is_err() {
             let left = self.core.engine.unsettled();
-            tracing::warn!(?left, "Operations are still running; they will be INTERRUPTED at the next start");
+            tracing::warn!(
+                ?left,
+                "Operations are still running; they will be INTERRUPTED at the next start"
+            );
         }
         for ended in self.serving {
             if tokio::time::timeout(DRAIN, ended).await.is_err() {
@@ -258,10 +302,14 @@ impl Daemon {
     ) -> Result<oneshot::Receiver<()>, StartError> {
         let limits = self.core.settings.limits.clone();
         let stop = self.core.stop.clone();
-        let (routes, dispatch) =
-            self.core.routes(health).map_err(|error| StartError::Thread(io::Error::other(error)))?;
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let (routes, dispatch) = self
+            .core
+            .routes(health)
+            .map_err(|error| StartError::Thread(io::Error::other(error)))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(StartError::Thread)?;
         let (done, ended) = oneshot::channel();
         let serve = move || {
             runtime.block_on(async move {
@@ -274,7 +322,10 @@ impl Daemon {
             // Nobody waits when the daemon did not come up.
             let _ = done.send(());
         };
-        platform.threads.spawn(&format!("wsfcd-serve-{index}"), Box::new(serve)).map_err(StartError::Thread)?;
+        platform
+            .threads
+            .spawn(&format!("wsfcd-serve-{index}"), Box::new(serve))
+            .map_err(StartError::Thread)?;
         Ok(ended)
     }
 }

@@ -36,7 +36,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             })
         }
         Command::Demo(options) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?;
             runtime.block_on(demo::run(options))
         }
         Command::Config(ConfigCommand::Check(flags)) => config::check(&flags),

@@ -5,10 +5,10 @@ use wsfc_proto::{reasons, v1};
 
 /// Decodes a status as the cluster API reports it: a Win32 code or an HRESULT in the same 32 bits (facts 1.5).
 pub fn status(raw: u32) -> v1::NativeStatus {
-    let status = Status::from_raw(raw);
-    let (facility, code) = match status {
-        Status::Win32(code) => (v1::StatusFacility::Win32, code.0),
-        Status::Hresult(code) => (v1::StatusFacility::Hresult, code.0),
+    let status = Status::new(raw);
+    let (facility, code) = match status.win32() {
+        Some(code) => (v1::StatusFacility::Win32, code.0),
+        None => (v1::StatusFacility::Hresult, raw),
     };
     v1::NativeStatus {
         raw,
@@ -21,17 +21,14 @@ pub fn status(raw: u32) -> v1::NativeStatus {
 
 /// The status of an error of the C boundary; absent when the call was never made.
 pub fn error_status(error: &Error) -> Option<v1::NativeStatus> {
-    error.code().map(status)
+    error.code().map(|code| status(code.0))
 }
 
 /// The reason that stands for an error of the C boundary: the symbolic name of its code, or why the call was not made.
 pub fn reason(error: &Error) -> String {
     match error.code() {
-        Some(code) => {
-            let status = status(code);
-            if status.name.is_empty() { format!("WIN32_{code}") } else { status.name }
-        }
-        None if error.is_unsupported() => reasons::FUNCTION_UNAVAILABLE.into(),
-        None => reasons::INVALID_FIELD.into(),
+        Some(code) => code.name().map_or_else(|| format!("WIN32_{}", code.0), String::from),
+        None if matches!(error, Error::Unsupported { .. }) => reasons::FUNCTION_UNAVAILABLE.into(),
+        None => reasons::INTERNAL.into(),
     }
 }

@@ -54,7 +54,11 @@ pub struct Platform {
 impl Platform {
     /// The operating system's clock, threads and randomness.
     pub fn system() -> Self {
-        Self { clock: Arc::new(SystemClock), threads: Arc::new(OsThreads), entropy: Arc::new(OsEntropy) }
+        Self {
+            clock: Arc::new(SystemClock),
+            threads: Arc::new(OsThreads),
+            entropy: Arc::new(OsEntropy),
+        }
     }
 }
 
@@ -69,7 +73,10 @@ impl std::fmt::Debug for Platform {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system for the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the operating system for the time"
+    )]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
@@ -91,7 +98,10 @@ impl Threads for OsThreads {
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
-    #[expect(clippy::panic, reason = "without randomness identifiers would repeat, and no input leads here")]
+    #[expect(
+        clippy::panic,
+        reason = "without randomness identifiers would repeat, and no input leads here"
+    )]
     fn fill(&self, out: &mut [u8]) {
         if let Err(error) = getrandom::fill(out) {
             panic!("the operating system gives no random bytes: {error}");
@@ -125,7 +135,11 @@ mod tests {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         let ids = |seed| {
             let entropy = SeededEntropy::new(seed);
-            [entropy.uuid(time), entropy.uuid(time), entropy.uuid(time + Duration::from_millis(1))]
+            [
+                entropy.uuid(time),
+                entropy.uuid(time),
+                entropy.uuid(time + Duration::from_millis(1)),
+            ]
         };
         let [first, second, later] = ids(7);
         assert_eq!(ids(7), [first, second, later]);

@@ -48,7 +48,12 @@ pub async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let folder = DataFolder::new()?;
     let settings = settings(&folder.0);
     let simulation = cluster_api::simulation(SCENARIO, None)?;
-    let daemon = Daemon::start(settings, wsfc_clusapi::Clusapi::new(simulation), Platform::system()).await?;
+    let daemon = Daemon::start(
+        settings,
+        wsfc_clusapi::Clusapi::from_provider(simulation),
+        Platform::system(),
+    )
+    .await?;
     let mut story = Story::new(std::io::stdout(), options.output);
     let told = tell(&mut story, daemon.address()).await;
     if told.is_ok() && options.keep {
@@ -60,7 +65,10 @@ pub async fn run(options: Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn settings(data_dir: &Path) -> Settings {
-    let mut settings = Settings { data_dir: data_dir.into(), ..Settings::default() };
+    let mut settings = Settings {
+        data_dir: data_dir.into(),
+        ..Settings::default()
+    };
     settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.operations.create_settle = SETTLE;
     settings.operations.shutdown_grace = Duration::from_secs(5);
@@ -70,37 +78,66 @@ fn settings(data_dir: &Path) -> Settings {
 async fn tell(story: &mut Teller, address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let relay = Relay::to(address).await?;
     let client = Client::connect(ConnectOptions::new([format!("http://{}", relay.address())])).await?;
-    story.say(&format!("wsfcd serves a simulated world on {address}; everything below went over that socket."))?;
+    story.say(&format!(
+        "wsfcd serves a simulated world on {address}; everything below went over that socket."
+    ))?;
 
     story.step("Create a cluster of three nodes with two addresses, and lose the connection in the middle")?;
-    let create = v1::CreateClusterRequest { cluster: Some(cluster_to_make()), ..Default::default() };
+    let create = v1::CreateClusterRequest {
+        cluster: Some(cluster_to_make()),
+        ..Default::default()
+    };
     let created = follow(story, &client.create_cluster(create).await?, Some(&relay)).await?;
     let cluster = client.get_cluster(CLUSTER).await?;
     story.message(&cluster, &describe(&cluster))?;
 
     story.step("Add a fourth node; a new cluster is given time to settle first")?;
-    let node = v1::AddNodeParameters { cluster: CLUSTER.into(), node: "n4".into() };
-    let add = v1::AddNodeRequest { node: Some(node), ..Default::default() };
+    let node = v1::AddNodeParameters {
+        cluster: CLUSTER.into(),
+        node: "n4".into(),
+    };
+    let add = v1::AddNodeRequest {
+        node: Some(node),
+        ..Default::default()
+    };
     let added = follow(story, &client.add_node(add).await?, None).await?;
 
     story.step("Raise the functional level")?;
     let check = client.check_upgrade(CLUSTER).await?;
-    let sentence = format!("level {}; an upgrade would reach {}", check.current_level, check.target_level);
+    let sentence = format!(
+        "level {}; an upgrade would reach {}",
+        check.current_level, check.target_level
+    );
     story.message(&check, &sentence)?;
     let upgrade = v1::UpgradeFunctionalLevelRequest {
-        upgrade: Some(v1::UpgradeFunctionalLevelParameters { cluster: CLUSTER.into() }),
+        upgrade: Some(v1::UpgradeFunctionalLevelParameters {
+            cluster: CLUSTER.into(),
+        }),
         ..Default::default()
     };
     let upgraded = follow(story, &client.upgrade_functional_level(upgrade).await?, None).await?;
 
     story.step("Evict a node")?;
-    let node = v1::EvictNodeParameters { cluster: CLUSTER.into(), node: "n2".into(), ..Default::default() };
-    let evict = v1::EvictNodeRequest { node: Some(node), ..Default::default() };
+    let node = v1::EvictNodeParameters {
+        cluster: CLUSTER.into(),
+        node: "n2".into(),
+        ..Default::default()
+    };
+    let evict = v1::EvictNodeRequest {
+        node: Some(node),
+        ..Default::default()
+    };
     let evicted = follow(story, &client.evict_node(evict).await?, None).await?;
 
     story.step("Destroy the cluster")?;
-    let cluster = v1::DestroyClusterParameters { cluster: CLUSTER.into(), delete_computer_objects: true };
-    let destroy = v1::DestroyClusterRequest { cluster: Some(cluster), ..Default::default() };
+    let cluster = v1::DestroyClusterParameters {
+        cluster: CLUSTER.into(),
+        delete_computer_objects: true,
+    };
+    let destroy = v1::DestroyClusterRequest {
+        cluster: Some(cluster),
+        ..Default::default()
+    };
     let destroyed = follow(story, &client.destroy_cluster(destroy).await?, None).await?;
 
     story.step("Summary")?;
@@ -116,7 +153,10 @@ async fn tell(story: &mut Teller, address: SocketAddr) -> Result<(), Box<dyn Err
 }
 
 fn cluster_to_make() -> v1::CreateClusterParameters {
-    let address = |address: &str| v1::IpAddress { address: address.into(), prefix_length: 24 };
+    let address = |address: &str| v1::IpAddress {
+        address: address.into(),
+        prefix_length: 24,
+    };
     v1::CreateClusterParameters {
         cluster: CLUSTER.into(),
         nodes: ["n1", "n2", "n3"].map(String::from).to_vec(),
@@ -134,7 +174,11 @@ struct Step {
 
 /// Follows an operation to its end; with a relay, cuts the connection once, while the cluster forms.
 async fn follow(story: &mut Teller, operation: &Operation, cut: Option<&Relay>) -> Result<Step, Box<dyn Error>> {
-    let mut step = Step { records: 0, warnings: 0, reconnects: 0 };
+    let mut step = Step {
+        records: 0,
+        warnings: 0,
+        reconnects: 0,
+    };
     let mut cut = cut;
     let mut progress = operation.progress();
     while let Some(item) = progress.next().await {
@@ -154,7 +198,9 @@ async fn follow(story: &mut Teller, operation: &Operation, cut: Option<&Relay>) 
                 if let Some(Payload::Outcome(outcome)) = record.payload {
                     step.warnings = outcome.warning_count;
                     if outcome.state() != OperationState::Succeeded {
-                        return Err(format!("operation {} did not succeed: {}", operation.id(), outcome.message).into());
+                        return Err(
+                            format!("operation {} did not succeed: {}", operation.id(), outcome.message).into(),
+                        );
                     }
                 }
             }
@@ -176,15 +222,29 @@ fn describe(cluster: &v1::Cluster) -> String {
     let nodes: Vec<_> = cluster
         .nodes
         .iter()
-        .map(|node| format!("{} {}", node.name, node.state().as_str_name().replace("NODE_STATE_", "").to_lowercase()))
+        .map(|node| {
+            format!(
+                "{} {}",
+                node.name,
+                node.state().as_str_name().replace("NODE_STATE_", "").to_lowercase()
+            )
+        })
         .collect();
-    format!("cluster {} at functional level {}: {}", cluster.name, cluster.functional_level, nodes.join(", "))
+    format!(
+        "cluster {} at functional level {}: {}",
+        cluster.name,
+        cluster.functional_level,
+        nodes.join(", ")
+    )
 }
 
 async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let shutdown = signals::shutdown()?;
     let mut out = std::io::stderr();
-    writeln!(out, "\nThe daemon stays at {address} until Ctrl-C. Try in another terminal:")?;
+    writeln!(
+        out,
+        "\nThe daemon stays at {address} until Ctrl-C. Try in another terminal:"
+    )?;
     for command in [
         "operation list",
         "cluster create CL1 --node n1 --node n2 --ip 10.0.0.20/24",
@@ -192,7 +252,10 @@ async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
         "node add n3 --cluster CL1 -o json",
         "cluster destroy CL1",
     ] {
-        writeln!(out, "  cargo run -q --release -p wsfcctl -- --endpoint http://{address} {command}")?;
+        writeln!(
+            out,
+            "  cargo run -q --release -p wsfcctl -- --endpoint http://{address} {command}"
+        )?;
     }
     shutdown.await;
     Ok(())

@@ -87,7 +87,8 @@ pub struct SettingsFlags {
 impl SettingsFlags {
     /// Reads and merges all sources.
     pub fn load(&self) -> Result<Loaded, SettingsError> {
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         sources::load(self.config.as_deref(), environment, self.assignments())
     }
 
@@ -135,9 +136,17 @@ mod tests {
     #[test]
     fn set_wins_over_a_flag_of_the_same_setting() {
         let arguments = Arguments::parse_from([
-            "wsfcd", "run", "--listen", "127.0.0.1:1", "--set", "listen.address=127.0.0.1:2", "--simulate",
+            "wsfcd",
+            "run",
+            "--listen",
+            "127.0.0.1:1",
+            "--set",
+            "listen.address=127.0.0.1:2",
+            "--simulate",
         ]);
-        let Command::Run(flags) = arguments.command else { panic!("run was asked for") };
+        let Command::Run(flags) = arguments.command else {
+            panic!("run was asked for")
+        };
         let loaded = sources::load(None, [], flags.assignments()).unwrap();
         assert_eq!(loaded.settings.listen.address.port(), 2);
         assert_eq!(loaded.settings.cluster_api.simulate.as_deref(), Some("default"));

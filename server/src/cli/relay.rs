@@ -29,7 +29,11 @@ impl Relay {
                 tokio::spawn(carry(client, target, cuts.subscribe()));
             }
         });
-        Ok(Self { address, cut, accepting })
+        Ok(Self {
+            address,
+            cut,
+            accepting,
+        })
     }
 
     /// Where clients connect to.
@@ -51,7 +55,9 @@ impl Drop for Relay {
 }
 
 async fn carry(mut client: TcpStream, target: SocketAddr, mut cut: broadcast::Receiver<()>) {
-    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    let Ok(mut server) = TcpStream::connect(target).await else {
+        return;
+    };
     tokio::select! {
         // However the connection ends, both sides see it end.
         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}

@@ -77,15 +77,21 @@ impl<W: Write> Story<W> {
 fn record_text(record: &v1::OperationRecord) -> Option<String> {
     Some(match record.payload.as_ref()? {
         Payload::Accepted(accepted) => {
-            let warnings: String = accepted.warnings.iter().map(|warning| format!("  (warning: {warning})")).collect();
+            let warnings: String = accepted
+                .warnings
+                .iter()
+                .map(|warning| format!("  (warning: {warning})"))
+                .collect();
             format!("accepted as operation {}{warnings}", record.operation_id)
         }
         Payload::Pending(pending) => pending_text(pending),
         Payload::Started(started) => format!("{} is called", started.function),
         Payload::SetupProgress(progress) => return setup_text(progress),
         Payload::UpgradeProgress(progress) => {
-            let phase = UpgradePhase::try_from(progress.phase)
-                .map_or_else(|_unknown| progress.phase.to_string(), |phase| plain(phase.as_str_name(), "UPGRADE_PHASE_"));
+            let phase = UpgradePhase::try_from(progress.phase).map_or_else(
+                |_unknown| progress.phase.to_string(),
+                |phase| plain(phase.as_str_name(), "UPGRADE_PHASE_"),
+            );
             format!("       {phase}")
         }
         Payload::CancelRequested(_) => String::from("cancellation requested"),
@@ -94,10 +100,15 @@ fn record_text(record: &v1::OperationRecord) -> Option<String> {
 }
 
 fn pending_text(pending: &v1::OperationPending) -> String {
-    let remaining = pending.remaining.and_then(|remaining| Duration::try_from(remaining).ok());
+    let remaining = pending
+        .remaining
+        .and_then(|remaining| Duration::try_from(remaining).ok());
     match (pending.reason(), remaining) {
         (v1::PendingReason::ClusterSettling, Some(remaining)) => {
-            format!("waits: the new cluster settles for another {:.1} s", remaining.as_secs_f32())
+            format!(
+                "waits: the new cluster settles for another {:.1} s",
+                remaining.as_secs_f32()
+            )
         }
         (v1::PendingReason::Busy, _) => format!("waits for operation {}", pending.blocking_operation_id),
         (reason, _) => format!("waits: {}", plain(reason.as_str_name(), "PENDING_REASON_")),
@@ -109,9 +120,14 @@ fn setup_text(progress: &v1::SetupProgress) -> Option<String> {
     if progress.phase_type != i32::from(SetupPhaseType::End) && !grave {
         return None;
     }
-    let phase = SetupPhase::try_from(progress.phase)
-        .map_or_else(|_unknown| progress.phase.to_string(), |phase| plain(phase.as_str_name(), "SETUP_PHASE_"));
-    let object = progress.object_name.as_ref().map_or(String::new(), |name| format!("  {name}"));
+    let phase = SetupPhase::try_from(progress.phase).map_or_else(
+        |_unknown| progress.phase.to_string(),
+        |phase| plain(phase.as_str_name(), "SETUP_PHASE_"),
+    );
+    let object = progress
+        .object_name
+        .as_ref()
+        .map_or(String::new(), |name| format!("  {name}"));
     let trouble = match &progress.status {
         Some(status) if grave => format!(
             "  {}: {} {} ({})",
@@ -131,11 +147,17 @@ fn outcome_text(outcome: &v1::OperationOutcome) -> String {
         Ok(state) => plain(state.as_str_name(), "OPERATION_STATE_"),
         Err(_unknown) => outcome.state.to_string(),
     };
-    let seen = outcome.inspection.as_ref().map_or(String::new(), |inspection| format!(" {}", inspection.summary));
+    let seen = outcome
+        .inspection
+        .as_ref()
+        .map_or(String::new(), |inspection| format!(" {}", inspection.summary));
     format!("{state}: {}{seen}", outcome.message)
 }
 
 /// `SETUP_PHASE_NODE_UP` for people: `node up`.
 fn plain(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix).unwrap_or(name).replace('_', " ").to_lowercase()
+    name.strip_prefix(prefix)
+        .unwrap_or(name)
+        .replace('_', " ")
+        .to_lowercase()
 }

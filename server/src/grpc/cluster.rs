@@ -29,6 +29,7 @@ pub struct Clusters {
 }
 
 /// A request that starts an operation: its parameters, and the rest.
+#[derive(Default)]
 struct Asked {
     call: Option<Parameters>,
     options: Option<v1::StartOptions>,
@@ -39,14 +40,12 @@ struct Asked {
 /// Takes a request apart; `field` is the field that holds the parameters.
 macro_rules! asked {
     ($request:ident, $variant:ident, $field:ident $(, $rest:ident)*) => {{
-        #[expect(unused_mut, reason = "some requests have nothing beyond parameters and options")]
-        let mut asked = Asked {
+        let asked = Asked {
             call: $request.$field.map(Parameters::$variant),
             options: $request.options,
-            credentials: None,
-            settle_time: None,
+            $($rest: $request.$rest,)*
+            ..Asked::default()
         };
-        $(asked.$rest = $request.$rest;)*
         (asked, stringify!($field))
     }};
 }
@@ -93,11 +92,11 @@ macro_rules! starts {
                 let invalid = |_| FieldViolation { field: "host".into(), description: "is no host name".into() };
                 validate::cluster_to_open(&host).map_err(|fault| status::invalid(&[invalid(fault)]))?;
                 let what = if host.is_empty() { String::from("this host") } else { format!("host {host:?}") };
-                let native_state = self
+                let state = self
                     .read(&what, move |api| api.node_cluster_state((!host.is_empty()).then_some(host.as_str())))
                     .await?;
-                let state = host_state(native_state).into();
-                Ok(Response::new(v1::GetHostStateResponse { state, native_state }))
+                let answer = v1::GetHostStateResponse { state: host_state(state).into(), native_state: state.0 };
+                Ok(Response::new(answer))
             }
 
             async fn check_upgrade(
@@ -128,7 +127,10 @@ starts! {
 impl Clusters {
     async fn start(&self, asked: Asked, field: &str, principal: String) -> Result<Response<RecordStream>, Status> {
         let Some(call) = asked.call else {
-            let missing = FieldViolation { field: field.into(), description: "is required".into() };
+            let missing = FieldViolation {
+                field: field.into(),
+                description: "is required".into(),
+            };
             return Err(status::invalid(&[missing]));
         };
         let start = Start {
@@ -141,7 +143,10 @@ impl Clusters {
         match self.engine.start(start).await.map_err(|error| status::start(&error))? {
             Started::Validated(report) => Ok(Response::new(self.streams.single(Frame::validation(&report)))),
             Started::Operation(id) => {
-                let stream = self.streams.open(id, 0).map_err(|error| status::read(&id.to_string(), &error))?;
+                let stream = self
+                    .streams
+                    .open(id, 0)
+                    .map_err(|error| status::read(&id.to_string(), &error))?;
                 Ok(Response::new(stream))
             }
         }
@@ -153,8 +158,11 @@ impl Clusters {
         read: impl FnOnce(wsfc_clusapi::Cluster) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Status> {
         validate::cluster_to_open(name).map_err(|violations| status::invalid(&violations))?;
-        let what =
-            if name.is_empty() { String::from("the cluster of this host") } else { format!("cluster {name:?}") };
+        let what = if name.is_empty() {
+            String::from("the cluster of this host")
+        } else {
+            format!("cluster {name:?}")
+        };
         let name = name.to_owned();
         self.read(&what, move |api| read(open(api, &name)?)).await
     }
@@ -170,7 +178,8 @@ impl Clusters {
         let read = tokio::time::timeout(self.unary, reading)
             .await
             .map_err(|_elapsed| status::deadline(&format!("the read of {what}"), self.unary))?;
-        read.map_err(|error| status::blocking(&error))?.map_err(|error| status::cluster_api(what, &error))
+        read.map_err(|error| status::blocking(&error))?
+            .map_err(|error| status::cluster_api(what, &error))
     }
 }
 
@@ -182,17 +191,24 @@ fn list(api: &Clusapi, known: &[String]) -> v1::ListClustersResponse {
         listed.clusters.push(own);
     }
     for name in known {
-        if listed.clusters.iter().any(|cluster| cluster.name.eq_ignore_ascii_case(name)) {
+        if listed
+            .clusters
+            .iter()
+            .any(|cluster| cluster.name.eq_ignore_ascii_case(name))
+        {
             continue;
         }
         match api.open_cluster(Some(name)).and_then(|cluster| describe(&cluster)) {
             Ok(cluster) => listed.clusters.push(cluster),
-            Err(error) => listed
-                .unreachable
-                .push(v1::UnreachableCluster { cluster: name.clone(), status: native::error_status(&error) }),
+            Err(error) => listed.unreachable.push(v1::UnreachableCluster {
+                cluster: name.clone(),
+                status: native::error_status(&error),
+            }),
         }
     }
-    listed.clusters.sort_unstable_by_key(|cluster| cluster.name.to_lowercase());
+    listed
+        .clusters
+        .sort_unstable_by_key(|cluster| cluster.name.to_lowercase());
     listed
 }
 
@@ -201,8 +217,8 @@ fn list(api: &Clusapi, known: &[String]) -> v1::ListClustersResponse {
 fn check_upgrade(cluster: wsfc_clusapi::Cluster) -> Result<v1::CheckUpgradeResponse, Error> {
     let described = describe(&cluster)?;
     let native = match cluster.upgrade_functional_level(false, |_phase| Answer::Continue) {
-        Ok(()) => 0,
-        Err(error) => error.code().ok_or(error)?,
+        Ok(_allowed) => 0,
+        Err(error) => error.code().ok_or(error)?.0,
     };
     let next = described.functional_level + 1;
     let supports = |node: &&v1::Node| node.highest_version >> 16 >= next;

@@ -69,7 +69,12 @@ mod tests {
     /// The eleven answers must share their field numbers, or a frame would be read as something else.
     #[test]
     fn a_frame_reads_as_every_stream_answer() {
-        let mark = v1::StreamMark { store_id: "s".into(), operation_id: "o".into(), sequence: 7, revision: 9 };
+        let mark = v1::StreamMark {
+            store_id: "s".into(),
+            operation_id: "o".into(),
+            sequence: 7,
+            revision: 9,
+        };
         let bytes = Frame::mark(&mark).encode_to_vec();
         macro_rules! reads_as {
             ($($answer:ident)*) => {
@@ -85,8 +90,14 @@ mod tests {
 
     #[test]
     fn a_validation_frame_reads_as_a_start_answer() {
-        let report = v1::ValidationReport { warnings: vec!["long name".into()], native_check: None };
+        let report = v1::ValidationReport {
+            warnings: vec!["long name".into()],
+            native_check: None,
+        };
         let bytes = Frame::validation(&report).encode_to_vec();
-        assert_eq!(v1::AddNodeResponse::decode(&bytes[..]).unwrap().validation, Some(report));
+        assert_eq!(
+            v1::AddNodeResponse::decode(&bytes[..]).unwrap().validation,
+            Some(report)
+        );
     }
 }

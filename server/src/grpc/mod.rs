@@ -20,7 +20,7 @@ use crate::operation::engine::Engine;
 use crate::settings::Limits;
 
 /// The server's side of the services, generated.
-#[expect(missing_docs, clippy::all, clippy::allow_attributes_without_reason, unreachable_pub, reason = "generated")]
+#[expect(clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
 mod generated {
     tonic::include_proto!("wsfc.v1");
 }
@@ -39,8 +39,15 @@ pub fn routes(
     limits: &Limits,
     health: HealthServer<impl Health>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let clusters = Clusters { engine: engine.clone(), streams: streams.clone(), unary: limits.unary };
-    let operations = Operations { engine: engine.clone(), streams };
+    let clusters = Clusters {
+        engine: engine.clone(),
+        streams: streams.clone(),
+        unary: limits.unary,
+    };
+    let operations = Operations {
+        engine: engine.clone(),
+        streams,
+    };
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(wsfc_proto::FILE_DESCRIPTOR_SET)
@@ -58,5 +65,8 @@ pub fn routes(
 
 /// Who calls.
 fn principal<T>(request: &Request<T>) -> String {
-    request.extensions().get::<Peer>().map_or_else(|| Peer::plain(None).principal(), Peer::principal)
+    request
+        .extensions()
+        .get::<Peer>()
+        .map_or_else(|| Peer::plain(None).principal(), Peer::principal)
 }

@@ -43,7 +43,10 @@ impl OperationService for Operations {
     ) -> Result<Response<v1::GetOperationResponse>, Status> {
         let operation = self.find(&request.get_ref().operation_id)?;
         let store_id = self.engine.journal().store_id().to_string();
-        Ok(Response::new(v1::GetOperationResponse { operation: Some(operation), store_id }))
+        Ok(Response::new(v1::GetOperationResponse {
+            operation: Some(operation),
+            store_id,
+        }))
     }
 
     async fn list_operations(
@@ -107,7 +110,9 @@ impl OperationService for Operations {
             () = self.streams.stop.cancelled() => return Err(status::shutting_down()),
         };
         let operation = operation.map_err(|error| status::read(&request.operation_id, &error))?;
-        Ok(Response::new(v1::WaitOperationResponse { operation: Some((*operation).clone()) }))
+        Ok(Response::new(v1::WaitOperationResponse {
+            operation: Some((*operation).clone()),
+        }))
     }
 
     async fn cancel_operation(
@@ -116,16 +121,25 @@ impl OperationService for Operations {
     ) -> Result<Response<v1::CancelOperationResponse>, Status> {
         let caller = principal(&request);
         let id = parse_id(&request.get_ref().operation_id)?;
-        let operation = self.engine.cancel(id, &caller).await.map_err(|error| status::cancel(&error))?;
-        Ok(Response::new(v1::CancelOperationResponse { operation: Some((*operation).clone()) }))
+        let operation = self
+            .engine
+            .cancel(id, &caller)
+            .await
+            .map_err(|error| status::cancel(&error))?;
+        Ok(Response::new(v1::CancelOperationResponse {
+            operation: Some((*operation).clone()),
+        }))
     }
 }
 
 impl Operations {
     fn find(&self, operation_id: &str) -> Result<v1::Operation, Status> {
         let id = parse_id(operation_id)?;
-        let operation =
-            self.engine.journal().operation(id).map_err(|error| status::read(operation_id, &error))?;
+        let operation = self
+            .engine
+            .journal()
+            .operation(id)
+            .map_err(|error| status::read(operation_id, &error))?;
         Ok((*operation).clone())
     }
 }
@@ -139,7 +153,10 @@ fn parse_id(operation_id: &str) -> Result<Uuid, Status> {
 }
 
 fn refuse(field: &str, description: &str) -> Status {
-    status::invalid(&[FieldViolation { field: field.into(), description: description.into() }])
+    status::invalid(&[FieldViolation {
+        field: field.into(),
+        description: description.into(),
+    }])
 }
 
 /// Which operations a list holds.
@@ -159,10 +176,18 @@ impl Filter {
                 .map(Some)
                 .map_err(|_out_of_range| refuse(field, "is no time that can be")),
         };
-        if request.states.iter().any(|state| v1::OperationState::try_from(*state).is_err()) {
+        if request
+            .states
+            .iter()
+            .any(|state| v1::OperationState::try_from(*state).is_err())
+        {
             return Err(refuse("states", "holds a state that is not known"));
         }
-        if request.kinds.iter().any(|kind| v1::OperationKind::try_from(*kind).is_err()) {
+        if request
+            .kinds
+            .iter()
+            .any(|kind| v1::OperationKind::try_from(*kind).is_err())
+        {
             return Err(refuse("kinds", "holds a kind that is not known"));
         }
         Ok(Self {
@@ -179,8 +204,12 @@ impl Filter {
         (self.states.is_empty() || self.states.contains(&operation.state))
             && (self.kinds.is_empty() || self.kinds.contains(&operation.kind))
             && (self.cluster.is_empty() || self.cluster == operation.cluster.to_lowercase())
-            && self.from.is_none_or(|from| created.is_some_and(|created| created >= from))
-            && self.before.is_none_or(|before| created.is_some_and(|created| created < before))
+            && self
+                .from
+                .is_none_or(|from| created.is_some_and(|created| created >= from))
+            && self
+                .before
+                .is_none_or(|before| created.is_some_and(|created| created < before))
     }
 }
 
@@ -199,7 +228,11 @@ fn read_token(request: &v1::ListOperationsRequest) -> Option<u64> {
 }
 
 fn checksum(before: u64, request: &v1::ListOperationsRequest) -> u32 {
-    let filters = v1::ListOperationsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
+    let filters = v1::ListOperationsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
     crc32c::crc32c_append(crc32c::crc32c(&before.to_be_bytes()), &filters.encode_to_vec())
 }
 
@@ -210,7 +243,11 @@ mod tests {
     use super::*;
 
     fn list(cluster: &str, page_token: String) -> v1::ListOperationsRequest {
-        v1::ListOperationsRequest { cluster: cluster.into(), page_token, ..Default::default() }
+        v1::ListOperationsRequest {
+            cluster: cluster.into(),
+            page_token,
+            ..Default::default()
+        }
     }
 
     proptest! {
@@ -241,10 +278,29 @@ mod tests {
         assert!(admits(v1::ListOperationsRequest::default()));
         assert!(admits(list("cl1", String::new())));
         assert!(!admits(list("cl2", String::new())));
-        assert!(admits(v1::ListOperationsRequest { create_time_from: at(100), create_time_before: at(101), ..Default::default() }));
-        assert!(!admits(v1::ListOperationsRequest { create_time_before: at(100), ..Default::default() }));
-        assert!(!admits(v1::ListOperationsRequest { create_time_from: at(101), ..Default::default() }));
-        assert!(!admits(v1::ListOperationsRequest { states: vec![1], ..Default::default() }));
-        assert!(Filter::of(&v1::ListOperationsRequest { states: vec![99], ..Default::default() }).is_err());
+        assert!(admits(v1::ListOperationsRequest {
+            create_time_from: at(100),
+            create_time_before: at(101),
+            ..Default::default()
+        }));
+        assert!(!admits(v1::ListOperationsRequest {
+            create_time_before: at(100),
+            ..Default::default()
+        }));
+        assert!(!admits(v1::ListOperationsRequest {
+            create_time_from: at(101),
+            ..Default::default()
+        }));
+        assert!(!admits(v1::ListOperationsRequest {
+            states: vec![1],
+            ..Default::default()
+        }));
+        assert!(
+            Filter::of(&v1::ListOperationsRequest {
+                states: vec![99],
+                ..Default::default()
+            })
+            .is_err()
+        );
     }
 }

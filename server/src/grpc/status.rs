@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation as WireViolation, StatusExt as _};
+use wsfc_clusapi::Error;
 use wsfc_proto::{ERROR_DOMAIN, reasons};
 
 use crate::blocking::BlockingError;
@@ -30,8 +31,10 @@ fn with_details(
     metadata: &[(&str, String)],
     mut details: ErrorDetails,
 ) -> Status {
-    let metadata: HashMap<String, String> =
-        metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let metadata: HashMap<String, String> = metadata
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
     details.set_error_info(reason, ERROR_DOMAIN, metadata);
     if matches!(code, Code::Unavailable | Code::Aborted) {
         details.set_retry_info(Some(RETRY_AFTER));
@@ -41,7 +44,12 @@ fn with_details(
 
 /// The daemon is stopping; streams end with it and are resumed later.
 pub fn shutting_down() -> Status {
-    status(Code::Unavailable, "the daemon is stopping; resume in a moment".into(), reasons::SHUTTING_DOWN, &[])
+    status(
+        Code::Unavailable,
+        "the daemon is stopping; resume in a moment".into(),
+        reasons::SHUTTING_DOWN,
+        &[],
+    )
 }
 
 /// A page token that this daemon did not give for these filters.
@@ -49,18 +57,34 @@ pub fn page_token_invalid() -> Status {
     let message = "the page token does not belong to this list and these filters".into();
     let mut details = ErrorDetails::new();
     details.add_bad_request_violation("page_token", "is not one of this list");
-    with_details(Code::InvalidArgument, message, reasons::PAGE_TOKEN_INVALID, &[], details)
+    with_details(
+        Code::InvalidArgument,
+        message,
+        reasons::PAGE_TOKEN_INVALID,
+        &[],
+        details,
+    )
 }
 
 /// A sequence number that was seen with another journal.
 pub fn store_replaced(store_id: &str) -> Status {
     let message = "the journal that this position belongs to was replaced; list the operations again".into();
-    status(Code::FailedPrecondition, message, reasons::STORE_REPLACED, &[("store_id", store_id.into())])
+    status(
+        Code::FailedPrecondition,
+        message,
+        reasons::STORE_REPLACED,
+        &[("store_id", store_id.into())],
+    )
 }
 
 /// A defect of the daemon.
 pub fn internal(what: &str) -> Status {
-    status(Code::Internal, format!("the daemon has a defect: {what}"), reasons::INTERNAL, &[])
+    status(
+        Code::Internal,
+        format!("the daemon has a defect: {what}"),
+        reasons::INTERNAL,
+        &[],
+    )
 }
 
 /// A request that took longer than the daemon allows.
@@ -73,36 +97,56 @@ pub fn deadline(what: &str, limit: Duration) -> Status {
 pub fn invalid(violations: &[FieldViolation]) -> Status {
     let mut details = ErrorDetails::new();
     details.set_bad_request(
-        violations.iter().map(|v| WireViolation::new(v.field.clone(), v.description.clone())).collect::<Vec<_>>(),
+        violations
+            .iter()
+            .map(|v| WireViolation::new(v.field.clone(), v.description.clone()))
+            .collect::<Vec<_>>(),
     );
-    let listed: Vec<_> = violations.iter().map(|v| format!("{} {}", v.field, v.description)).collect();
+    let listed: Vec<_> = violations
+        .iter()
+        .map(|v| format!("{} {}", v.field, v.description))
+        .collect();
     let fields: Vec<_> = violations.iter().map(|v| v.field.clone()).collect();
     let metadata = [("fields", fields.join(","))];
-    with_details(Code::InvalidArgument, listed.join("; "), reasons::INVALID_FIELD, &metadata, details)
+    with_details(
+        Code::InvalidArgument,
+        listed.join("; "),
+        reasons::INVALID_FIELD,
+        &metadata,
+        details,
+    )
 }
 
 /// What the cluster API answered, about an object by name.
-pub fn cluster_api(what: &str, error: &wsfc_clusapi::Error) -> Status {
-    if error.is_unsupported() {
-        return unsupported(error.function());
+pub fn cluster_api(what: &str, error: &Error) -> Status {
+    if let Error::Unsupported { function, .. } = error {
+        return unsupported(function);
     }
-    let Some(code) = error.code() else {
-        let violation = FieldViolation { field: what.into(), description: error.to_string() };
-        return invalid(&[violation]);
+    let Some(native) = native::error_status(error) else {
+        return internal(&format!("{what}: {}", chain(error)));
     };
-    let native = native::status(code);
     let metadata = [
-        ("function", error.function().to_owned()),
-        ("win32_code", code.to_string()),
+        ("function", error.function().unwrap_or_default().to_owned()),
+        ("win32_code", native.code.to_string()),
         ("win32_name", native.name.clone()),
         ("object", what.to_owned()),
     ];
-    status(code_of(native.code), format!("{what}: {error}"), &native::reason(error), &metadata)
+    status(
+        code_of(native.code),
+        format!("{what}: {error}"),
+        &native::reason(error),
+        &metadata,
+    )
 }
 
 fn unsupported(function: &str) -> Status {
     let message = format!("the cluster API of this host has no {function}");
-    status(Code::Unimplemented, message, reasons::FUNCTION_UNAVAILABLE, &[("function", function.into())])
+    status(
+        Code::Unimplemented,
+        message,
+        reasons::FUNCTION_UNAVAILABLE,
+        &[("function", function.into())],
+    )
 }
 
 /// The code for a Win32 error (facts 2.7, the suggested mapping). What is not listed there is UNKNOWN: the number in the
@@ -144,15 +188,30 @@ pub fn read(operation_id: &str, error: &ReadError) -> Status {
         ReadError::NotFound => operation_not_found(operation_id),
         ReadError::Future { last } => {
             let message = format!("operation {operation_id} has {last} records; there is no later one yet");
-            status(Code::OutOfRange, message, reasons::SEQUENCE_IN_FUTURE, &[named, ("last_sequence", last.to_string())])
+            status(
+                Code::OutOfRange,
+                message,
+                reasons::SEQUENCE_IN_FUTURE,
+                &[named, ("last_sequence", last.to_string())],
+            )
         }
         ReadError::Compacted { oldest } => {
             let message = format!("the records of operation {operation_id} before {oldest} are no longer kept");
-            status(Code::OutOfRange, message, reasons::COMPACTED, &[named, ("oldest_sequence", oldest.to_string())])
+            status(
+                Code::OutOfRange,
+                message,
+                reasons::COMPACTED,
+                &[named, ("oldest_sequence", oldest.to_string())],
+            )
         }
         ReadError::Damaged { revision } => {
             let message = format!("a record of operation {operation_id} is damaged and not served");
-            status(Code::DataLoss, message, reasons::RECORD_DAMAGED, &[named, ("revision", revision.to_string())])
+            status(
+                Code::DataLoss,
+                message,
+                reasons::RECORD_DAMAGED,
+                &[named, ("revision", revision.to_string())],
+            )
         }
         ReadError::Failed(failed) => store(failed),
     }
@@ -161,28 +220,49 @@ pub fn read(operation_id: &str, error: &ReadError) -> Status {
 /// There is no such operation.
 pub fn operation_not_found(operation_id: &str) -> Status {
     let message = format!("there is no operation {operation_id:?}");
-    status(Code::NotFound, message, reasons::OPERATION_NOT_FOUND, &[("operation_id", operation_id.into())])
+    status(
+        Code::NotFound,
+        message,
+        reasons::OPERATION_NOT_FOUND,
+        &[("operation_id", operation_id.into())],
+    )
 }
 
 /// Why a start was refused.
 pub fn start(error: &StartError) -> Status {
     match error {
         StartError::Invalid(violations) => invalid(violations),
-        StartError::RequestIdReused { request_id, operation_id } => {
+        StartError::RequestIdReused {
+            request_id,
+            operation_id,
+        } => {
             let message = format!("request id {request_id} belongs to another request, operation {operation_id}");
-            let metadata = [("request_id", request_id.clone()), ("operation_id", operation_id.to_string())];
+            let metadata = [
+                ("request_id", request_id.clone()),
+                ("operation_id", operation_id.to_string()),
+            ];
             status(Code::AlreadyExists, message, reasons::REQUEST_ID_REUSED, &metadata)
         }
         StartError::Busy { operation_id } => {
             let message = format!("operation {operation_id} holds the cluster or one of its nodes");
-            status(Code::Aborted, message, reasons::CLUSTER_BUSY, &[("operation_id", operation_id.clone())])
+            status(
+                Code::Aborted,
+                message,
+                reasons::CLUSTER_BUSY,
+                &[("operation_id", operation_id.clone())],
+            )
         }
         StartError::Cluster { cluster, source } => {
-            let what = if cluster.is_empty() { "the cluster of this host".into() } else { format!("cluster {cluster:?}") };
+            let what = if cluster.is_empty() {
+                "the cluster of this host".into()
+            } else {
+                format!("cluster {cluster:?}")
+            };
             cluster_api(&what, source)
         }
         StartError::Unsupported { function } => unsupported(function),
         StartError::Store(failed) => store(failed),
+        StartError::Illegal(_) => internal(&chain(error)),
         StartError::ShuttingDown => shutting_down(),
         StartError::Blocking(error) => blocking(error),
     }
@@ -193,10 +273,23 @@ pub fn cancel(error: &CancelError) -> Status {
     match error {
         CancelError::Ended { operation_id, state } => {
             let message = format!("operation {operation_id} has ended with {}", state.as_str_name());
-            let metadata = [("operation_id", operation_id.to_string()), ("state", state.as_str_name().to_owned())];
+            let metadata = [
+                ("operation_id", operation_id.to_string()),
+                ("state", state.as_str_name().to_owned()),
+            ];
             let mut details = ErrorDetails::new();
-            details.add_precondition_failure_violation("OPERATION_ENDED", operation_id.to_string(), "the operation has ended");
-            with_details(Code::FailedPrecondition, message, reasons::OPERATION_ENDED, &metadata, details)
+            details.add_precondition_failure_violation(
+                "OPERATION_ENDED",
+                operation_id.to_string(),
+                "the operation has ended",
+            );
+            with_details(
+                Code::FailedPrecondition,
+                message,
+                reasons::OPERATION_ENDED,
+                &metadata,
+                details,
+            )
         }
         CancelError::Read(error) => read("", error),
         CancelError::Append(AppendError::Failed(failed)) => store(failed),
@@ -212,9 +305,7 @@ pub fn cancel(error: &CancelError) -> Status {
 /// A read that did not run.
 pub fn blocking(error: &BlockingError) -> Status {
     match error {
-        BlockingError::Spawn(_) => {
-            status(Code::Unavailable, chain(error), reasons::OVERLOADED, &[])
-        }
+        BlockingError::Spawn(_) => status(Code::Unavailable, chain(error), reasons::OVERLOADED, &[]),
         BlockingError::Panicked => internal("a read of the cluster API panicked"),
     }
 }
@@ -236,19 +327,33 @@ mod tests {
             read("o", &ReadError::Damaged { revision: 3 }),
             read("o", &ReadError::Failed(StoreFailed::Stopped)),
             start(&StartError::ShuttingDown),
-            start(&StartError::Busy { operation_id: "o".into() }),
-            start(&StartError::Unsupported { function: "CreateCluster" }),
-            start(&StartError::Invalid(vec![FieldViolation { field: "f".into(), description: "d".into() }])),
+            start(&StartError::Busy {
+                operation_id: "o".into(),
+            }),
+            start(&StartError::Unsupported {
+                function: "CreateCluster",
+            }),
+            start(&StartError::Invalid(vec![FieldViolation {
+                field: "f".into(),
+                description: "d".into(),
+            }])),
         ] {
             let info = status.get_details_error_info().unwrap();
             assert_eq!(info.domain, ERROR_DOMAIN);
-            assert!(reasons::ALL.iter().any(|reason| reason.name == info.reason), "{}", info.reason);
+            assert!(
+                reasons::ALL.iter().any(|reason| reason.name == info.reason),
+                "{}",
+                info.reason
+            );
         }
     }
 
     #[test]
     fn field_errors_are_a_bad_request_with_the_path() {
-        let status = invalid(&[FieldViolation { field: "cluster.nodes[1]".into(), description: "is required".into() }]);
+        let status = invalid(&[FieldViolation {
+            field: "cluster.nodes[1]".into(),
+            description: "is required".into(),
+        }]);
         assert_eq!(status.code(), Code::InvalidArgument);
         let violations = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations[0].field, "cluster.nodes[1]");

@@ -1,37 +1,66 @@
 //! The one append-only log: every stream is a cursor over it.
+//!
+//! A record's way: [`ProgressSink::push`] or [`Journal::append`] queue it (`handover.rs`); the [`Writer`] numbers it,
+//! folds it into its operation and encodes it once (`transaction.rs`), makes it durable in one commit with what belongs
+//! to it (`writer.rs`, `store.rs`), publishes it in memory (`log.rs`) and wakes the lanes (`lane.rs`); a [`Cursor`]
+//! hands the encoded bytes to its stream (`cursor.rs`, `read.rs`).
+//!
+//! **Invariant:** nothing is published, answered or woken for before it is durable. **Invariant:** a value that fails
+//! its checksum is never served. **Invariant:** no reader makes the writer wait, and no watcher a callback.
 
+mod compaction;
+mod cursor;
+mod data_dir;
 mod handover;
+mod lane;
+mod log;
+mod memory;
+mod open;
 mod options;
+mod read;
+mod redb;
 mod request;
+mod schema;
+#[cfg(any(test, feature = "sim-disk"))]
+pub mod sim_disk;
 mod store;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod writer;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::SystemTime;
 
-use bytes::Bytes;
+use tokio::sync::watch;
 use uuid::Uuid;
 use wsfc_proto::v1;
 
+pub use cursor::{Cursor, Lane, Position};
 pub use handover::{ProgressReport, ProgressSink};
+pub use memory::MemoryStore;
 #[cfg(feature = "planted-bugs")]
 pub use options::PlantedBug;
 pub use options::{MemoryBudget, Options, Retention};
+pub use read::{Batch, MAX_BATCH_BYTES, Page, ReadError};
+pub use redb::RedbStore;
 pub use request::{
     AcceptError, AcceptOutcome, Append, AppendError, Appended, NewOperation, Reply, RequestKey, StoreFailed,
 };
 pub use store::{KeyRange, Order, Snapshot, Snapshots, Store, StoreError, Table, Visit, Write};
+pub use writer::{Step, Writer};
 
 use crate::platform::Platform;
+use handover::{Queue, Request};
+use lane::{Lanes, Parking};
+use log::Log;
+use transaction::State;
 
 /// A handle to the journal, cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Journal {}
-
-/// The single writer; owns the store's write side.
-#[derive(Debug)]
-pub struct Writer {}
+#[derive(Clone)]
+pub struct Journal(Arc<Shared>);
 
 /// A journal that was opened.
 #[derive(Debug)]
@@ -51,7 +80,7 @@ pub struct Opened {
 pub struct Quarantine {
     /// Where it is now.
     pub path: PathBuf,
-    /// What is wrong with it, with all causes.
+    /// What is wrong with it.
     pub cause: String,
 }
 
@@ -59,11 +88,11 @@ pub struct Quarantine {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another daemon has the data directory.
-    #[error("{} is locked by another daemon{}", path.display(), pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    #[error("{} is locked by another daemon{}", path.display(), process(*pid))]
     Locked {
-        /// The lock file.
+        /// The data directory.
         path: PathBuf,
-        /// The process id that the other daemon left.
+        /// The process id that the other daemon left there.
         pid: Option<u32>,
     },
     /// The data directory cannot be written to.
@@ -86,7 +115,7 @@ pub enum OpenError {
     #[error("the store has format {found}, and this daemon knows {known}")]
     Format {
         /// The format of the store.
-        found: u32,
+        found: u64,
         /// The newest format known here.
         known: u32,
     },
@@ -95,266 +124,161 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
+fn process(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
 impl Journal {
-    /// Opens the journal in a data directory, and makes it when there is none.
-    ///
-    /// # Errors
-    ///
-    /// Another daemon has the directory, or it cannot be used. A damaged store is no error: see
-    /// [`Opened::quarantined`].
-    pub fn open_dir(data_dir: &Path, options: Options, platform: Platform) -> Result<Opened, OpenError> {
-        drop((data_dir, options, platform));
-        todo!("skeleton")
-    }
-
-    /// Opens the journal in a store.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be used, or is damaged.
-    pub fn open(store: Box<dyn Store>, options: Options, platform: Platform) -> Result<Opened, OpenError> {
-        drop((store, options, platform));
-        todo!("skeleton")
-    }
-
-    /// Begins an operation, or finds the one that the same request began before.
+    /// Begins an operation, or finds the one that the same request began before. The request is queued at once.
     pub fn accept(&self, operation: NewOperation) -> Reply<AcceptOutcome, AcceptError> {
-        drop(operation);
-        todo!("skeleton")
+        let (answer, reply) = Reply::channel();
+        self.0.queue.push_request(Request::Accept { operation, answer });
+        reply
     }
 
-    /// Adds a record to an operation, behind all progress that was handed over before.
+    /// Adds a record to an operation, behind all progress that was handed over before. The request is queued at once.
     pub fn append(&self, append: Append) -> Reply<Appended, AppendError> {
-        drop(append);
-        todo!("skeleton")
+        let (answer, reply) = Reply::channel();
+        self.0.queue.push_request(Request::Append {
+            append,
+            folded: 0,
+            answer,
+        });
+        reply
     }
 
-    /// Where the callbacks of an operation hand over their reports.
+    /// Where the callbacks of an operation hand over their reports, from its start record to its outcome.
     pub fn progress(&self, operation_id: Uuid) -> ProgressSink {
-        drop(operation_id);
-        todo!("skeleton")
+        ProgressSink::new(
+            operation_id,
+            Arc::clone(&self.0.queue),
+            Arc::clone(&self.0.platform.clock),
+        )
     }
 
-    /// Stops the writer after everything asked for before; answers when it is durable.
+    /// Answers when everything that was handed over or asked for before is durable.
+    pub fn barrier(&self) -> Reply<(), StoreFailed> {
+        let (answer, reply) = Reply::channel();
+        self.0.queue.push_request(Request::Barrier { answer });
+        reply
+    }
+
+    /// Stops the writer after everything that was asked for before. What is asked for later is refused.
     pub fn stop(&self) -> Reply<(), StoreFailed> {
-        todo!("skeleton")
-    }
-
-    /// The records after a sequence number, as many as fit into `max_bytes` (at least one).
-    ///
-    /// # Errors
-    ///
-    /// See [`ReadError`].
-    pub fn read(&self, operation_id: Uuid, after_sequence: u64, max_bytes: usize) -> Result<Batch, ReadError> {
-        drop((operation_id, after_sequence, max_bytes));
-        todo!("skeleton")
-    }
-
-    /// Follows an operation, woken by the writer's thread. For streams take [`Lane::cursor`].
-    ///
-    /// # Errors
-    ///
-    /// See [`ReadError`].
-    pub fn cursor(&self, operation_id: Uuid, after_sequence: u64) -> Result<Cursor, ReadError> {
-        drop((operation_id, after_sequence));
-        todo!("skeleton")
-    }
-
-    /// A lane for the streams of one runtime thread.
-    pub fn lane(&self) -> Lane {
-        todo!("skeleton")
+        let (answer, reply) = Reply::channel();
+        self.0.queue.push_request(Request::Stop { answer });
+        reply
     }
 
     /// The revision of the last published record.
     pub fn head(&self) -> u64 {
-        todo!("skeleton")
+        self.0.log().head()
     }
 
     /// The id of the store, made when it was created.
     pub fn store_id(&self) -> Uuid {
-        todo!("skeleton")
-    }
-
-    /// An operation as it stands.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError::NotFound`], [`ReadError::Damaged`] or [`ReadError::Failed`].
-    pub fn operation(&self, operation_id: Uuid) -> Result<Arc<v1::Operation>, ReadError> {
-        drop(operation_id);
-        todo!("skeleton")
-    }
-
-    /// Waits until an operation has ended, and returns it. Cancel-safe.
-    ///
-    /// # Errors
-    ///
-    /// As [`Journal::operation`].
-    pub async fn ended(&self, operation_id: Uuid) -> Result<Arc<v1::Operation>, ReadError> {
-        drop(operation_id);
-        std::future::pending::<()>().await;
-        todo!("skeleton")
-    }
-
-    /// A page of operations, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError::Damaged`] or [`ReadError::Failed`].
-    pub fn operations(
-        &self,
-        before: Option<u64>,
-        limit: usize,
-        matches: impl Fn(&v1::Operation) -> bool,
-    ) -> Result<Page, ReadError> {
-        drop((before, limit, matches));
-        todo!("skeleton")
+        self.0.store_id
     }
 
     /// Every lock that is held, and its holder.
-    pub fn locks(&self) -> BTreeMap<String, Uuid> {
-        todo!("skeleton")
+    pub fn locks(&self) -> Arc<BTreeMap<String, Uuid>> {
+        self.0.log().locks()
     }
 
     /// Every cluster that settles, and until when. Times that have passed may be among them.
-    pub fn settles(&self) -> BTreeMap<String, SystemTime> {
-        todo!("skeleton")
+    pub fn settles(&self) -> Arc<BTreeMap<String, SystemTime>> {
+        self.0.log().settles()
     }
 
     /// Why the journal takes no records any more, if so.
     pub fn failed(&self) -> Option<StoreFailed> {
-        todo!("skeleton")
+        self.0.failed()
     }
 
     /// Waits until the journal takes no records any more. Cancel-safe.
     pub async fn failure(&self) -> StoreFailed {
-        std::future::pending::<()>().await;
-        todo!("skeleton")
+        let mut failure = self.0.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(failed) => failed.clone().unwrap_or(StoreFailed::Stopped),
+            // The sender lives as long as this handle.
+            Err(_) => StoreFailed::Stopped,
+        }
     }
 }
 
-impl Writer {
-    /// Drives the writer on the thread of the caller, until [`Journal::stop`] or a failure.
-    pub fn run(self) {
-        todo!("skeleton")
-    }
-
-    /// Drives the writer as a task, with a pause of `pace` after each commit; for the deterministic simulation.
-    pub async fn drive(self, pace: Duration) {
-        drop(pace);
-        std::future::pending::<()>().await;
-        todo!("skeleton")
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 
-/// Some records of one operation, in order and without gap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// The records, each encoded as field 1 of `WatchOperationResponse`: a message that lacks only its mark.
-    pub bytes: Bytes,
-    /// The sequence number of the first; one after the position when there is none.
-    pub first: u64,
-    /// The sequence number of the last; the position when there is none.
-    pub last: u64,
-    /// The revision of the last record; 0 when there is none.
-    pub last_revision: u64,
-    /// How many there are.
-    pub count: u64,
-    /// True when the last record of the operation is among them or before them.
-    pub ended: bool,
+/// What the handles, the cursors and the writer share.
+struct Shared {
+    options: Options,
+    platform: Platform,
+    store_id: Uuid,
+    snapshots: Arc<dyn Snapshots>,
+    log: RwLock<Log>,
+    queue: Arc<Queue>,
+    lanes: Lanes,
+    /// The lane of cursors that have none of their own; the writer's thread serves it.
+    own_lane: Arc<Parking>,
+    /// Set once, when the journal takes no records any more.
+    failure: watch::Sender<Option<StoreFailed>>,
+    /// Keeps the data directory ours.
+    _lock: Option<std::fs::File>,
 }
 
-/// A page of operations.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
-    /// The operations, the newest first.
-    pub operations: Vec<Arc<v1::Operation>>,
-    /// The `before` of the next page; `None` when this is the last.
-    pub next: Option<u64>,
-}
-
-/// Why records or operations cannot be read.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ReadError {
-    /// There is no such operation, or none any more.
-    #[error("there is no such operation")]
-    NotFound,
-    /// The sequence number has not been reached.
-    #[error("the last sequence number is {last}")]
-    Future {
-        /// The last sequence number of the operation.
-        last: u64,
-    },
-    /// The records asked for were compacted away.
-    #[error("the oldest sequence number kept is {oldest}")]
-    Compacted {
-        /// The oldest sequence number that is kept.
-        oldest: u64,
-    },
-    /// What the store holds does not match its checksum. It is never served.
-    #[error("the journal is damaged at revision {revision}")]
-    Damaged {
-        /// The revision of the damaged record, 0 when it is not a record or not known.
-        revision: u64,
-    },
-    /// The store cannot be read, or nothing new will come because the journal has failed.
-    #[error(transparent)]
-    Failed(#[from] StoreFailed),
-}
-
-/// A position in the records of one operation that moves on as records become durable.
-#[derive(Debug)]
-pub struct Cursor {}
-
-/// Where a cursor stands, as in `StreamMark`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Every record up to this sequence number was given.
-    pub sequence: u64,
-    /// The operation has no records up to this revision that were not given.
-    pub revision: u64,
-}
-
-impl Cursor {
-    /// The next records, as soon as there are any; `None` after the outcome. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Result<Batch, ReadError>> {
-        std::future::poll_fn(|context| self.poll_next(context)).await
+impl Shared {
+    fn new(
+        options: Options,
+        platform: Platform,
+        store_id: Uuid,
+        snapshots: Arc<dyn Snapshots>,
+        state: &State,
+        lock: Option<std::fs::File>,
+    ) -> Self {
+        let unfinished = state.live.iter().map(|(id, kept)| (*id, Arc::clone(&kept.operation)));
+        let (locks, settles) = (Arc::clone(&state.locks), Arc::clone(&state.settles));
+        let log = Log::new(options.memory, state.last_revision, unfinished, locks, settles);
+        let lanes = Lanes::default();
+        Self {
+            own_lane: lanes.add(),
+            options,
+            platform,
+            store_id,
+            snapshots,
+            log: RwLock::new(log),
+            queue: Arc::new(Queue::default()),
+            lanes,
+            failure: watch::Sender::new(None),
+            _lock: lock,
+        }
     }
 
-    /// As [`Cursor::next`].
-    pub fn poll_next(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Batch, ReadError>>> {
-        drop(context);
-        todo!("skeleton")
+    fn log(&self) -> RwLockReadGuard<'_, Log> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the cursor stands now.
-    pub fn position(&self) -> Position {
-        todo!("skeleton")
+    fn log_mut(&self) -> RwLockWriteGuard<'_, Log> {
+        self.log.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self) -> Option<StoreFailed> {
+        self.failure.borrow().clone()
+    }
+
+    /// How many records a cursor leaves out on purpose.
+    #[cfg(feature = "planted-bugs")]
+    fn planted_skip(&self, after: u64) -> u64 {
+        u64::from(after > 0 && self.options.planted_bug == Some(PlantedBug::ResumeOffByOne))
     }
 }
 
-/// The parked cursors of one runtime thread. The writer wakes a lane once for a batch of records; the lane wakes its
-/// cursors in one go.
-#[derive(Clone, Debug)]
-pub struct Lane {}
-
-impl Lane {
-    /// Follows an operation on this lane.
-    ///
-    /// # Errors
-    ///
-    /// See [`ReadError`].
-    pub fn cursor(&self, operation_id: Uuid, after_sequence: u64) -> Result<Cursor, ReadError> {
-        drop((operation_id, after_sequence));
-        todo!("skeleton")
-    }
-
-    /// The dispatcher, to be spawned on the runtime thread of the lane's streams. Never ends. A lane that has none is
-    /// served by the writer's thread.
-    pub fn dispatch(&self) -> impl Future<Output = ()> + Send + 'static {
-        std::future::pending()
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal")
+            .field("store_id", &self.store_id)
+            .finish_non_exhaustive()
     }
 }

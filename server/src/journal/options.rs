@@ -44,7 +44,11 @@ impl Default for Options {
 
 /// The status with its number alone.
 fn undecoded(raw: u32) -> v1::NativeStatus {
-    v1::NativeStatus { raw, code: raw, ..Default::default() }
+    v1::NativeStatus {
+        raw,
+        code: raw,
+        ..Default::default()
+    }
 }
 
 /// How many published records stay in memory, over all operations. Whichever bound is met first evicts the oldest.
@@ -58,7 +62,10 @@ pub struct MemoryBudget {
 
 impl Default for MemoryBudget {
     fn default() -> Self {
-        Self { records: 65_536, bytes: 32 << 20 }
+        Self {
+            records: 65_536,
+            bytes: 32 << 20,
+        }
     }
 }
 

@@ -63,6 +63,9 @@ pub enum AcceptError {
         /// The id.
         operation_id: Uuid,
     },
+    /// Its first records do not make an operation.
+    #[error(transparent)]
+    Illegal(#[from] IllegalRecord),
     /// The journal takes no records any more.
     #[error(transparent)]
     Failed(#[from] StoreFailed),
@@ -86,7 +89,13 @@ pub struct Append {
 impl Append {
     /// A record without conditions, locks or settling.
     pub fn new(operation_id: Uuid, payload: Payload) -> Self {
-        Self { operation_id, payload, expect: None, take_locks: Vec::new(), settle: None }
+        Self {
+            operation_id,
+            payload,
+            expect: None,
+            take_locks: Vec::new(),
+            settle: None,
+        }
     }
 }
 
@@ -164,7 +173,9 @@ impl<T, E: From<StoreFailed>> Reply<T, E> {
     ///
     /// As the request that it answers.
     pub fn wait(self) -> Result<T, E> {
-        self.0.blocking_recv().unwrap_or_else(|_| Err(StoreFailed::Stopped.into()))
+        self.0
+            .blocking_recv()
+            .unwrap_or_else(|_| Err(StoreFailed::Stopped.into()))
     }
 }
 

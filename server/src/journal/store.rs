@@ -120,13 +120,7 @@ pub trait Snapshot {
     /// # Errors
     ///
     /// The store cannot be read.
-    fn visit(
-        &self,
-        table: Table,
-        range: KeyRange<'_>,
-        order: Order,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError>;
+    fn visit(&self, table: Table, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 }
 
 /// A store that failed.
@@ -138,6 +132,9 @@ pub enum StoreError {
     /// The operating system refused to read or write.
     #[error("the store cannot read or write its file")]
     Io(#[from] std::io::Error),
+    /// Another process has the file open.
+    #[error("the store is in use by another process")]
+    InUse,
     /// An earlier failure closed the store.
     #[error("the store is closed after an earlier failure")]
     Closed,

@@ -27,19 +27,27 @@ pub struct Peer {
 impl Peer {
     /// A peer without a certificate.
     pub fn plain(address: Option<SocketAddr>) -> Self {
-        Self { address, certificate: None }
+        Self {
+            address,
+            certificate: None,
+        }
     }
 
     /// A peer whose certificate was verified.
     pub fn with_certificate(address: Option<SocketAddr>, der: &[u8]) -> Self {
-        Self { address, certificate: Some(Sha256::digest(der).into()) }
+        Self {
+            address,
+            certificate: Some(Sha256::digest(der).into()),
+        }
     }
 
     /// The name that operations are recorded under: see `Operation.principal` of the contract.
     pub fn principal(&self) -> String {
         match &self.certificate {
             None => String::from("local"),
-            Some(digest) => digest.iter().fold(String::from("cert:"), |text, byte| text + &format!("{byte:02x}")),
+            Some(digest) => digest
+                .iter()
+                .fold(String::from("cert:"), |text, byte| text + &format!("{byte:02x}")),
         }
     }
 }
@@ -55,7 +63,11 @@ pub struct Connection {
 impl Connection {
     /// Wraps a transport whose handshake is done.
     pub fn new(transport: impl Transport + 'static, peer: Peer, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { transport: Box::new(transport), peer, _place: place }
+        Self {
+            transport: Box::new(transport),
+            peer,
+            _place: place,
+        }
     }
 }
 

@@ -34,12 +34,7 @@ pub struct Accepted {
 }
 
 /// Accepts connections until told to stop, and deals them out to the serving threads in turn.
-pub async fn accept(
-    listener: TcpListener,
-    serving: Vec<mpsc::Sender<Accepted>>,
-    most: usize,
-    stop: CancellationToken,
-) {
+pub async fn accept(listener: TcpListener, serving: Vec<mpsc::Sender<Accepted>>, most: usize, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(most));
     let mut turn = 0;
     loop {

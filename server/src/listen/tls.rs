@@ -54,8 +54,11 @@ pub enum TlsError {
 /// See [`TlsError`]; each names the setting and the file.
 pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates("tls.certificate", &tls.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key)
-        .map_err(|source| TlsError::Read { setting: "tls.key", path: tls.key.clone(), source })?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|source| TlsError::Read {
+        setting: "tls.key",
+        path: tls.key.clone(),
+        source,
+    })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -83,8 +86,21 @@ pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
 }
 
 fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = |source| TlsError::Read { setting, path: path.into(), source };
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).map_err(read)?.collect::<Result<_, _>>().map_err(read)?;
-    if found.is_empty() { Err(TlsError::Empty { setting, path: path.into() }) } else { Ok(found) }
+    let read = |source| TlsError::Read {
+        setting,
+        path: path.into(),
+        source,
+    };
+    let found: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(read)?
+        .collect::<Result<_, _>>()
+        .map_err(read)?;
+    if found.is_empty() {
+        Err(TlsError::Empty {
+            setting,
+            path: path.into(),
+        })
+    } else {
+        Ok(found)
+    }
 }

@@ -27,7 +27,11 @@ pub trait Call {
     /// Setup calls configure whole hosts, so a host is held as well as the cluster (facts 1.3: one at a time).
     fn locks(&self, cluster: &str) -> Vec<String> {
         let mut keys = vec![cluster_key(cluster)];
-        keys.extend(self.hosts().into_iter().map(|host| format!("host:{}", host.to_lowercase())));
+        keys.extend(
+            self.hosts()
+                .into_iter()
+                .map(|host| format!("host:{}", host.to_lowercase())),
+        );
         keys.sort_unstable();
         keys.dedup();
         keys

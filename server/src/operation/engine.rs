@@ -20,6 +20,7 @@ use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
 
 use super::call::{self, Call as _, Parameters, cluster_key};
 use super::execute::open;
+use super::fold::IllegalRecord;
 use super::outcome::never_made;
 use super::schedule::{Busy, Schedule};
 use super::supervise::Supervised;
@@ -125,6 +126,9 @@ pub enum StartError {
     /// The journal takes nothing new.
     #[error("the journal cannot be written")]
     Store(#[source] StoreFailed),
+    /// The first record does not fit, which is a defect.
+    #[error("the operation's first record does not fit")]
+    Illegal(#[source] IllegalRecord),
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     ShuttingDown,
@@ -161,7 +165,11 @@ impl Engine {
         settings: settings::Operations,
         stop: CancellationToken,
     ) -> Self {
-        let created = journal.settles().into_iter().collect();
+        let created = journal
+            .settles()
+            .iter()
+            .map(|(key, time)| (key.clone(), *time))
+            .collect();
         Self(Arc::new(Inner {
             blocking: Blocking::new(platform.clone()),
             journal,
@@ -190,11 +198,13 @@ impl Engine {
         if inner.stop.is_cancelled() {
             return Err(StartError::ShuttingDown);
         }
-        let mut warnings =
-            validate::validate(&start.call, start.credentials.as_ref(), &start.options.request_id).map_err(StartError::Invalid)?;
+        let mut warnings = validate::validate(&start.call, start.credentials.as_ref(), &start.options.request_id)
+            .map_err(StartError::Invalid)?;
         let settle = self.settle_time(&start)?;
         if !inner.api.is_supported(start.call.function()) {
-            return Err(StartError::Unsupported { function: start.call.function() });
+            return Err(StartError::Unsupported {
+                function: start.call.function(),
+            });
         }
         let request = request_key(&start);
         if let Some(found) = self.requested(request.as_ref())? {
@@ -205,7 +215,12 @@ impl Engine {
         let operation_id = inner.platform.entropy.uuid(inner.platform.clock.now());
         if start.options.validate_only {
             // Entering and leaving at once tells whether the place is free.
-            drop(inner.schedule.enter(&operation_id.to_string(), start.call.locks(&cluster), refuse).map_err(busy)?);
+            drop(
+                inner
+                    .schedule
+                    .enter(&operation_id.to_string(), start.call.locks(&cluster), refuse)
+                    .map_err(busy)?,
+            );
             let native_check = self.native_check(&start.call, &cluster).await?;
             warnings.sort_unstable();
             return Ok(Started::Validated(v1::ValidationReport { warnings, native_check }));
@@ -214,13 +229,17 @@ impl Engine {
         if let Some(found) = self.requested(request.as_ref())? {
             return Ok(found);
         }
-        let place =
-            inner.schedule.enter(&operation_id.to_string(), start.call.locks(&cluster), refuse).map_err(busy)?;
+        let place = inner
+            .schedule
+            .enter(&operation_id.to_string(), start.call.locks(&cluster), refuse)
+            .map_err(busy)?;
         let accepted = v1::OperationAccepted {
             kind: start.call.kind().into(),
             cluster: cluster.clone(),
             target: start.call.target().into(),
-            parameters: Some(v1::OperationParameters { parameters: Some(start.call.clone()) }),
+            parameters: Some(v1::OperationParameters {
+                parameters: Some(start.call.clone()),
+            }),
             warnings,
             request_id: start.options.request_id.clone(),
             principal: start.principal.clone(),
@@ -231,10 +250,16 @@ impl Engine {
             blocking_operation_id: blocking,
             ..v1::OperationPending::default()
         });
-        let accepted =
-            inner.journal.accept(NewOperation { operation_id, accepted, request, first_pending }).await.map_err(|error| {
-                refused(error, &start.options.request_id)
-            })?;
+        let accepted = inner
+            .journal
+            .accept(NewOperation {
+                operation_id,
+                accepted,
+                request,
+                first_pending,
+            })
+            .await
+            .map_err(|error| refused(error, &start.options.request_id))?;
         drop(admission);
         if let AcceptOutcome::Replayed(operation) = accepted {
             return Ok(Started::Operation(id_of(&operation)));
@@ -264,14 +289,20 @@ impl Engine {
             let append = match state {
                 OperationState::Pending => {
                     let text = "The operation was cancelled before its call began; nothing was done.";
-                    let outcome =
-                        never_made(OperationState::Cancelled, wsfc_proto::reasons::OPERATION_CANCELLED, text);
+                    let outcome = never_made(
+                        OperationState::Cancelled,
+                        wsfc_proto::reasons::OPERATION_CANCELLED,
+                        text,
+                    );
                     Append::new(operation_id, Payload::Outcome(outcome))
                 }
                 OperationState::Running if operation.cancel_requested => return Ok(operation),
                 OperationState::Running => {
                     let answers_false = inner.settings.cancel_answers_false;
-                    let request = v1::OperationCancelRequested { principal: principal.into(), answers_false };
+                    let request = v1::OperationCancelRequested {
+                        principal: principal.into(),
+                        answers_false,
+                    };
                     Append::new(operation_id, Payload::CancelRequested(request))
                 }
                 // Asking again is harmless.
@@ -281,7 +312,14 @@ impl Engine {
                 | OperationState::Interrupted
                 | OperationState::Unspecified => return Err(CancelError::Ended { operation_id, state }),
             };
-            match inner.journal.append(Append { expect: Some(state), ..append }).await {
+            match inner
+                .journal
+                .append(Append {
+                    expect: Some(state),
+                    ..append
+                })
+                .await
+            {
                 Ok(appended) => {
                     let live = inner.live().get(&operation_id).cloned().unwrap_or_default();
                     match state {
@@ -319,7 +357,10 @@ impl Engine {
                 Err(error) => tracing::error!(%error, "The look at an interrupted operation panicked"),
             }
         }
-        for operation in unfinished.iter().filter(|operation| operation.state() == OperationState::Pending) {
+        for operation in unfinished
+            .iter()
+            .filter(|operation| operation.state() == OperationState::Pending)
+        {
             self.take_up(operation).await?;
         }
         Ok(())
@@ -373,10 +414,13 @@ impl Engine {
         let operation_id = id_of(operation);
         let lost = |reason, text| {
             let outcome = never_made(OperationState::Interrupted, reason, text);
-            inner.journal.append(Append::new(operation_id, Payload::Outcome(outcome)))
+            inner
+                .journal
+                .append(Append::new(operation_id, Payload::Outcome(outcome)))
         };
         if operation.with_credentials {
-            let text = "The daemon ended while the operation waited; its credentials were never stored, so it was not begun.";
+            let text =
+                "The daemon ended while the operation waited; its credentials were never stored, so it was not begun.";
             lost(wsfc_proto::reasons::CREDENTIALS_LOST, text).await?;
             return Ok(());
         }
@@ -417,9 +461,14 @@ impl Engine {
         let name = self
             .0
             .blocking
-            .run("wsfcd-resolve", move || open(&api, &cluster).and_then(|cluster| Ok(cluster.information()?.name)))
+            .run("wsfcd-resolve", move || {
+                open(&api, &cluster).and_then(|cluster| Ok(cluster.information()?.name))
+            })
             .await?;
-        name.map_err(|source| StartError::Cluster { cluster: call.cluster().into(), source })
+        name.map_err(|source| StartError::Cluster {
+            cluster: call.cluster().into(),
+            source,
+        })
     }
 
     /// Asks the cluster API itself, where it has a call that only checks (facts 1.7).
@@ -433,20 +482,32 @@ impl Engine {
             .blocking
             .run("wsfcd-check", check)
             .await?
-            .map_err(|source| StartError::Cluster { cluster: cluster.into(), source })?;
+            .map_err(|source| StartError::Cluster {
+                cluster: cluster.into(),
+                source,
+            })?;
         Ok(Some(crate::native::status(0)))
     }
 
     fn settle_time(&self, start: &Start) -> Result<Duration, StartError> {
-        let Some(asked) = &start.settle_time else { return Ok(self.0.settings.create_settle) };
+        let Some(asked) = &start.settle_time else {
+            return Ok(self.0.settings.create_settle);
+        };
         validate::duration(asked, validate::MAX_WAIT).map_err(|description| {
-            StartError::Invalid(vec![FieldViolation { field: "settle_time".into(), description }])
+            StartError::Invalid(vec![FieldViolation {
+                field: "settle_time".into(),
+                description,
+            }])
         })
     }
 
     /// Learns from the journal which clusters there were.
     fn remember_clusters(&self) {
-        let all = self.0.journal.operations(None, usize::MAX, |_all| true).map(|page| page.operations);
+        let all = self
+            .0
+            .journal
+            .operations(None, usize::MAX, |_all| true)
+            .map(|page| page.operations);
         // The oldest first, so that a later destruction is remembered and an earlier creation forgotten.
         for operation in all.unwrap_or_default().iter().rev() {
             if let Some(call) = call::of(operation) {
@@ -487,14 +548,19 @@ fn request_key(start: &Start) -> Option<RequestKey> {
     if start.options.request_id.is_empty() {
         return None;
     }
-    let parameters = v1::OperationParameters { parameters: Some(start.call.clone()) };
+    let parameters = v1::OperationParameters {
+        parameters: Some(start.call.clone()),
+    };
     let mut hash = Sha256::new();
     hash.update(parameters.encode_length_delimited_to_vec());
     if let Some(settle) = &start.settle_time {
         hash.update(settle.encode_length_delimited_to_vec());
     }
     if let Some(credentials) = &start.credentials {
-        let named = v1::Credentials { password: String::new(), ..credentials.clone() };
+        let named = v1::Credentials {
+            password: String::new(),
+            ..credentials.clone()
+        };
         hash.update(named.encode_length_delimited_to_vec());
     }
     Some(RequestKey {
@@ -506,15 +572,21 @@ fn request_key(start: &Start) -> Option<RequestKey> {
 }
 
 fn busy(busy: Busy) -> StartError {
-    StartError::Busy { operation_id: busy.operation_id }
+    StartError::Busy {
+        operation_id: busy.operation_id,
+    }
 }
 
 fn refused(error: AcceptError, request_id: &str) -> StartError {
     match error {
-        AcceptError::RequestIdReused { operation_id } => {
-            StartError::RequestIdReused { request_id: request_id.into(), operation_id }
-        }
-        AcceptError::OperationExists { operation_id } => StartError::Busy { operation_id: operation_id.to_string() },
+        AcceptError::RequestIdReused { operation_id } => StartError::RequestIdReused {
+            request_id: request_id.into(),
+            operation_id,
+        },
+        AcceptError::OperationExists { operation_id } => StartError::Busy {
+            operation_id: operation_id.to_string(),
+        },
+        AcceptError::Illegal(error) => StartError::Illegal(error),
         AcceptError::Failed(failed) => StartError::Store(failed),
     }
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use wsfc_clusapi::com::Apartment;
 use wsfc_clusapi::{
-    Answer, Clusapi, Cluster, CreateClusterConfig, Credentials, Error, IpEntry, NameAccountConfig, SetupProgress,
-    UpgradeProgress,
+    Answer, Clusapi, Cluster, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Credentials, Error,
+    ManagementPointRestype, ManagementPointType, SetupProgress, StorageNodeConfig, UpgradeProgress,
 };
 use wsfc_proto::v1;
 
-use super::call::{Call as _, Parameters};
-use super::inspect::inspect;
+use super::call::Parameters;
+use super::inspect::{inspect, names};
 use super::outcome::Returned;
 use crate::journal::{ProgressReport, ProgressSink};
 
@@ -50,7 +50,9 @@ pub fn execute(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Finis
     let cluster = execution.cluster.clone();
     let mut hosts = Vec::new();
     // The apartment must be entered before the first call and left after the last one (facts 1.3).
-    let apartment = Apartment::enter();
+    let apartment = Apartment::enter().inspect_err(|error| {
+        tracing::error!(%error, "COM is not to be had on the operation's thread; the call may fail");
+    });
     let returned = catch_unwind(AssertUnwindSafe(|| make(api, execution, sink, &mut hosts)))
         .unwrap_or_else(|_panic| Ok(Returned::Panicked))
         .unwrap_or_else(Returned::Failed);
@@ -60,8 +62,19 @@ pub fn execute(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Finis
 }
 
 fn make(api: &Clusapi, execution: Execution, sink: ProgressSink, hosts: &mut Vec<String>) -> Result<Returned, Error> {
-    let Execution { call, cluster, credentials, abort } = execution;
-    let answer = move || if abort.load(Ordering::Relaxed) { Answer::Abort } else { Answer::Continue };
+    let Execution {
+        call,
+        cluster,
+        credentials,
+        abort,
+    } = execution;
+    let answer = move || {
+        if abort.load(Ordering::Relaxed) {
+            Answer::Abort
+        } else {
+            Answer::Continue
+        }
+    };
     let setup_answer = answer.clone();
     let setup_sink = sink.clone();
     let progress = move |report: SetupProgress| {
@@ -74,29 +87,38 @@ fn make(api: &Clusapi, execution: Execution, sink: ProgressSink, hosts: &mut Vec
         return Ok(Returned::Success);
     }
     let cluster = open(api, &cluster)?;
-    *hosts = cluster.nodes().unwrap_or_default();
+    *hosts = cluster.nodes().map(names).unwrap_or_default();
     match call {
         Parameters::CreateCluster(_) => {}
         Parameters::AddNode(p) => drop(cluster.add_node(&p.node, progress)?),
         Parameters::EvictNode(p) => {
             let reason = (!p.reason.is_empty()).then_some(p.reason.as_str());
-            let evicted = cluster.evict_node(&p.node, wait(p.cleanup_timeout), reason)?;
-            return Ok(Returned::Evicted { cleanup: evicted.cleanup });
+            let evicted = cluster.open_node(&p.node)?.evict(wait(p.cleanup_timeout), reason)?;
+            return Ok(Returned::Evicted(evicted.cleanup));
         }
         Parameters::DestroyCluster(p) => cluster.destroy(p.delete_computer_objects, progress)?,
         Parameters::UpgradeFunctionalLevel(_) => {
             let progress = move |report: UpgradeProgress| {
-                sink.push(ProgressReport::Upgrade { phase: report.phase });
+                sink.push(ProgressReport::Upgrade { phase: report.phase.0 });
                 answer()
             };
-            cluster.upgrade_functional_level(true, progress)?;
+            if cluster.upgrade_functional_level(true, progress)?.restart_required {
+                return Ok(Returned::UpgradedRestartRequired);
+            }
         }
         Parameters::CreateNameAccount(p) => {
             cluster.create_name_account(&account_config(&p, &cluster, credentials)?, progress)?;
         }
         Parameters::RemoveNameAccount(p) => cluster.remove_name_account(p.delete_computer_objects)?,
         Parameters::RepairNameAccount(_) => cluster.repair_name_account(credentials.as_ref(), progress)?,
-        Parameters::AddStorageNode(p) => cluster.add_storage_node(&p.node, &p.description, &p.location, progress)?,
+        Parameters::AddStorageNode(p) => {
+            let node = StorageNodeConfig {
+                name: p.node,
+                description: p.description,
+                location: p.location,
+            };
+            cluster.add_storage_node(&node, progress)?;
+        }
         Parameters::RemoveStorageNode(p) => cluster.remove_storage_node(&p.node, wait(p.timeout))?,
     }
     Ok(Returned::Success)
@@ -113,34 +135,38 @@ pub fn open(api: &Clusapi, cluster: &str) -> Result<Cluster, Error> {
 
 fn setup_report(report: SetupProgress) -> ProgressReport {
     ProgressReport::Setup {
-        phase: report.phase,
-        phase_type: report.phase_type,
-        severity: report.severity,
+        phase: report.phase.0,
+        phase_type: report.phase_type.0,
+        severity: report.severity.0,
         percent: report.percent,
-        object_name: report.object_name,
-        status: report.status,
+        object_name: report.object,
+        status: report.status.raw,
     }
 }
 
 fn wait(duration: Option<prost_types::Duration>) -> Duration {
-    // Validated on the way in, so what cannot be read is only what was not given.
-    duration.and_then(|duration| duration.try_into().ok()).unwrap_or(DEFAULT_WAIT)
+    // Validated on the way in, so what cannot be read was not given.
+    duration
+        .and_then(|duration| duration.try_into().ok())
+        .unwrap_or(DEFAULT_WAIT)
 }
 
 fn create_config(p: &v1::CreateClusterParameters, credentials: Option<Credentials>) -> CreateClusterConfig {
     CreateClusterConfig {
         name: p.cluster.clone(),
         nodes: p.nodes.clone(),
-        ip_entries: p
-            .ip_addresses
-            .iter()
-            .map(|entry| IpEntry { address: entry.address.clone(), prefix_length: entry.prefix_length })
-            .collect(),
+        // Validated on the way in, so every address is one.
+        addresses: p.ip_addresses.iter().filter_map(address).collect(),
         empty: p.empty_cluster,
         // An absent type means what the API itself takes for a cluster with addresses or without (facts 1.2).
-        management_point_type: native_point(p.management_point_type())
-            .unwrap_or(u32::from(!p.empty_cluster && !p.ip_addresses.is_empty())),
-        management_point_resource_type: native_resource(p.management_point_resource_type()),
+        management_point_type: native_point(p.management_point_type()).unwrap_or(
+            if p.empty_cluster || p.ip_addresses.is_empty() {
+                ManagementPointType::NONE
+            } else {
+                ManagementPointType::CNO
+            },
+        ),
+        management_point_restype: native_resource(p.management_point_resource_type()),
         credentials,
     }
 }
@@ -149,33 +175,44 @@ fn account_config(
     p: &v1::CreateNameAccountParameters,
     cluster: &Cluster,
     credentials: Option<Credentials>,
-) -> Result<NameAccountConfig, Error> {
-    let name = if p.account.is_empty() { cluster.information()?.name } else { p.account.clone() };
-    Ok(NameAccountConfig {
+) -> Result<CreateNameAccountConfig, Error> {
+    let name = if p.account.is_empty() {
+        cluster.information()?.name
+    } else {
+        p.account.clone()
+    };
+    Ok(CreateNameAccountConfig {
         name,
-        management_point_type: native_point(p.management_point_type()).unwrap_or(1),
-        management_point_resource_type: native_resource(p.management_point_resource_type()),
-        upgrade_virtual_computer_objects: p.upgrade_virtual_computer_objects,
+        management_point_type: native_point(p.management_point_type()).unwrap_or(ManagementPointType::CNO),
+        management_point_restype: native_resource(p.management_point_resource_type()),
+        upgrade_role_names: p.upgrade_virtual_computer_objects,
         credentials,
     })
 }
 
-/// CLUSTER_MGMT_POINT_TYPE (facts 1.2).
-fn native_point(point: v1::ManagementPointType) -> Option<u32> {
+fn address(entry: &v1::IpAddress) -> Option<ClusterAddress> {
+    Some(ClusterAddress {
+        address: entry.address.parse().ok()?,
+        prefix_length: u8::try_from(entry.prefix_length).ok()?,
+    })
+}
+
+fn native_point(point: v1::ManagementPointType) -> Option<ManagementPointType> {
     match point {
         v1::ManagementPointType::Unspecified => None,
-        v1::ManagementPointType::None => Some(0),
-        v1::ManagementPointType::ActiveDirectoryAndDns => Some(1),
-        v1::ManagementPointType::Dns => Some(2),
-        v1::ManagementPointType::ActiveDirectory => Some(3),
+        v1::ManagementPointType::None => Some(ManagementPointType::NONE),
+        v1::ManagementPointType::ActiveDirectoryAndDns => Some(ManagementPointType::CNO),
+        v1::ManagementPointType::Dns => Some(ManagementPointType::DNS_ONLY),
+        v1::ManagementPointType::ActiveDirectory => Some(ManagementPointType::CNO_ONLY),
     }
 }
 
-/// CLUSTER_MGMT_POINT_RESTYPE (facts 1.2).
-fn native_resource(resource: v1::ManagementPointResourceType) -> u32 {
+fn native_resource(resource: v1::ManagementPointResourceType) -> Option<ManagementPointRestype> {
     match resource {
-        v1::ManagementPointResourceType::Unspecified => 0,
-        v1::ManagementPointResourceType::SingleNetworkName => 1,
-        v1::ManagementPointResourceType::DistributedNetworkName => 2,
+        v1::ManagementPointResourceType::Unspecified => None,
+        v1::ManagementPointResourceType::SingleNetworkName => Some(ManagementPointRestype::SINGLE_NETWORK_NAME),
+        v1::ManagementPointResourceType::DistributedNetworkName => {
+            Some(ManagementPointRestype::DISTRIBUTED_NETWORK_NAME)
+        }
     }
 }

@@ -74,11 +74,7 @@ pub fn is_final(state: v1::OperationState) -> bool {
 /// # Errors
 ///
 /// The record cannot follow; the operation is then unchanged.
-pub fn fold(
-    operation: &mut v1::Operation,
-    record: &v1::OperationRecord,
-    rules: Rules,
-) -> Result<(), IllegalRecord> {
+pub fn fold(operation: &mut v1::Operation, record: &v1::OperationRecord, rules: Rules) -> Result<(), IllegalRecord> {
     let payload = check(operation, record)?;
     apply(operation, record, payload);
     operation.operation_id.clone_from(&record.operation_id);
@@ -94,7 +90,6 @@ pub fn fold(
 
 /// Says whether the record can follow, and changes nothing.
 fn check<'r>(operation: &v1::Operation, record: &'r v1::OperationRecord) -> Result<&'r Payload, IllegalRecord> {
-    use v1::OperationState as State;
     let begun = operation.last_sequence > 0;
     if begun && record.operation_id != operation.operation_id {
         return Err(IllegalRecord::OtherOperation {
@@ -105,33 +100,51 @@ fn check<'r>(operation: &v1::Operation, record: &'r v1::OperationRecord) -> Resu
     // A sequence of 2^64 records is out of reach, so saturation only keeps a damaged snapshot from a panic.
     let expected = operation.last_sequence.saturating_add(1);
     if record.sequence != expected {
-        return Err(IllegalRecord::Sequence { expected, found: record.sequence });
+        return Err(IllegalRecord::Sequence {
+            expected,
+            found: record.sequence,
+        });
     }
     if record.revision <= operation.last_revision {
-        return Err(IllegalRecord::Revision { last: operation.last_revision, found: record.revision });
+        return Err(IllegalRecord::Revision {
+            last: operation.last_revision,
+            found: record.revision,
+        });
     }
     let payload = record.payload.as_ref().ok_or(IllegalRecord::NoPayload)?;
-    let legal = match (operation.state(), payload) {
-        (State::Unspecified, Payload::Accepted(_)) => !begun,
-        (State::Pending, Payload::Pending(_) | Payload::Started(_) | Payload::Outcome(_)) => true,
-        (
-            State::Running,
-            Payload::SetupProgress(_)
-            | Payload::UpgradeProgress(_)
-            | Payload::CancelRequested(_)
-            | Payload::Outcome(_),
-        ) => true,
-        _ => false,
-    };
-    if !legal {
-        return Err(IllegalRecord::Payload { state: operation.state().as_str_name(), payload: name(payload) });
-    }
+    may_follow(operation.state(), payload)?;
     if let Payload::Outcome(outcome) = payload
         && !is_final(outcome.state())
     {
         return Err(IllegalRecord::OutcomeState { state: outcome.state });
     }
     Ok(payload)
+}
+
+/// Says whether a payload has a place in an operation of this state.
+///
+/// # Errors
+///
+/// It has none. Nothing has a place in a final state.
+pub fn may_follow(state: v1::OperationState, payload: &Payload) -> Result<(), IllegalRecord> {
+    use v1::OperationState as State;
+    let legal = match state {
+        State::Unspecified => matches!(payload, Payload::Accepted(_)),
+        State::Pending => matches!(payload, Payload::Pending(_) | Payload::Started(_) | Payload::Outcome(_)),
+        State::Running => matches!(
+            payload,
+            Payload::SetupProgress(_) | Payload::UpgradeProgress(_) | Payload::CancelRequested(_) | Payload::Outcome(_)
+        ),
+        State::Succeeded | State::Failed | State::Cancelled | State::Interrupted => false,
+    };
+    if legal {
+        Ok(())
+    } else {
+        Err(IllegalRecord::Payload {
+            state: state.as_str_name(),
+            payload: name(payload),
+        })
+    }
 }
 
 /// Changes the operation by a record that was checked.
@@ -145,6 +158,7 @@ fn apply(operation: &mut v1::Operation, record: &v1::OperationRecord, payload: &
             operation.parameters.clone_from(&accepted.parameters);
             operation.request_id.clone_from(&accepted.request_id);
             operation.principal.clone_from(&accepted.principal);
+            operation.with_credentials = accepted.with_credentials;
             operation.create_time = record.time;
             operation.oldest_sequence = 1;
         }

@@ -1,6 +1,6 @@
 //! A look at a cluster: the evidence for an outcome, and the source of reads. Blocking.
 
-use wsfc_clusapi::{Clusapi, Cluster, Error};
+use wsfc_clusapi::{Clusapi, Cluster, ClusterVersion, Error, ManagementPointType, NodeClusterState, ObjectName};
 use wsfc_proto::v1;
 
 use super::call::{Call as _, Parameters};
@@ -11,7 +11,12 @@ use crate::native;
 /// `hosts` are the nodes that the cluster had before the call, where that is known; a destroyed cluster cannot name them
 /// any more.
 pub fn inspect(api: &Clusapi, call: &Parameters, cluster: &str, hosts: &[String]) -> v1::Inspection {
-    let mut touched: Vec<String> = call.hosts().into_iter().map(String::from).chain(hosts.iter().cloned()).collect();
+    let mut touched: Vec<String> = call
+        .hosts()
+        .into_iter()
+        .map(String::from)
+        .chain(hosts.iter().cloned())
+        .collect();
     touched.sort_unstable_by_key(|name| name.to_lowercase());
     touched.dedup_by(|one, other| is_host(one, other));
     let seen = open_by_any_name(api, cluster, &touched).and_then(|cluster| describe(&cluster));
@@ -19,7 +24,12 @@ pub fn inspect(api: &Clusapi, call: &Parameters, cluster: &str, hosts: &[String]
         Ok(seen) => (true, Some(seen), None),
         Err(error) => (false, None, native::error_status(&error)),
     };
-    let mut inspection = v1::Inspection { cluster_found, cluster: seen, error, ..v1::Inspection::default() };
+    let mut inspection = v1::Inspection {
+        cluster_found,
+        cluster: seen,
+        error,
+        ..v1::Inspection::default()
+    };
     inspection.hosts = touched.iter().map(|host| observe(api, host, &inspection)).collect();
     inspection.ready = inspection.cluster.as_ref().is_some_and(|cluster| {
         !cluster.nodes.is_empty() && cluster.nodes.iter().all(|node| node.state() == v1::NodeState::Up)
@@ -36,25 +46,35 @@ pub fn inspect(api: &Clusapi, call: &Parameters, cluster: &str, hosts: &[String]
 /// an older server does not know is left at zero.
 pub fn describe(cluster: &Cluster) -> Result<v1::Cluster, Error> {
     let information = cluster.information()?;
-    let mut nodes = cluster.nodes()?;
-    nodes.sort_unstable_by_key(|name| name.to_lowercase());
-    let mut groups = cluster.groups()?;
-    groups.sort_unstable_by_key(|name| name.to_lowercase());
+    let nodes = names(cluster.nodes()?);
+    let (major, minor, build) = information.windows;
     Ok(v1::Cluster {
-        functional_level: left_out("ClusterFunctionalLevel", cluster.functional_level()),
-        upgrade_version: left_out("ClusterUpgradeVersion", cluster.upgrade_version()),
+        functional_level: left_out("ClusterFunctionalLevel", cluster.functional_level()).unwrap_or_default(),
+        upgrade_version: left_out("ClusterUpgradeVersion", cluster.upgrade_version()).unwrap_or_default(),
         mixed_versions: information.mixed_versions,
         nodes: nodes.iter().map(|name| describe_node(cluster, name)).collect(),
-        management_point_type: management_point(left_out("AdminAccessPoint", cluster.management_point_type().map(Some))),
-        server_version: format!("{}.{}.{}", information.major, information.minor, information.build),
-        groups,
+        management_point_type: management_point(left_out("AdminAccessPoint", cluster.management_point_type())),
+        server_version: format!("{major}.{minor}.{build}"),
+        groups: names(cluster.groups()?),
         name: information.name,
     })
 }
 
+/// The names of enumerated objects, in order.
+pub fn names(objects: Vec<ObjectName>) -> Vec<String> {
+    let mut names: Vec<String> = objects.into_iter().map(|object| object.name).collect();
+    names.sort_unstable_by_key(|name| name.to_lowercase());
+    names
+}
+
 /// The member of an inspected cluster that goes by a host's name.
 pub fn member<'a>(inspection: &'a v1::Inspection, host: &str) -> Option<&'a v1::Node> {
-    inspection.cluster.as_ref()?.nodes.iter().find(|node| is_host(&node.name, host))
+    inspection
+        .cluster
+        .as_ref()?
+        .nodes
+        .iter()
+        .find(|node| is_host(&node.name, host))
 }
 
 /// Whether two names mean one host: a short name and an FQDN do when the short name is its first label. Names compare
@@ -69,12 +89,12 @@ pub fn is_host(one: &str, other: &str) -> bool {
 }
 
 /// The state of a host in the form of the contract (facts 1.2, NODE_CLUSTER_STATE).
-pub fn host_state(native: u32) -> v1::HostState {
+pub fn host_state(native: NodeClusterState) -> v1::HostState {
     match native {
-        0 => v1::HostState::NotInstalled,
-        1 => v1::HostState::NotConfigured,
-        3 => v1::HostState::NotRunning,
-        19 => v1::HostState::Running,
+        NodeClusterState::NOT_INSTALLED => v1::HostState::NotInstalled,
+        NodeClusterState::NOT_CONFIGURED => v1::HostState::NotConfigured,
+        NodeClusterState::NOT_RUNNING => v1::HostState::NotRunning,
+        NodeClusterState::RUNNING => v1::HostState::Running,
         _ => v1::HostState::Unspecified,
     }
 }
@@ -88,7 +108,9 @@ fn open_by_any_name(api: &Clusapi, cluster: &str, hosts: &[String]) -> Result<Cl
     };
     for host in hosts {
         if let Ok(opened) = api.open_cluster(Some(host))
-            && opened.information().is_ok_and(|found| found.name.eq_ignore_ascii_case(cluster))
+            && opened
+                .information()
+                .is_ok_and(|found| found.name.eq_ignore_ascii_case(cluster))
         {
             return Ok(opened);
         }
@@ -97,7 +119,11 @@ fn open_by_any_name(api: &Clusapi, cluster: &str, hosts: &[String]) -> Result<Cl
 }
 
 fn describe_node(cluster: &Cluster, name: &str) -> v1::Node {
-    let unknown = v1::Node { name: name.into(), native_state: -1, ..v1::Node::default() };
+    let unknown = v1::Node {
+        name: name.into(),
+        native_state: -1,
+        ..v1::Node::default()
+    };
     let node = match cluster.open_node(name) {
         Ok(node) => node,
         Err(error) => {
@@ -106,14 +132,14 @@ fn describe_node(cluster: &Cluster, name: &str) -> v1::Node {
             return unknown;
         }
     };
-    let native_state = node.state().unwrap_or(-1);
-    let (highest_version, lowest_version) = node.versions().unwrap_or_default();
+    let native_state = node.state().map_or(-1, |state| state.0);
+    let version = |property, read: Result<ClusterVersion, Error>| left_out(property, read.map(|version| version.0));
     v1::Node {
         id: node.id().unwrap_or_default(),
         state: node_state(native_state).into(),
         native_state,
-        highest_version,
-        lowest_version,
+        highest_version: version("NodeHighestVersion", node.highest_version()),
+        lowest_version: version("NodeLowestVersion", node.lowest_version()),
         ..unknown
     }
 }
@@ -130,12 +156,12 @@ fn node_state(native: i32) -> v1::NodeState {
 }
 
 /// The management point in the form of the contract (facts 1.2), shifted by one so that 0 stays "not known".
-fn management_point(native: Option<u32>) -> i32 {
+fn management_point(native: Option<ManagementPointType>) -> i32 {
     let point = match native {
-        Some(0) => v1::ManagementPointType::None,
-        Some(1) => v1::ManagementPointType::ActiveDirectoryAndDns,
-        Some(2) => v1::ManagementPointType::Dns,
-        Some(3) => v1::ManagementPointType::ActiveDirectory,
+        Some(ManagementPointType::NONE) => v1::ManagementPointType::None,
+        Some(ManagementPointType::CNO) => v1::ManagementPointType::ActiveDirectoryAndDns,
+        Some(ManagementPointType::DNS_ONLY) => v1::ManagementPointType::Dns,
+        Some(ManagementPointType::CNO_ONLY) => v1::ManagementPointType::ActiveDirectory,
         Some(_) | None => v1::ManagementPointType::Unspecified,
     };
     point.into()
@@ -151,10 +177,10 @@ fn left_out<T: Default>(property: &str, read: Result<T, Error>) -> T {
 fn observe(api: &Clusapi, host: &str, inspection: &v1::Inspection) -> v1::HostObservation {
     let member = member(inspection, host).is_some();
     match api.node_cluster_state(Some(host)) {
-        Ok(native_state) => v1::HostObservation {
+        Ok(state) => v1::HostObservation {
             host: host.into(),
-            state: host_state(native_state).into(),
-            native_state,
+            state: host_state(state).into(),
+            native_state: state.0,
             member,
             error: None,
         },
@@ -175,9 +201,15 @@ fn summary(inspection: &v1::Inspection, cluster: &str) -> String {
             .filter(|host| matches!(host.state(), v1::HostState::NotRunning | v1::HostState::Running))
             .count();
         let asked = inspection.hosts.len();
-        return format!("Cluster {cluster:?} does not answer; {configured} of {asked} hosts asked are configured for a cluster.");
+        return format!(
+            "Cluster {cluster:?} does not answer; {configured} of {asked} hosts asked are configured for a cluster."
+        );
     };
-    let up = seen.nodes.iter().filter(|node| node.state() == v1::NodeState::Up).count();
+    let up = seen
+        .nodes
+        .iter()
+        .filter(|node| node.state() == v1::NodeState::Up)
+        .count();
     format!(
         "Cluster {:?} answers at functional level {} with {up} of {} nodes up.",
         seen.name,

@@ -4,10 +4,11 @@
 //! (facts 1.4), `DestroyCluster` returns the last failure of a cluster that is gone (facts 1.4), and 5975 is an upgrade
 //! that worked (facts 1.7).
 
+use wsfc_clusapi::{Cleanup, Win32};
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{
-    HostState, Inspection, NodeState, OperationKind, OperationOutcome, OperationRecord, OperationState, OperationWarning,
-    SetupPhase, SetupSeverity, SuggestedAction,
+    HostState, Inspection, NodeState, OperationKind, OperationOutcome, OperationRecord, OperationState,
+    OperationWarning, SetupPhase, SetupSeverity, SuggestedAction,
 };
 use wsfc_proto::{reasons, v1};
 
@@ -19,20 +20,24 @@ use crate::native;
 const LISTED_WARNINGS: usize = 100;
 
 /// ERROR_CANCELLED, which a call answers whose callback said FALSE (facts 1.5, a guess of the simulator).
-const CANCELLED: u32 = 1223;
+const CANCELLED: Win32 = Win32(1223);
 /// ERROR_CLUSTER_UPGRADE_RESTART_REQUIRED: upgraded, a restart of the cluster service brings the rest (facts 1.7).
 const UPGRADED_RESTART_REQUIRED: u32 = 5975;
+
+/// ERROR_CLUSTER_EVICT_WITHOUT_CLEANUP: out of the cluster, but not clean (facts 1.4).
+const EVICTED_WITHOUT_CLEANUP: u32 = 5896;
+/// WAIT_TIMEOUT: the clean-up goes on after the wait for it is over (facts 1.4).
+const WAIT_TIMEOUT: u32 = 258;
 
 /// How a call into the cluster API came back.
 #[derive(Debug)]
 pub enum Returned {
     /// With success.
     Success,
-    /// An eviction that worked; the status of the node's clean-up, an HRESULT.
-    Evicted {
-        /// 0 when the clean-up worked.
-        cleanup: u32,
-    },
+    /// An eviction that worked, and what became of the node's clean-up.
+    Evicted(Cleanup),
+    /// An upgrade that worked and wants a restart of the cluster service.
+    UpgradedRestartRequired,
     /// With an error, or it could not be made.
     Failed(wsfc_clusapi::Error),
     /// The thread that made the call panicked, which is a defect of the daemon.
@@ -52,7 +57,9 @@ pub struct Evidence {
 impl Evidence {
     /// Takes in the next record.
     pub fn observe(&mut self, record: &OperationRecord) {
-        let Some(Payload::SetupProgress(progress)) = &record.payload else { return };
+        let Some(Payload::SetupProgress(progress)) = &record.payload else {
+            return;
+        };
         self.worst = self.worst.max(progress.severity);
         self.completed |= progress.percent >= 100;
         if progress.severity <= SetupSeverity::Informational.into() {
@@ -73,7 +80,9 @@ impl Evidence {
 
     /// The status of the phase that could not finish, if one could not.
     fn fatal(&self) -> Option<&OperationWarning> {
-        self.warnings.iter().find(|warning| warning.severity >= SetupSeverity::Fatal.into())
+        self.warnings
+            .iter()
+            .find(|warning| warning.severity >= SetupSeverity::Fatal.into())
     }
 }
 
@@ -113,14 +122,16 @@ pub fn conclude(
     let mut outcome = evidence;
     let gone = call.kind() == OperationKind::DestroyCluster && !inspection.cluster_found && outcome.completed;
     let (state, reason, message) = match returned {
-        Returned::Success | Returned::Evicted { .. } => match contradiction(call, &inspection) {
+        Returned::Success | Returned::Evicted(_) => match contradiction(call, &inspection) {
             None => (OperationState::Succeeded, String::new(), success_text(call, &outcome)),
             Some(text) => (OperationState::Failed, reasons::SETUP_INCOMPLETE.into(), text),
         },
-        Returned::Failed(error) if error.code() == Some(UPGRADED_RESTART_REQUIRED) => (
+        Returned::UpgradedRestartRequired => (
             OperationState::Succeeded,
             String::new(),
-            String::from("The functional level was raised; a restart of the cluster service on the nodes brings all of its features."),
+            String::from(
+                "The functional level was raised; a restart of the cluster service on the nodes brings all of its features.",
+            ),
         ),
         Returned::Failed(error) if gone => {
             outcome.missing = true;
@@ -133,7 +144,11 @@ pub fn conclude(
             let text = String::from("The call was cancelled by the answer to its callback, and undid what it could.");
             (OperationState::Cancelled, reasons::OPERATION_CANCELLED.into(), text)
         }
-        Returned::Failed(error) => (OperationState::Failed, native::reason(error), failure_text(error, &outcome)),
+        Returned::Failed(error) => (
+            OperationState::Failed,
+            native::reason(error),
+            failure_text(error, &outcome),
+        ),
         Returned::Panicked => (
             OperationState::Failed,
             reasons::INTERNAL.into(),
@@ -147,13 +162,17 @@ pub fn conclude(
     OperationOutcome {
         state: state.into(),
         status: match returned {
-            Returned::Success | Returned::Evicted { .. } => Some(native::status(0)),
-            Returned::Failed(error) => error.code().map(native::status),
+            Returned::Success => Some(native::status(0)),
+            Returned::Evicted(Cleanup::Failed(_)) => Some(native::status(EVICTED_WITHOUT_CLEANUP)),
+            Returned::Evicted(Cleanup::Running) => Some(native::status(WAIT_TIMEOUT)),
+            Returned::Evicted(Cleanup::Done) => Some(native::status(0)),
+            Returned::UpgradedRestartRequired => Some(native::status(UPGRADED_RESTART_REQUIRED)),
+            Returned::Failed(error) => native::error_status(error),
             Returned::Panicked => None,
         },
         worst_severity: outcome.worst,
         partial: state == OperationState::Succeeded
-            && (outcome.missing || matches!(returned, Returned::Evicted { cleanup } if *cleanup != 0)),
+            && (outcome.missing || matches!(returned, Returned::Evicted(Cleanup::Failed(_) | Cleanup::Running))),
         warnings: outcome.warnings,
         warning_count: outcome.warning_count,
         inspection: Some(inspection),
@@ -161,15 +180,22 @@ pub fn conclude(
         reason,
         message,
         cleanup_status: match returned {
-            Returned::Evicted { cleanup } => Some(native::status(*cleanup)),
-            Returned::Success | Returned::Failed(_) | Returned::Panicked => None,
+            Returned::Evicted(Cleanup::Done) => Some(native::status(0)),
+            Returned::Evicted(Cleanup::Failed(status)) => status.map(|status| native::status(status.raw)),
+            Returned::Evicted(Cleanup::Running)
+            | Returned::Success
+            | Returned::UpgradedRestartRequired
+            | Returned::Failed(_)
+            | Returned::Panicked => None,
         },
     }
 }
 
 /// The outcome of a call that was running when the daemon ended.
 pub fn interrupted(call: &Parameters, evidence: Evidence, inspection: Option<Inspection>) -> OperationOutcome {
-    let found = inspection.as_ref().map_or("The cluster could not be inspected.", |found| found.summary.as_str());
+    let found = inspection
+        .as_ref()
+        .map_or("The cluster could not be inspected.", |found| found.summary.as_str());
     OperationOutcome {
         state: OperationState::Interrupted.into(),
         worst_severity: evidence.worst,
@@ -177,7 +203,10 @@ pub fn interrupted(call: &Parameters, evidence: Evidence, inspection: Option<Ins
         warning_count: evidence.warning_count,
         suggested_actions: suggest(call, inspection.as_ref()),
         reason: reasons::OPERATION_INTERRUPTED.into(),
-        message: format!("The daemon ended while {} was running; what came of it is not known. {found}", call.function()),
+        message: format!(
+            "The daemon ended while {} was running; what came of it is not known. {found}",
+            call.function()
+        ),
         inspection,
         ..OperationOutcome::default()
     }
@@ -200,16 +229,26 @@ pub fn never_made(state: OperationState, reason: &str, message: &str) -> Operati
 fn success_text(call: &Parameters, evidence: &Evidence) -> String {
     match (evidence.missing, evidence.warning_count) {
         (_, 0) => format!("{} succeeded.", call.function()),
-        (true, count) => format!("{} succeeded, but something it should have made is missing ({count} warnings).", call.function()),
+        (true, count) => format!(
+            "{} succeeded, but something it should have made is missing ({count} warnings).",
+            call.function()
+        ),
         (false, count) => format!("{} succeeded with {count} warnings.", call.function()),
     }
 }
 
 fn failure_text(error: &wsfc_clusapi::Error, evidence: &Evidence) -> String {
-    let Some(fatal) = evidence.fatal() else { return format!("{error}.") };
-    let phase = SetupPhase::try_from(fatal.phase)
-        .map_or_else(|_unknown| fatal.phase.to_string(), |phase| phase.as_str_name().replace("SETUP_PHASE_", ""));
-    let object = fatal.object_name.as_ref().map_or(String::new(), |name| format!(" on {name}"));
+    let Some(fatal) = evidence.fatal() else {
+        return format!("{error}.");
+    };
+    let phase = SetupPhase::try_from(fatal.phase).map_or_else(
+        |_unknown| fatal.phase.to_string(),
+        |phase| phase.as_str_name().replace("SETUP_PHASE_", ""),
+    );
+    let object = fatal
+        .object_name
+        .as_ref()
+        .map_or(String::new(), |name| format!(" on {name}"));
     format!("{error}; phase {phase}{object} could not finish.")
 }
 
@@ -219,9 +258,15 @@ fn contradiction(call: &Parameters, inspection: &Inspection) -> Option<String> {
         Parameters::CreateCluster(p) => {
             let answered: Vec<_> = inspection.hosts.iter().filter(|host| host.error.is_none()).collect();
             let none_in = !answered.is_empty()
-                && answered.iter().all(|host| host.state() == HostState::NotConfigured || host.state() == HostState::NotInstalled);
-            (!inspection.cluster_found && none_in)
-                .then(|| format!("CreateCluster returned success, but no node of {:?} belongs to a cluster.", p.cluster))
+                && answered
+                    .iter()
+                    .all(|host| host.state() == HostState::NotConfigured || host.state() == HostState::NotInstalled);
+            (!inspection.cluster_found && none_in).then(|| {
+                format!(
+                    "CreateCluster returned success, but no node of {:?} belongs to a cluster.",
+                    p.cluster
+                )
+            })
         }
         Parameters::AddNode(p) => (inspection.cluster_found && member(inspection, &p.node).is_none())
             .then(|| format!("AddClusterNode returned success, but {:?} is not a member.", p.node)),
@@ -241,17 +286,31 @@ fn contradiction(call: &Parameters, inspection: &Inspection) -> Option<String> {
 
 /// What an operator can do, given what the cluster looks like.
 fn suggest(call: &Parameters, inspection: Option<&Inspection>) -> Vec<i32> {
-    let Some(seen) = inspection else { return vec![SuggestedAction::Inspect.into()] };
-    let host_state = |name: &str| seen.hosts.iter().find(|host| is_host(&host.host, name)).map(v1::HostObservation::state);
+    let Some(seen) = inspection else {
+        return vec![SuggestedAction::Inspect.into()];
+    };
+    let host_state = |name: &str| {
+        seen.hosts
+            .iter()
+            .find(|host| is_host(&host.host, name))
+            .map(v1::HostObservation::state)
+    };
     let untouched = |name: &str| host_state(name) == Some(HostState::NotConfigured);
     let up = |name: &str| member(seen, name).is_some_and(|node| node.state() == NodeState::Up);
     let action = match call {
         Parameters::CreateCluster(p) if seen.cluster_found => {
-            if p.nodes.iter().all(|node| up(node)) { SuggestedAction::Accept } else { SuggestedAction::CleanUp }
+            if p.nodes.iter().all(|node| up(node)) {
+                SuggestedAction::Accept
+            } else {
+                SuggestedAction::CleanUp
+            }
         }
         Parameters::CreateCluster(p) => {
             // A host that runs some other cluster was not touched by this call, so only half-made ones need a clean-up.
-            if p.nodes.iter().any(|node| host_state(node) == Some(HostState::NotRunning)) {
+            if p.nodes
+                .iter()
+                .any(|node| host_state(node) == Some(HostState::NotRunning))
+            {
                 SuggestedAction::CleanUp
             } else {
                 SuggestedAction::Retry
@@ -287,5 +346,7 @@ fn suggest(call: &Parameters, inspection: Option<&Inspection>) -> Vec<i32> {
 }
 
 fn all_untouched(seen: &Inspection) -> bool {
-    seen.hosts.iter().all(|host| host.error.is_none() && host.state() == HostState::NotConfigured)
+    seen.hosts
+        .iter()
+        .all(|host| host.error.is_none() && host.state() == HostState::NotConfigured)
 }

@@ -42,9 +42,14 @@ impl Schedule {
     pub fn enter(self: &Arc<Self>, operation_id: &str, keys: Vec<String>, refuse: bool) -> Result<Place, Busy> {
         let mut entries = self.entries();
         if refuse && let Some(entry) = entries.iter().find(|entry| entry.shares_any(&keys)) {
-            return Err(Busy { operation_id: entry.operation_id.clone() });
+            return Err(Busy {
+                operation_id: entry.operation_id.clone(),
+            });
         }
-        entries.push(Entry { operation_id: operation_id.into(), keys });
+        entries.push(Entry {
+            operation_id: operation_id.into(),
+            keys,
+        });
         Ok(Place {
             schedule: Arc::clone(self),
             operation_id: operation_id.into(),
@@ -76,8 +81,12 @@ impl Place {
     /// The operation that must end before this one may begin.
     pub fn blocked_by(&self) -> Option<String> {
         let entries = self.schedule.entries();
-        let own = entries.iter().position(|entry| entry.operation_id == self.operation_id)?;
-        let blocking = entries[..own].iter().find(|entry| entry.shares_any(&entries[own].keys))?;
+        let own = entries
+            .iter()
+            .position(|entry| entry.operation_id == self.operation_id)?;
+        let blocking = entries[..own]
+            .iter()
+            .find(|entry| entry.shares_any(&entries[own].keys))?;
         Some(blocking.operation_id.clone())
     }
 
@@ -90,7 +99,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.schedule.entries().retain(|entry| entry.operation_id != self.operation_id);
+        self.schedule
+            .entries()
+            .retain(|entry| entry.operation_id != self.operation_id);
         self.schedule.departures.send_modify(|count| *count += 1);
     }
 }
@@ -124,7 +135,12 @@ mod tests {
     fn refusing_names_the_holder_and_takes_no_place() {
         let schedule = Schedule::new();
         let first = schedule.enter("1", keys(&["cluster:a"]), false).unwrap();
-        assert_eq!(schedule.enter("2", keys(&["cluster:a"]), true).unwrap_err(), Busy { operation_id: "1".into() });
+        assert_eq!(
+            schedule.enter("2", keys(&["cluster:a"]), true).unwrap_err(),
+            Busy {
+                operation_id: "1".into()
+            }
+        );
         drop(first);
         let third = schedule.enter("3", keys(&["cluster:a"]), true).unwrap();
         assert_eq!(third.blocked_by(), None);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use prost::Message as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 use wsfc_clusapi::Credentials;
@@ -17,7 +18,7 @@ use super::execute::{Execution, Finished, execute};
 use super::inspect::inspect;
 use super::outcome::{Cancellation, Evidence, conclude, interrupted, never_made};
 use super::schedule::Place;
-use crate::journal::{Append, AppendError, Journal, ReadError};
+use crate::journal::{Append, AppendError, Journal, MAX_BATCH_BYTES, ReadError};
 
 /// How long the look at an interrupted operation may take before the daemon goes on without it: it must be settled five
 /// seconds after the start (promise P13).
@@ -86,7 +87,9 @@ impl Supervised {
         if engine.stop.is_cancelled() {
             return Err(Left::Stopping);
         }
-        let started = v1::OperationStarted { function: self.call.function().into() };
+        let started = v1::OperationStarted {
+            function: self.call.function().into(),
+        };
         let append = Append {
             expect: Some(OperationState::Pending),
             take_locks: self.call.locks(&self.cluster),
@@ -98,13 +101,17 @@ impl Supervised {
     /// The documented 30 seconds between a CreateCluster and the first AddClusterNode (facts 1.3).
     async fn let_cluster_settle(&self, engine: &Inner, live: &Live) -> Result<(), Left> {
         let created = engine.created().get(&cluster_key(&self.cluster)).copied();
-        let (OperationKind::AddNode, Some(created)) = (self.call.kind(), created) else { return Ok(()) };
+        let (OperationKind::AddNode, Some(created)) = (self.call.kind(), created) else {
+            return Ok(());
+        };
         let until = created + self.settle;
         let step = (self.settle / SETTLE_STEPS).max(Duration::from_millis(100));
         loop {
             // A clock that was set back must not make the wait longer than the whole pause.
-            let remaining =
-                until.duration_since(engine.platform.clock.now()).unwrap_or_default().min(self.settle);
+            let remaining = until
+                .duration_since(engine.platform.clock.now())
+                .unwrap_or_default()
+                .min(self.settle);
             if remaining.is_zero() {
                 return Ok(());
             }
@@ -133,13 +140,20 @@ impl Supervised {
 
     /// Makes the call on a thread of its own and records what came of it.
     async fn execute(self, engine: &Arc<Inner>, live: Live) {
-        let Self { operation_id, call, cluster, credentials, place, .. } = self;
+        let Self {
+            operation_id,
+            call,
+            cluster,
+            credentials,
+            place,
+            ..
+        } = self;
         tracing::info!(%operation_id, function = call.function(), cluster, "Operation begins");
         let (answer, answered) = oneshot::channel();
         let execution = Execution {
             call: call.clone(),
             cluster: cluster.clone(),
-            credentials: credentials.map(|c| Credentials::new(c.user_name, c.password, c.domain)),
+            credentials: credentials.map(|c| Credentials::new(c.user_name, c.password.into(), Some(c.domain))),
             abort: Arc::clone(&live.abort),
         };
         let (api, sink) = (engine.api.clone(), engine.journal.progress(operation_id));
@@ -150,7 +164,11 @@ impl Supervised {
         let outcome = match engine.platform.threads.spawn("wsfcd-operation", work) {
             Ok(()) => match answered.await {
                 Ok(finished) => conclude_on_evidence(engine, operation_id, &call, finished).await,
-                Err(_panicked) => never_made(OperationState::Failed, reasons::INTERNAL, "The thread of the call panicked, which is a defect."),
+                Err(_panicked) => never_made(
+                    OperationState::Failed,
+                    reasons::INTERNAL,
+                    "The thread of the call panicked, which is a defect.",
+                ),
             },
             Err(error) => {
                 let text = format!("No thread could be started for the call: {error}.");
@@ -173,7 +191,10 @@ impl Supervised {
         if succeeded && call.kind() == OperationKind::DestroyCluster {
             engine.forget(&cluster);
         }
-        let append = Append { settle, ..Append::new(operation_id, Payload::Outcome(outcome)) };
+        let append = Append {
+            settle,
+            ..Append::new(operation_id, Payload::Outcome(outcome))
+        };
         if let Err(error) = engine.journal.append(append).await {
             tracing::error!(%operation_id, %error, "The outcome could not be recorded; it will be found out at the next start");
         }
@@ -186,10 +207,16 @@ impl Engine {
     pub(super) async fn interrupt(&self, operation: &v1::Operation) -> Result<(), AppendError> {
         let operation_id = id_of(operation);
         let outcome = match call::of(operation).cloned() {
-            None => never_made(OperationState::Interrupted, reasons::OPERATION_INTERRUPTED, "The operation has no parameters that this daemon understands."),
+            None => never_made(
+                OperationState::Interrupted,
+                reasons::OPERATION_INTERRUPTED,
+                "The operation has no parameters that this daemon understands.",
+            ),
             Some(call) => {
                 let (api, looked_for, cluster) = (self.api().clone(), call.clone(), operation.cluster.clone());
-                let look = self.blocking().run("wsfcd-inspect", move || inspect(&api, &looked_for, &cluster, &[]));
+                let look = self
+                    .blocking()
+                    .run("wsfcd-inspect", move || inspect(&api, &looked_for, &cluster, &[]));
                 let inspection = match tokio::time::timeout(INSPECTION, look).await {
                     Ok(Ok(inspection)) => Some(inspection),
                     Ok(Err(error)) => {
@@ -205,7 +232,10 @@ impl Engine {
             }
         };
         tracing::warn!(%operation_id, message = outcome.message, "Operation was interrupted by the end of the daemon");
-        self.journal().append(Append::new(operation_id, Payload::Outcome(outcome))).await.map(drop)
+        self.journal()
+            .append(Append::new(operation_id, Payload::Outcome(outcome)))
+            .await
+            .map(drop)
     }
 }
 
@@ -235,24 +265,31 @@ fn evidence(journal: &Journal, operation_id: Uuid) -> Evidence {
     let mut evidence = Evidence::default();
     let mut after = 0;
     loop {
-        match journal.records(operation_id, after) {
-            Ok(records) if records.is_empty() => return evidence,
-            Ok(records) => {
-                records.iter().for_each(|record| evidence.observe(record));
-                after = records.last().map_or(after, |record| record.sequence);
+        let batch = match journal.read(operation_id, after, MAX_BATCH_BYTES) {
+            Ok(batch) if batch.count == 0 => return evidence,
+            Ok(batch) => batch,
+            Err(ReadError::Compacted { oldest }) => {
+                after = oldest.saturating_sub(1);
+                continue;
             }
-            Err(ReadError::Compacted { oldest }) => after = oldest.saturating_sub(1),
             Err(error) => {
                 tracing::error!(%operation_id, %error, "The records of the operation cannot be read");
                 return evidence;
             }
+        };
+        after = batch.last;
+        match v1::WatchOperationResponse::decode(batch.bytes) {
+            Ok(message) => message.records.iter().for_each(|record| evidence.observe(record)),
+            Err(error) => tracing::error!(%operation_id, %error, "Records of the operation cannot be decoded"),
         }
     }
 }
 
 fn left(error: AppendError) -> Left {
     match error {
-        AppendError::Unexpected { state: OperationState::Cancelled } => Left::Cancelled,
+        AppendError::Unexpected {
+            state: OperationState::Cancelled,
+        } => Left::Cancelled,
         AppendError::Unexpected { .. }
         | AppendError::LockHeld { .. }
         | AppendError::Illegal(_)

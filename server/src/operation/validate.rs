@@ -43,11 +43,17 @@ struct Findings {
 
 impl Findings {
     fn refuse(&mut self, field: impl std::fmt::Display, description: impl Into<String>) {
-        self.violations.push(FieldViolation { field: format!("{}.{field}", self.prefix), description: description.into() });
+        self.violations.push(FieldViolation {
+            field: format!("{}.{field}", self.prefix),
+            description: description.into(),
+        });
     }
 
     fn refuse_request(&mut self, field: &str, description: impl Into<String>) {
-        self.violations.push(FieldViolation { field: field.into(), description: description.into() });
+        self.violations.push(FieldViolation {
+            field: field.into(),
+            description: description.into(),
+        });
     }
 }
 
@@ -61,7 +67,10 @@ pub fn validate(
     credentials: Option<&v1::Credentials>,
     request_id: &str,
 ) -> Result<Vec<String>, Vec<FieldViolation>> {
-    let mut findings = Findings { prefix: parameters.field(), ..Findings::default() };
+    let mut findings = Findings {
+        prefix: parameters.field(),
+        ..Findings::default()
+    };
     match parameters {
         Parameters::CreateCluster(p) => create_cluster(&mut findings, p),
         Parameters::AddNode(p) => {
@@ -97,7 +106,11 @@ pub fn validate(
     if !request_id.is_empty() && uuid::Uuid::try_parse(request_id).is_err() {
         findings.refuse_request("options.request_id", "is not a UUID");
     }
-    if findings.violations.is_empty() { Ok(findings.warnings) } else { Err(findings.violations) }
+    if findings.violations.is_empty() {
+        Ok(findings.warnings)
+    } else {
+        Err(findings.violations)
+    }
 }
 
 /// Checks the name of a cluster to open, for reads.
@@ -107,7 +120,12 @@ pub fn validate(
 /// The field `cluster`, when it cannot be a name.
 pub fn cluster_to_open(cluster: &str) -> Result<(), Vec<FieldViolation>> {
     let description = open_name_fault(cluster).map_or(Ok(()), Err);
-    description.map_err(|description| vec![FieldViolation { field: "cluster".into(), description }])
+    description.map_err(|description| {
+        vec![FieldViolation {
+            field: "cluster".into(),
+            description,
+        }]
+    })
 }
 
 /// Reads a protobuf duration as a time to wait.
@@ -116,8 +134,8 @@ pub fn cluster_to_open(cluster: &str) -> Result<(), Vec<FieldViolation>> {
 ///
 /// Why it is none: negative, malformed, or over `most`.
 pub fn duration(duration: &prost_types::Duration, most: Duration) -> Result<Duration, String> {
-    let duration =
-        Duration::try_from(*duration).map_err(|_negative| String::from("must not be negative and must be well formed"))?;
+    let duration = Duration::try_from(*duration)
+        .map_err(|_negative| String::from("must not be negative and must be well formed"))?;
     if duration > most {
         return Err(format!("is longer than {}", humantime::format_duration(most)));
     }
@@ -130,7 +148,10 @@ fn create_cluster(findings: &mut Findings, p: &v1::CreateClusterParameters) {
         findings.refuse("nodes", "names no node");
     }
     if p.nodes.len() > MAX_NODES {
-        findings.refuse("nodes", format!("names {} nodes; a cluster holds at most {MAX_NODES}", p.nodes.len()));
+        findings.refuse(
+            "nodes",
+            format!("names {} nodes; a cluster holds at most {MAX_NODES}", p.nodes.len()),
+        );
     }
     let mut seen = HashSet::new();
     for (index, node) in p.nodes.iter().enumerate() {
@@ -147,7 +168,10 @@ fn create_cluster(findings: &mut Findings, p: &v1::CreateClusterParameters) {
         ip_address(findings, index, entry, &mut seen);
     }
     let point = management_point(findings, p.management_point_type, p.management_point_resource_type);
-    let has_point = !matches!(point, v1::ManagementPointType::Unspecified | v1::ManagementPointType::None);
+    let has_point = !matches!(
+        point,
+        v1::ManagementPointType::Unspecified | v1::ManagementPointType::None
+    );
     if p.empty_cluster && has_point {
         findings.refuse("management_point_type", "must be NONE or absent for an empty cluster");
     }
@@ -158,16 +182,25 @@ fn ip_address(findings: &mut Findings, index: usize, entry: &v1::IpAddress, seen
     let address = match entry.address.parse::<IpAddr>() {
         Ok(address) => address,
         Err(_malformed) => {
-            findings.refuse(format!("{field}.address"), format!("{:?} is no IPv4 or IPv6 address", entry.address));
+            findings.refuse(
+                format!("{field}.address"),
+                format!("{:?} is no IPv4 or IPv6 address", entry.address),
+            );
             return;
         }
     };
     if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
-        findings.refuse(format!("{field}.address"), format!("{address} cannot be the address of a cluster"));
+        findings.refuse(
+            format!("{field}.address"),
+            format!("{address} cannot be the address of a cluster"),
+        );
     }
     let bits = if address.is_ipv4() { 32 } else { 128 };
     if !(1..=bits).contains(&entry.prefix_length) {
-        findings.refuse(format!("{field}.prefix_length"), format!("{} is not 1 to {bits}", entry.prefix_length));
+        findings.refuse(
+            format!("{field}.prefix_length"),
+            format!("{} is not 1 to {bits}", entry.prefix_length),
+        );
     }
     if !seen.insert(address) {
         findings.refuse(format!("{field}.address"), format!("names {address} again"));
@@ -180,10 +213,15 @@ fn create_name_account(findings: &mut Findings, p: &v1::CreateNameAccountParamet
         new_cluster_name(findings, "account", &p.account);
     }
     let point = management_point(findings, p.management_point_type, p.management_point_resource_type);
-    let wants_accounts =
-        matches!(point, v1::ManagementPointType::Unspecified | v1::ManagementPointType::ActiveDirectoryAndDns);
+    let wants_accounts = matches!(
+        point,
+        v1::ManagementPointType::Unspecified | v1::ManagementPointType::ActiveDirectoryAndDns
+    );
     if p.upgrade_virtual_computer_objects && !wants_accounts {
-        findings.refuse("upgrade_virtual_computer_objects", "needs management point type ACTIVE_DIRECTORY_AND_DNS");
+        findings.refuse(
+            "upgrade_virtual_computer_objects",
+            "needs management point type ACTIVE_DIRECTORY_AND_DNS",
+        );
     }
 }
 
@@ -219,7 +257,10 @@ fn new_cluster_name(findings: &mut Findings, field: &str, name: &str) {
     if name.is_empty() {
         findings.refuse(field, "is required");
     } else if length > MAX_CLUSTER_NAME {
-        findings.refuse(field, format!("has {length} characters; at most {MAX_CLUSTER_NAME} are allowed"));
+        findings.refuse(
+            field,
+            format!("has {length} characters; at most {MAX_CLUSTER_NAME} are allowed"),
+        );
     } else if let Some(bad) = name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
         findings.refuse(field, format!("holds {bad:?}; letters, digits and hyphens are allowed"));
     } else if name.starts_with('-') || name.ends_with('-') {
@@ -245,7 +286,11 @@ fn open_name_fault(name: &str) -> Option<String> {
 }
 
 fn host(findings: &mut Findings, field: &str, name: &str) -> bool {
-    let fault = if name.is_empty() { Some(String::from("is required")) } else { host_fault(name) };
+    let fault = if name.is_empty() {
+        Some(String::from("is required"))
+    } else {
+        host_fault(name)
+    };
     let sound = fault.is_none();
     if let Some(fault) = fault {
         findings.refuse(field, fault);
@@ -272,7 +317,10 @@ fn host_fault(name: &str) -> Option<String> {
 
 fn text(findings: &mut Findings, field: &str, value: &str) {
     if value.len() > MAX_TEXT {
-        findings.refuse(field, format!("has {} bytes; at most {MAX_TEXT} are allowed", value.len()));
+        findings.refuse(
+            field,
+            format!("has {} bytes; at most {MAX_TEXT} are allowed", value.len()),
+        );
     } else if value.chars().any(char::is_control) {
         findings.refuse(field, "holds a control character");
     }
@@ -292,7 +340,10 @@ mod tests {
         let mut p = v1::CreateClusterParameters {
             cluster: "CL1".into(),
             nodes: vec!["n1".into(), "n2.example.org".into()],
-            ip_addresses: vec![v1::IpAddress { address: "10.0.0.10".into(), prefix_length: 24 }],
+            ip_addresses: vec![v1::IpAddress {
+                address: "10.0.0.10".into(),
+                prefix_length: 24,
+            }],
             ..Default::default()
         };
         change(&mut p);
@@ -302,7 +353,10 @@ mod tests {
     #[track_caller]
     fn refused(field: &str, change: impl FnOnce(&mut v1::CreateClusterParameters)) {
         let violations = create(change).unwrap_err();
-        assert!(violations.iter().any(|v| v.field == field), "{field} is not among {violations:?}");
+        assert!(
+            violations.iter().any(|v| v.field == field),
+            "{field} is not among {violations:?}"
+        );
     }
 
     #[test]
@@ -324,7 +378,9 @@ mod tests {
     #[test]
     fn nodes_are_one_to_sixty_four_each_once() {
         refused("cluster.nodes", |p| p.nodes.clear());
-        refused("cluster.nodes", |p| p.nodes = (0..65).map(|n| format!("n{n}")).collect());
+        refused("cluster.nodes", |p| {
+            p.nodes = (0..65).map(|n| format!("n{n}")).collect()
+        });
         refused("cluster.nodes[1]", |p| p.nodes = vec!["N1".into(), "n1".into()]);
         refused("cluster.nodes[1]", |p| p.nodes = vec!["n1".into(), String::new()]);
         for name in [r"\\host\pipe", "a/b", "a\r\nb", "..", ".a", "a b"] {
@@ -337,18 +393,37 @@ mod tests {
     fn addresses_are_well_formed() {
         let with = |address: &str, prefix_length| {
             move |p: &mut v1::CreateClusterParameters| {
-                p.ip_addresses = vec![v1::IpAddress { address: address.into(), prefix_length }];
+                p.ip_addresses = vec![v1::IpAddress {
+                    address: address.into(),
+                    prefix_length,
+                }];
             }
         };
-        for address in ["", "10.0.0", "10.0.0.256", "host", "0.0.0.0", "127.0.0.1", "224.0.0.1", "::"] {
+        for address in [
+            "",
+            "10.0.0",
+            "10.0.0.256",
+            "host",
+            "0.0.0.0",
+            "127.0.0.1",
+            "224.0.0.1",
+            "::",
+        ] {
             let field = "cluster.ip_addresses[0].address";
-            refused(field, |p| p.ip_addresses = vec![v1::IpAddress { address: address.into(), prefix_length: 24 }]);
+            refused(field, |p| {
+                p.ip_addresses = vec![v1::IpAddress {
+                    address: address.into(),
+                    prefix_length: 24,
+                }]
+            });
         }
         refused("cluster.ip_addresses[0].prefix_length", with("10.0.0.1", 33));
         refused("cluster.ip_addresses[0].prefix_length", with("10.0.0.1", 0));
         refused("cluster.ip_addresses[0].prefix_length", with("fd00::1", 129));
         assert!(create(with("fd00::1", 128)).is_ok());
-        refused("cluster.ip_addresses[1].address", |p| p.ip_addresses.push(p.ip_addresses[0].clone()));
+        refused("cluster.ip_addresses[1].address", |p| {
+            p.ip_addresses.push(p.ip_addresses[0].clone())
+        });
     }
 
     #[test]
@@ -364,7 +439,9 @@ mod tests {
     #[test]
     fn numbers_without_a_name_are_refused_inward() {
         refused("cluster.management_point_type", |p| p.management_point_type = 99);
-        refused("cluster.management_point_resource_type", |p| p.management_point_resource_type = -1);
+        refused("cluster.management_point_resource_type", |p| {
+            p.management_point_resource_type = -1
+        });
     }
 
     #[test]
@@ -385,8 +462,18 @@ mod tests {
     #[test]
     fn credentials_are_whole_and_request_ids_are_uuids() {
         let p = Parameters::RepairNameAccount(v1::RepairNameAccountParameters::default());
-        let credentials = v1::Credentials { user_name: "u".into(), ..Default::default() };
-        let fields: Vec<_> = validate(&p, Some(&credentials), "7").unwrap_err().into_iter().map(|v| v.field).collect();
-        assert_eq!(fields, ["credentials.password", "credentials.domain", "options.request_id"]);
+        let credentials = v1::Credentials {
+            user_name: "u".into(),
+            ..Default::default()
+        };
+        let fields: Vec<_> = validate(&p, Some(&credentials), "7")
+            .unwrap_err()
+            .into_iter()
+            .map(|v| v.field)
+            .collect();
+        assert_eq!(
+            fields,
+            ["credentials.password", "credentials.domain", "options.request_id"]
+        );
     }
 }

@@ -48,7 +48,11 @@ impl Default for Settings {
 }
 
 fn default_data_dir() -> PathBuf {
-    if cfg!(windows) { PathBuf::from(r"C:\ProgramData\wsfcd\data") } else { PathBuf::from("/var/lib/wsfcd") }
+    if cfg!(windows) {
+        PathBuf::from(r"C:\ProgramData\wsfcd\data")
+    } else {
+        PathBuf::from("/var/lib/wsfcd")
+    }
 }
 
 /// Where the daemon listens.
@@ -65,7 +69,11 @@ pub struct Listen {
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 7443)), ready_file: None, threads: 0 }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7443)),
+            ready_file: None,
+            threads: 0,
+        }
     }
 }
 
@@ -189,7 +197,10 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: String::from("info"), format: LogFormat::Text }
+        Self {
+            filter: String::from("info"),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -251,13 +262,18 @@ impl Settings {
     /// The first setting that does not fit, by its name, with what to do.
     pub fn check(&self) -> Result<(), Unfit> {
         if !self.listen.address.ip().is_loopback() && self.tls.is_none() {
-            return Err(Unfit::PlainOffLoopback { address: self.listen.address });
+            return Err(Unfit::PlainOffLoopback {
+                address: self.listen.address,
+            });
         }
         if self.cluster_api.simulate.is_some() && self.cluster_api.library.is_some() {
             return Err(Unfit::TwoApis);
         }
         if let Some(path) = self.cluster_api.library.as_ref().filter(|path| path.is_relative()) {
-            return Err(Unfit::RelativePath { field: "cluster_api.library", path: path.clone() });
+            return Err(Unfit::RelativePath {
+                field: "cluster_api.library",
+                path: path.clone(),
+            });
         }
         for (field, value, least) in [
             ("limits.request_bytes", self.limits.request_bytes, 4_096),
@@ -266,21 +282,33 @@ impl Settings {
             ("journal.keep_operations", self.journal.keep_operations, 1),
         ] {
             if value < least {
-                return Err(Unfit::TooSmall { field, least: least as u64 });
+                return Err(Unfit::TooSmall {
+                    field,
+                    least: least as u64,
+                });
             }
         }
         if self.limits.streams_per_connection == 0 {
-            return Err(Unfit::TooSmall { field: "limits.streams_per_connection", least: 1 });
+            return Err(Unfit::TooSmall {
+                field: "limits.streams_per_connection",
+                least: 1,
+            });
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
-            return Err(Unfit::LogFilter { filter: self.log.filter.clone(), reason: error.to_string() });
+            return Err(Unfit::LogFilter {
+                filter: self.log.filter.clone(),
+                reason: error.to_string(),
+            });
         }
         Ok(())
     }
 
     /// Where the simulated world is kept.
     pub fn simulated_state(&self) -> PathBuf {
-        self.cluster_api.simulated_state.clone().unwrap_or_else(|| self.data_dir.join("world.json"))
+        self.cluster_api
+            .simulated_state
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("world.json"))
     }
 }
 
@@ -298,8 +326,11 @@ mod tests {
         let mut settings = Settings::default();
         settings.listen.address = "0.0.0.0:7443".parse().unwrap();
         assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
-        settings.tls =
-            Some(Tls { certificate: "/c.pem".into(), key: "/k.pem".into(), client_ca: None });
+        settings.tls = Some(Tls {
+            certificate: "/c.pem".into(),
+            key: "/k.pem".into(),
+            client_ca: None,
+        });
         assert_eq!(settings.check(), Ok(()));
     }
 
@@ -307,7 +338,13 @@ mod tests {
     fn a_library_is_named_by_absolute_path_and_alone() {
         let mut settings = Settings::default();
         settings.cluster_api.library = Some("clusapi.dll".into());
-        assert!(matches!(settings.check(), Err(Unfit::RelativePath { field: "cluster_api.library", .. })));
+        assert!(matches!(
+            settings.check(),
+            Err(Unfit::RelativePath {
+                field: "cluster_api.library",
+                ..
+            })
+        ));
         settings.cluster_api.simulate = Some("demo".into());
         assert_eq!(settings.check(), Err(Unfit::TwoApis));
     }

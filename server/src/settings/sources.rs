@@ -109,7 +109,10 @@ pub fn load(
     if let Some(path) = file {
         record(&table, "", &Origin::File(path.into()), &mut origins);
     }
-    let mut environment: Vec<_> = environment.into_iter().filter_map(|(name, value)| variable(name, &value)).collect();
+    let mut environment: Vec<_> = environment
+        .into_iter()
+        .filter_map(|(name, value)| variable(name, &value))
+        .collect();
     environment.sort_by(|one, other| one.0.cmp(&other.0));
     for (path, name, value) in environment {
         set(&mut table, &path, value, Origin::Environment(name), &mut origins)?;
@@ -117,7 +120,9 @@ pub fn load(
     for (path, value) in flags {
         set(&mut table, &path, value, Origin::Flag, &mut origins)?;
     }
-    let settings: Settings = table.try_into().map_err(|source| SettingsError::Value { source: Box::new(source) })?;
+    let settings: Settings = table.try_into().map_err(|source| SettingsError::Value {
+        source: Box::new(source),
+    })?;
     settings.check()?;
     Ok(Loaded { settings, origins })
 }
@@ -133,20 +138,33 @@ pub fn value(text: &str) -> Value {
 }
 
 fn read(path: &Path) -> Result<Table, SettingsError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.into(), source })?;
-    text.parse().map_err(|source| SettingsError::Syntax { path: path.into(), source: Box::new(source) })
+    let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
+        path: path.into(),
+        source,
+    })?;
+    text.parse().map_err(|source| SettingsError::Syntax {
+        path: path.into(),
+        source: Box::new(source),
+    })
 }
 
 /// Variables of this program's flags (`WSFCD_CONFIG`) are not settings.
 fn variable(name: String, text: &str) -> Option<(String, String, Value)> {
     let path = name.strip_prefix(ENVIRONMENT_PREFIX)?.to_lowercase().replace("__", ".");
-    if path == "config" { None } else { Some((path, name, value(text))) }
+    if path == "config" {
+        None
+    } else {
+        Some((path, name, value(text)))
+    }
 }
 
 fn record(table: &Table, prefix: &str, origin: &Origin, origins: &mut BTreeMap<String, Origin>) {
     for (key, value) in table {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let path = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
         match value {
             Value::Table(inner) => record(inner, &path, origin, origins),
             _ => {
@@ -170,7 +188,11 @@ fn set(
         let entry = at.entry(*level).or_insert_with(|| Value::Table(Table::new()));
         let Value::Table(inner) = entry else {
             let at = levels[..=depth].join(".");
-            return Err(SettingsError::NotATable { path: path.into(), at, origin });
+            return Err(SettingsError::NotATable {
+                path: path.into(),
+                at,
+                origin,
+            });
         };
         at = inner;
     }
@@ -186,17 +208,26 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
     }
 
     #[test]
     fn flags_win_over_the_environment_and_that_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wsfcd.toml");
-        std::fs::write(&path, "[operations]\ncreate_settle = \"1s\"\nshutdown_grace = \"1s\"\n[log]\nfilter = \"warn\"\n")
-            .unwrap();
-        let variables =
-            environment(&[("WSFCD_OPERATIONS__CREATE_SETTLE", "2s"), ("WSFCD_OPERATIONS__SHUTDOWN_GRACE", "2s"), ("PATH", "x")]);
+        std::fs::write(
+            &path,
+            "[operations]\ncreate_settle = \"1s\"\nshutdown_grace = \"1s\"\n[log]\nfilter = \"warn\"\n",
+        )
+        .unwrap();
+        let variables = environment(&[
+            ("WSFCD_OPERATIONS__CREATE_SETTLE", "2s"),
+            ("WSFCD_OPERATIONS__SHUTDOWN_GRACE", "2s"),
+            ("PATH", "x"),
+        ]);
         let flags = vec![(String::from("operations.create_settle"), value("3s"))];
         let loaded = load(Some(&path), variables, flags).unwrap();
         assert_eq!(loaded.settings.operations.create_settle, Duration::from_secs(3));
@@ -221,11 +252,21 @@ mod tests {
 
     #[test]
     fn unknown_names_and_wrong_types_are_refused() {
-        for (path, text) in [("operations.create_setle", "1s"), ("listen.address", "nowhere"), ("tls.key", "k.pem")] {
+        for (path, text) in [
+            ("operations.create_setle", "1s"),
+            ("listen.address", "nowhere"),
+            ("tls.key", "k.pem"),
+        ] {
             let flags = vec![(String::from(path), value(text))];
-            assert!(matches!(load(None, [], flags), Err(SettingsError::Value { .. })), "{path}");
+            assert!(
+                matches!(load(None, [], flags), Err(SettingsError::Value { .. })),
+                "{path}"
+            );
         }
-        let flags = vec![(String::from("data_dir"), value("x")), (String::from("data_dir.y"), value("z"))];
+        let flags = vec![
+            (String::from("data_dir"), value("x")),
+            (String::from("data_dir.y"), value("z")),
+        ];
         assert!(matches!(load(None, [], flags), Err(SettingsError::NotATable { .. })));
     }
 
