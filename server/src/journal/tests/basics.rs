@@ -221,7 +221,7 @@ fn operations_are_listed_newest_first() {
                 world.add(id, succeeded());
             }
         }
-        let list = |before, limit, odd_only| {
+        let list = |before, limit, odd_only: bool| {
             let odd = |operation: &v1::Operation| operation.state() == v1::OperationState::Pending;
             let page = world
                 .journal
