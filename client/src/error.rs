@@ -140,8 +140,9 @@ pub struct FieldViolation {
 }
 
 impl Error {
-    /// Reads the status of `method`.
-    pub(crate) fn from_status(method: &'static str, status: Status) -> Self {
+    /// Reads the status that `method` ended with, as every call of this library does; for those who call the generated
+    /// clients of the contract themselves.
+    pub fn from_status(method: &'static str, status: Status) -> Self {
         let details = status.get_error_details();
         let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);
         if info.is_none() && is_transport(&status) {

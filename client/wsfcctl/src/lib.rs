@@ -1,1 +1,53 @@
-//! Placeholder until the crate is written.
+//! The command line of wsfcd: a noun, a verb, data on stdout and talk on stderr.
+//!
+//! [`run`] is the whole program but for its process: it takes the parsed arguments, the environment and a
+//! [`Terminal`], and gives the [`Exit`] code.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod cli;
+mod cmds;
+mod contexts;
+mod exit;
+mod failure;
+mod follow;
+mod output;
+mod phrases;
+mod report;
+mod session;
+mod start;
+mod tables;
+mod terminal;
+
+pub use cli::Cli;
+pub use exit::Exit;
+pub use session::Environment;
+pub use terminal::Terminal;
+
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Runs a command to its end, and tells about its failure.
+pub fn run(cli: &Cli, environment: &Environment, terminal: &mut Terminal) -> Exit {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let mut session = Session {
+                globals: &cli.globals,
+                environment,
+                terminal,
+            };
+            runtime.block_on(cmds::run(&cli.command, &mut session))
+        }
+        Err(error) => Err(Failure::Runtime(error)),
+    };
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            // There is nowhere left to tell that stderr is closed.
+            let _closed = failure.tell(&mut terminal.err);
+            failure.exit()
+        }
+    }
+}
