@@ -1,1 +1,44 @@
-//! Placeholder until the crate is written.
+//! A failover cluster in memory behind the C functions of clusapi.dll.
+//!
+//! A [`Scenario`] says what a world is made of. A [`Simulation`] runs it and gives a table of C functions, which behave
+//! as the reference says that the real ones do: setup calls with their progress, states, enumerations, property lists,
+//! control codes, notifications and error codes. Where the reference knows nothing, the code says "Guess:".
+//!
+//! The code is layered so: [`scenario`] describes; `world` holds the machines and clusters with their rules; `script`
+//! lists the phases of the setup calls and `procedure` what each does; `run` goes through them with faults, waits and
+//! callbacks; `entry` is the C side; [`control`] is the remote control for tests.
+
+pub mod control;
+mod fault;
+mod handles;
+mod notify;
+mod procedure;
+mod proplist;
+pub mod release;
+pub mod scenario;
+mod script;
+mod slots;
+mod time;
+mod win32;
+mod world;
+
+#[expect(unsafe_code, reason = "the C functions themselves")]
+mod entry;
+#[expect(
+    unsafe_code,
+    reason = "the last error of the calling thread is kept by the system on Windows"
+)]
+mod last_error;
+#[expect(unsafe_code, reason = "the one place that follows the pointers of C callers")]
+mod memory;
+#[expect(unsafe_code, reason = "calls back into C")]
+mod run;
+#[expect(unsafe_code, reason = "promises that the table keeps the C contract")]
+mod simulation;
+
+pub use control::{ConnectionEvent, Point};
+pub use fault::{Fault, Phase, Severity};
+pub use release::Release;
+pub use scenario::{Scenario, ScenarioError};
+pub use simulation::{Simulation, SimulationError};
+pub use world::save::SaveError;

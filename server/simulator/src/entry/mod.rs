@@ -1,0 +1,159 @@
+//! The C functions: check what the caller passed, ask the world, answer in C's ways.
+
+mod cluster;
+mod control;
+mod enumerate;
+mod group;
+mod node;
+mod notify;
+mod objects;
+mod setup;
+mod setup_more;
+mod slotted;
+mod table;
+
+pub(crate) use table::table;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::ERROR_INTERNAL_ERROR;
+use wsfc_clusapi::sys::constants::{FALSE, TRUE};
+use wsfc_clusapi::sys::types::{BOOL, PCWSTR, PWSTR};
+
+use crate::handles::{self, Object};
+use crate::last_error;
+use crate::memory;
+use crate::simulation::Inner;
+use crate::win32::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, ERROR_SUCCESS};
+
+/// The result of a call before it takes C's form; the error is a Win32 code.
+type Answer<T> = Result<T, u32>;
+
+/// Runs a call; a panic in it is an internal error of the callee.
+fn guarded<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(ERROR_INTERNAL_ERROR))
+}
+
+/// The convention of calls that return a code.
+fn code(call: impl FnOnce() -> Answer<()>) -> u32 {
+    guarded(call).err().unwrap_or(ERROR_SUCCESS)
+}
+
+/// The convention of calls that return a handle, or 0 and a last error.
+fn handle(call: impl FnOnce() -> Answer<isize>) -> isize {
+    match guarded(call) {
+        Ok(handle) => handle,
+        Err(code) => {
+            last_error::set(code);
+            0
+        }
+    }
+}
+
+/// The convention of calls that return TRUE, or FALSE and a last error.
+fn truth(call: impl FnOnce() -> Answer<()>) -> BOOL {
+    match guarded(call) {
+        Ok(()) => TRUE,
+        Err(code) => {
+            last_error::set(code);
+            FALSE
+        }
+    }
+}
+
+/// The convention of calls that return a state, or -1 and a last error.
+fn state(call: impl FnOnce() -> Answer<i32>) -> i32 {
+    match guarded(call) {
+        Ok(state) => state,
+        Err(code) => {
+            last_error::set(code);
+            -1
+        }
+    }
+}
+
+/// The world and cluster id of a cluster handle, at the begin of a call.
+fn cluster_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String)> {
+    match handles::get(handle)? {
+        (world, Object::Cluster(cluster)) => {
+            world.enter(call)?;
+            Ok((world, cluster))
+        }
+        _ => Err(ERROR_INVALID_HANDLE),
+    }
+}
+
+/// The world, cluster id and number of a node handle, at the begin of a call. 5042 when the node is gone.
+fn node_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, u32)> {
+    let (world, object) = handles::get(handle)?;
+    let Object::Node { cluster, instance } = object else {
+        return Err(ERROR_INVALID_HANDLE);
+    };
+    world.enter(call)?;
+    let id = objects::node_id(&world.lock(), &cluster, &instance)?;
+    Ok((world, cluster, id))
+}
+
+/// The world, cluster id and group id of a group handle, at the begin of a call.
+fn group_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
+    match handles::get(handle)? {
+        (world, Object::Group { cluster, id }) => {
+            world.enter(call)?;
+            Ok((world, cluster, id))
+        }
+        _ => Err(ERROR_INVALID_HANDLE),
+    }
+}
+
+/// The world, cluster id and resource id of a resource handle, at the begin of a call.
+fn resource_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
+    match handles::get(handle)? {
+        (world, Object::Resource { cluster, id }) => {
+            world.enter(call)?;
+            Ok((world, cluster, id))
+        }
+        _ => Err(ERROR_INVALID_HANDLE),
+    }
+}
+
+/// Reads a name that must be there; 87 for NULL and for an empty one.
+///
+/// # Safety
+///
+/// `name` must be NULL or point to a NUL-terminated string.
+unsafe fn required(name: PCWSTR) -> Answer<String> {
+    // SAFETY: The caller's promise.
+    let name = unsafe { memory::text(name) };
+    name.filter(|name| !name.is_empty()).ok_or(ERROR_INVALID_PARAMETER)
+}
+
+/// Puts text into a caller's buffer (facts 2.1): the count goes in as capacity with the NUL and comes out as length
+/// without it; 234 when it does not fit. A NULL buffer has no room, whatever the count says.
+///
+/// # Safety
+///
+/// `buffer` must be NULL or writable for `*count` units, `count` NULL or valid.
+unsafe fn put_text(text: &str, buffer: PWSTR, count: *mut u32) -> Answer<()> {
+    if count.is_null() {
+        // Without both, the text is not wanted.
+        return if buffer.is_null() {
+            Ok(())
+        } else {
+            Err(ERROR_INVALID_PARAMETER)
+        };
+    }
+    let units = memory::wide(text);
+    let length = u32::try_from(units.len() - 1).unwrap_or(u32::MAX);
+    // SAFETY: The count is not NULL.
+    let capacity = unsafe { memory::read(count) };
+    // SAFETY: The count is not NULL.
+    unsafe { memory::write(count, length) };
+    if buffer.is_null() || capacity <= length {
+        return Err(ERROR_MORE_DATA);
+    }
+    let bytes: Vec<u8> = units.into_iter().flat_map(u16::to_ne_bytes).collect();
+    // SAFETY: The buffer has room for the length and the NUL.
+    unsafe { memory::write_bytes(buffer.cast(), &bytes) };
+    Ok(())
+}

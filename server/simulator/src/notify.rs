@@ -1,0 +1,73 @@
+//! Notification ports: a queue each, and the filters that fill it (facts 4.1 and 4.2).
+
+use std::collections::VecDeque;
+
+use crate::simulation::State;
+use crate::world::events::Event;
+
+/// A notification port.
+#[derive(Debug, Default)]
+pub(crate) struct Port {
+    filters: Vec<Filter>,
+    queue: VecDeque<(usize, Event)>,
+}
+
+/// What a port wants to be told.
+#[derive(Debug, Clone)]
+pub(crate) struct Filter {
+    pub(crate) cluster: String,
+    pub(crate) object_type: u32,
+    pub(crate) flags: i64,
+    /// The id of one object; `None` for all of the cluster.
+    pub(crate) object: Option<String>,
+    /// Given back with each event.
+    pub(crate) key: usize,
+}
+
+impl Filter {
+    fn matches(&self, event: &Event) -> bool {
+        self.cluster == event.cluster
+            && self.object_type == event.object_type
+            && self.flags & event.flag != 0
+            && self.object.as_ref().is_none_or(|object| *object == event.object_id)
+    }
+}
+
+impl Port {
+    pub(crate) fn add(&mut self, filter: Filter) {
+        self.filters.push(filter);
+    }
+
+    /// The next event, which stays in the queue.
+    pub(crate) fn front(&self) -> Option<&(usize, Event)> {
+        self.queue.front()
+    }
+
+    /// Takes the next event out of the queue.
+    pub(crate) fn take(&mut self) {
+        self.queue.pop_front();
+    }
+
+    /// Guess: an event that several filters match comes once, with the key of the first.
+    fn offer(&mut self, event: &Event) {
+        if let Some(filter) = self.filters.iter().find(|filter| filter.matches(event)) {
+            self.queue.push_back((filter.key, event.clone()));
+        }
+    }
+}
+
+impl State {
+    /// Hands what has happened to the ports. While connections are broken nothing arrives: those events are lost, as
+    /// they are for a real client that reconnects (facts 4.4).
+    pub(crate) fn deliver_events(&mut self) {
+        let events = std::mem::take(&mut self.world.events);
+        if !self.connected {
+            return;
+        }
+        for port in self.ports.values_mut() {
+            for event in &events {
+                port.offer(event);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Error codes, and the two forms in which a status travels (facts 1.5: Win32 code or HRESULT).
+
+pub(crate) use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_BAD_NETPATH, ERROR_CALL_NOT_IMPLEMENTED, ERROR_CANCELLED,
+    ERROR_CLUSTER_CANT_CREATE_DUP_CLUSTER_NAME, ERROR_CLUSTER_EVICT_INVALID_REQUEST,
+    ERROR_CLUSTER_EVICT_WITHOUT_CLEANUP, ERROR_CLUSTER_INCOMPATIBLE_VERSIONS, ERROR_CLUSTER_IPADDR_IN_USE,
+    ERROR_CLUSTER_JOIN_IN_PROGRESS, ERROR_CLUSTER_MAX_NODES_IN_CLUSTER, ERROR_CLUSTER_NETWORK_NOT_FOUND_FOR_IP,
+    ERROR_CLUSTER_NODE_ALREADY_MEMBER, ERROR_CLUSTER_NODE_DOWN, ERROR_CLUSTER_NODE_NOT_FOUND,
+    ERROR_CLUSTER_NODE_NOT_PAUSED, ERROR_CLUSTER_NODE_NOT_READY, ERROR_CLUSTER_NODE_UNREACHABLE, ERROR_CLUSTER_NODE_UP,
+    ERROR_CLUSTER_NOT_INSTALLED, ERROR_CLUSTER_OBJECT_ALREADY_USED, ERROR_CLUSTER_PROPERTY_DATA_TYPE_MISMATCH,
+    ERROR_CLUSTER_TOO_MANY_NODES, ERROR_CLUSTER_UPGRADE_IN_PROGRESS, ERROR_CLUSTER_UPGRADE_INCOMPATIBLE_VERSIONS,
+    ERROR_CLUSTER_UPGRADE_RESTART_REQUIRED, ERROR_CLUSTER_WRONG_OS_VERSION, ERROR_CORE_RESOURCE, ERROR_DIR_NOT_EMPTY,
+    ERROR_GROUP_NOT_FOUND, ERROR_HOST_NODE_NOT_AVAILABLE, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_DATA,
+    ERROR_INVALID_FUNCTION, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA,
+    ERROR_NO_ADMIN_ACCESS_POINT, ERROR_NO_MORE_ITEMS, ERROR_NODE_CANNOT_BE_CLUSTERED, ERROR_NONCORE_GROUPS_FOUND,
+    ERROR_OBJECT_ALREADY_EXISTS, ERROR_RESOURCE_NOT_FOUND, ERROR_RESOURCE_PROPERTIES_STORED,
+    ERROR_SHUTDOWN_IN_PROGRESS, ERROR_SUCCESS, WAIT_TIMEOUT,
+};
+
+/// The RPC server is unavailable. The RPC codes are signed elsewhere, hence spelled out.
+pub(crate) const RPC_S_SERVER_UNAVAILABLE: u32 = 1722;
+/// The remote procedure call failed.
+pub(crate) const RPC_S_CALL_FAILED: u32 = 1726;
+/// No endpoint: the cluster service does not run there.
+pub(crate) const EPT_S_NOT_REGISTERED: u32 = 1753;
+/// A NULL buffer with a set code (facts 2.7).
+pub(crate) const RPC_X_BAD_STUB_DATA: u32 = 1783;
+/// HRESULT "class not registered": the feature is missing on the target (facts 1.3).
+pub(crate) const REGDB_E_CLASSNOTREG: u32 = 0x8004_0154;
+
+/// HRESULT_FROM_WIN32.
+pub(crate) const fn hresult(code: u32) -> u32 {
+    if code == 0 { 0 } else { 0x8007_0000 | (code & 0xFFFF) }
+}
+
+/// The Win32 code inside a status: 0x8007xxxx loses its wrapping, everything else stays.
+pub(crate) const fn code_of(status: u32) -> u32 {
+    if status & 0xFFFF_0000 == 0x8007_0000 {
+        status & 0xFFFF
+    } else {
+        status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_observed_hresult_of_5051() {
+        assert_eq!(hresult(ERROR_CLUSTER_NODE_UNREACHABLE), 0x8007_13BB);
+        assert_eq!(code_of(0x8007_13BB), 5051);
+        assert_eq!(code_of(REGDB_E_CLASSNOTREG), REGDB_E_CLASSNOTREG);
+        assert_eq!(code_of(5), 5);
+    }
+}

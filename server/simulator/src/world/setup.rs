@@ -1,0 +1,358 @@
+//! The rules of the setup phases (facts 1.4 and 1.5): what each does to the world, and why it may not.
+
+use std::net::IpAddr;
+
+use wsfc_clusapi::sys::constants::{
+    MAX_NODES, group_type, management_point_type, node_state, notify_group, resource_state,
+};
+
+use super::World;
+use super::cluster::{Cluster, DISTRIBUTED_NETWORK_NAME, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Resource};
+use super::events::Event;
+use crate::release::Release;
+use crate::scenario::{ExistingCluster, ExistingGroup};
+use crate::script::{AVAILABLE_STORAGE, CLUSTER_GROUP};
+use crate::win32::{
+    ERROR_ACCESS_DENIED, ERROR_BAD_NETPATH, ERROR_CLUSTER_INCOMPATIBLE_VERSIONS, ERROR_CLUSTER_IPADDR_IN_USE,
+    ERROR_CLUSTER_MAX_NODES_IN_CLUSTER, ERROR_CLUSTER_NETWORK_NOT_FOUND_FOR_IP, ERROR_CLUSTER_NODE_ALREADY_MEMBER,
+    ERROR_CLUSTER_NODE_UNREACHABLE, ERROR_CLUSTER_NOT_INSTALLED, ERROR_CLUSTER_OBJECT_ALREADY_USED,
+    ERROR_CLUSTER_WRONG_OS_VERSION, ERROR_NODE_CANNOT_BE_CLUSTERED, REGDB_E_CLASSNOTREG, RPC_S_SERVER_UNAVAILABLE,
+    code_of, hresult,
+};
+
+/// How a phase ends when it does not end well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The phase finishes, with a status to note.
+    Warning(u32),
+    /// The phase cannot finish; the call fails with `code`.
+    Fatal {
+        /// What the callback gets: a Win32 code or an HRESULT.
+        status: u32,
+        /// What `GetLastError` or the return value says.
+        code: u32,
+    },
+}
+
+impl Trouble {
+    /// A fatal end whose status and code are the same.
+    pub(crate) fn fatal(status: u32) -> Self {
+        Self::Fatal {
+            status,
+            code: code_of(status),
+        }
+    }
+}
+
+impl World {
+    /// ValidateNodeState: the machine answers, has the feature and is free.
+    ///
+    /// Guess: 53 for an unknown name, 5898 for a member of another cluster. The HRESULTs are observed (facts 1.5).
+    pub(crate) fn validate_node(&self, name: &str, joining: Option<&str>) -> Result<(), Trouble> {
+        let machine = self.machine(name).ok_or(Trouble::fatal(ERROR_BAD_NETPATH))?;
+        if self.reachable_machine(Some(name)).is_err() {
+            return Err(Trouble::fatal(hresult(ERROR_CLUSTER_NODE_UNREACHABLE)));
+        }
+        if !machine.feature_installed {
+            return Err(Trouble::Fatal {
+                status: REGDB_E_CLASSNOTREG,
+                code: ERROR_CLUSTER_NOT_INSTALLED,
+            });
+        }
+        match &machine.membership {
+            None => Ok(()),
+            Some(id) if joining == Some(id) => Err(Trouble::fatal(ERROR_CLUSTER_NODE_ALREADY_MEMBER)),
+            Some(_) => Err(Trouble::fatal(ERROR_NODE_CANNOT_BE_CLUSTERED)),
+        }
+    }
+
+    /// The functional level that a cluster of these machines forms at: the highest they share, or `wanted` when all of
+    /// them can work at it.
+    pub(crate) fn forming_level(&self, nodes: &[String], wanted: Option<u32>) -> u32 {
+        let releases: Vec<Release> = nodes
+            .iter()
+            .filter_map(|node| self.machine(node))
+            .map(|machine| machine.os)
+            .collect();
+        let highest = releases
+            .iter()
+            .map(|release| release.functional_level())
+            .min()
+            .unwrap_or_default();
+        let lowest = releases
+            .iter()
+            .map(|release| release.lowest_functional_level())
+            .max()
+            .unwrap_or_default();
+        wanted
+            .filter(|level| (lowest..=highest).contains(level))
+            .unwrap_or(highest)
+    }
+
+    /// A machine of a release that is too new for the others cannot form a cluster with them. Guess: 5899.
+    pub(crate) fn validate_release(&self, name: &str, level: u32) -> Result<(), Trouble> {
+        match self.machine(name) {
+            Some(machine) if machine.os.lowest_functional_level() > level => {
+                Err(Trouble::fatal(ERROR_CLUSTER_WRONG_OS_VERSION))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a machine may join a cluster: room for it, and the version rule of facts 1.7 in terms of the functional
+    /// level. A node joins when the level is its highest or its lowest; otherwise 5075.
+    pub(crate) fn validate_joining(&self, name: &str, cluster: &Cluster) -> Result<(), Trouble> {
+        if cluster.nodes.len() >= MAX_NODES {
+            return Err(Trouble::fatal(ERROR_CLUSTER_MAX_NODES_IN_CLUSTER));
+        }
+        let Some(machine) = self.machine(name) else {
+            return Err(Trouble::fatal(ERROR_BAD_NETPATH));
+        };
+        let supported = machine.os.lowest_functional_level()..=machine.os.functional_level();
+        if supported.contains(&cluster.functional_level) {
+            Ok(())
+        } else {
+            Err(Trouble::fatal(ERROR_CLUSTER_INCOMPATIBLE_VERSIONS))
+        }
+    }
+
+    /// QueryClusterNameAccount: the computer object must not be in use.
+    pub(crate) fn query_account(&self, name: &str) -> Result<(), Trouble> {
+        if self.directory.accounts.contains(&name.to_lowercase()) {
+            Err(Trouble::fatal(ERROR_CLUSTER_OBJECT_ALREADY_USED))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// ValidateClusterNameAccount: the caller may create it.
+    pub(crate) fn validate_account(&self) -> Result<(), Trouble> {
+        if self.directory.account_creation {
+            Ok(())
+        } else {
+            Err(Trouble::fatal(ERROR_ACCESS_DENIED))
+        }
+    }
+
+    /// ConfigureClusSvc: the machine belongs to the cluster from here on.
+    pub(crate) fn configure_service(&mut self, name: &str, cluster_id: &str) -> Result<(), Trouble> {
+        // Another call may have taken the machine since it was validated.
+        self.validate_node(name, Some(cluster_id))?;
+        let machine = self.machine_mut(name).ok_or(Trouble::fatal(ERROR_BAD_NETPATH))?;
+        machine.membership = Some(cluster_id.into());
+        Ok(())
+    }
+
+    /// StartingClusSvc.
+    pub(crate) fn start_service(&mut self, name: &str) -> Result<(), Trouble> {
+        if self.reachable_machine(Some(name)).is_err() {
+            return Err(Trouble::fatal(RPC_S_SERVER_UNAVAILABLE));
+        }
+        self.change_machine(name, |machine| machine.service_running = true);
+        Ok(())
+    }
+
+    /// FormingCluster: the cluster exists, with its first node up.
+    pub(crate) fn form(&mut self, id: &str, name: &str, level: u32, first: &str) {
+        self.clusters.push(Cluster::new(id.into(), name.into(), level));
+        self.add_node(id, first);
+        self.node_up(id, first);
+    }
+
+    /// CreateGroups.
+    pub(crate) fn create_group(&mut self, cluster_id: &str, name: &str, group_type: u32) -> Option<String> {
+        let id = self.identities.guid();
+        let cluster = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id)?;
+        let owner = cluster.nodes.first()?.id;
+        let group = Group::new(id.clone(), name, group_type, owner);
+        self.events.push(Event::group_added(cluster_id, &group));
+        cluster.groups.push(group);
+        Some(id)
+    }
+
+    /// CreateIPAddressResources: one address, which must fit a network and be free. A missing resource is a warning:
+    /// the cluster exists without it (facts 1.3 and 1.5). The network's own address asks for DHCP (facts 1.2).
+    pub(crate) fn create_address(&mut self, cluster_id: &str, address: IpAddr, prefix: u32) -> Result<(), Trouble> {
+        let network = self
+            .networks
+            .iter()
+            .find(|network| network.contains(address) && u32::from(network.prefix) == prefix)
+            .ok_or(Trouble::Warning(ERROR_CLUSTER_NETWORK_NOT_FOUND_FOR_IP))?;
+        let address = if address == network.subnet {
+            (100..1_000)
+                .map(|host| network.address(host))
+                .find(|free| network.contains(*free) && !self.is_address_used(*free))
+                .ok_or(Trouble::Warning(ERROR_CLUSTER_IPADDR_IN_USE))?
+        } else {
+            address
+        };
+        if self.is_address_used(address) {
+            return Err(Trouble::Warning(ERROR_CLUSTER_IPADDR_IN_USE));
+        }
+        let kind = if address.is_ipv4() { IP_ADDRESS } else { IPV6_ADDRESS };
+        let id = self.identities.guid();
+        let resource = Resource {
+            address: Some(address),
+            ..Resource::new(id, format!("Cluster IP Address {address}"), kind)
+        };
+        self.add_core_resource(cluster_id, resource);
+        Ok(())
+    }
+
+    fn is_address_used(&self, address: IpAddr) -> bool {
+        self.used_addresses.contains(&address)
+            || self.machines.iter().any(|machine| machine.addresses.contains(&address))
+            || self
+                .clusters
+                .iter()
+                .any(|cluster| cluster.addresses().any(|own| own == address))
+    }
+
+    /// CreateNetworkName: the name resource, which makes the cluster's name known. Without an address under it the
+    /// resource is missing as well; guess: with the status that the address had.
+    pub(crate) fn create_network_name(&mut self, cluster_id: &str, distributed: bool) -> Result<(), Trouble> {
+        let Some(cluster) = self.cluster(cluster_id) else {
+            return Err(Trouble::fatal(RPC_S_SERVER_UNAVAILABLE));
+        };
+        if !distributed && cluster.addresses().next().is_none() {
+            return Err(Trouble::Warning(ERROR_CLUSTER_NETWORK_NOT_FOUND_FOR_IP));
+        }
+        if cluster.has_network_name() {
+            return Ok(());
+        }
+        let kind = if distributed {
+            DISTRIBUTED_NETWORK_NAME
+        } else {
+            NETWORK_NAME
+        };
+        let id = self.identities.guid();
+        self.add_core_resource(cluster_id, Resource::new(id, "Cluster Name".into(), kind));
+        Ok(())
+    }
+
+    fn add_core_resource(&mut self, cluster_id: &str, resource: Resource) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
+            return;
+        };
+        let Some(group) = cluster.core_group_mut() else { return };
+        let flag = notify_group::RESOURCE_ADDED;
+        self.events
+            .push(Event::resource_in_group(cluster_id, flag, group, &resource.id));
+        group.resources.push(resource);
+    }
+
+    /// ClusterGroupOnline.
+    pub(crate) fn bring_core_group_online(&mut self, cluster_id: &str) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
+            return;
+        };
+        let Some(group) = cluster.core_group_mut() else { return };
+        let before = group.state();
+        for position in 0..group.resources.len() {
+            if let Some(resource) = group.resources.get_mut(position)
+                && resource.state != resource_state::ONLINE
+            {
+                resource.state = resource_state::ONLINE;
+                let event = Event::resource_state(cluster_id, group, &group.resources[position]);
+                self.events.push(event);
+            }
+        }
+        if group.state() != before {
+            self.events.push(Event::group_state(cluster_id, group, group.state()));
+        }
+    }
+
+    /// OfflineGroup.
+    pub(crate) fn take_group_offline(&mut self, cluster_id: &str, name: &str) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
+            return;
+        };
+        for group in cluster.groups.iter_mut().filter(|group| group.name == name) {
+            for resource in &mut group.resources {
+                resource.state = resource_state::OFFLINE;
+            }
+            self.events.push(Event::group_state(cluster_id, group, group.state()));
+        }
+    }
+
+    /// DeleteGroup and CoreGroupCleanup.
+    pub(crate) fn delete_group(&mut self, cluster_id: &str, name: &str) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
+            return;
+        };
+        for group in cluster.groups.extract_if(.., |group| group.name == name) {
+            self.events
+                .push(Event::of_group(cluster_id, notify_group::DELETED, &group));
+        }
+    }
+
+    /// The groups that forbid to destroy the cluster (5937).
+    pub(crate) fn foreign_groups(cluster: &Cluster) -> bool {
+        cluster
+            .groups
+            .iter()
+            .any(|group| !group.is_core() && group.group_type != group_type::TEMPORARY)
+    }
+
+    /// Builds a cluster that exists from the beginning.
+    pub(super) fn add_existing_cluster(&mut self, existing: &ExistingCluster) {
+        let id = self.identities.guid();
+        let level = self.forming_level(&existing.nodes, existing.functional_level);
+        for (position, node) in existing.nodes.iter().enumerate() {
+            if let Some(machine) = self.machine_mut(node) {
+                machine.membership = Some(id.clone());
+                machine.service_running = true;
+            }
+            if position == 0 {
+                self.form(&id, &existing.name, level, node);
+            } else {
+                self.add_node(&id, node);
+                self.node_up(&id, node);
+            }
+        }
+        self.create_group(&id, CLUSTER_GROUP, group_type::CORE_CLUSTER);
+        self.create_group(&id, AVAILABLE_STORAGE, group_type::AVAILABLE_STORAGE);
+        for address in &existing.addresses {
+            let prefix = self
+                .networks
+                .iter()
+                .find(|network| network.contains(*address))
+                .map(|network| network.prefix);
+            // An address that is in use leaves its resource out, as it would in CreateCluster.
+            let _missing = self.create_address(&id, *address, prefix.unwrap_or_default().into());
+        }
+        let named = !existing.addresses.is_empty() && self.create_network_name(&id, false).is_ok();
+        self.bring_core_group_online(&id);
+        for group in &existing.groups {
+            self.add_existing_group(&id, group);
+        }
+        if named {
+            self.directory.accounts.insert(existing.name.to_lowercase());
+        }
+        if let Some(cluster) = self.cluster_mut(&id) {
+            cluster.add_resource_types();
+            // It was created long before the world began.
+            cluster.created_ms = None;
+            cluster.management_point = if named {
+                management_point_type::CNO
+            } else {
+                management_point_type::NONE
+            };
+            for node in &mut cluster.nodes {
+                node.state = node_state::UP;
+            }
+        }
+    }
+
+    fn add_existing_group(&mut self, cluster_id: &str, existing: &ExistingGroup) {
+        let Some(id) = self.create_group(cluster_id, &existing.name, existing.group_type) else {
+            return;
+        };
+        let resource = Resource::workload(self.identities.guid(), &existing.name);
+        if existing.online
+            && let Some(group) = self.cluster_mut(cluster_id).and_then(|cluster| cluster.group_mut(&id))
+        {
+            group.resources.push(resource);
+        }
+    }
+}

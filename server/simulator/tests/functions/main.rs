@@ -1,0 +1,5 @@
+//! The C functions of simulated worlds, called as C programs call them.
+#![expect(unsafe_code, reason = "the functions under test are C functions")]
+
+mod raw;
+mod setup;
