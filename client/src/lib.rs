@@ -60,5 +60,5 @@ pub use operation::Operation;
 pub use progress::{Progress, ProgressStream};
 pub use reason::Reason;
 pub use start::StartRequest;
-pub use tonic::Code;
+pub use tonic::{Code, Status};
 pub use wsfc_proto::v1;

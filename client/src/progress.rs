@@ -128,6 +128,12 @@ impl ProgressStream {
         &self.cursor.store_id
     }
 
+    /// The sequence number of the last record that was received; those after it come with
+    /// [`progress_after`](crate::Operation::progress_after).
+    pub fn sequence(&self) -> u64 {
+        self.cursor.sequence
+    }
+
     fn opening(&self, failed: Option<u64>) -> State {
         let client = self.client.clone();
         let request = WatchOperationRequest {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use wsfc_client::{Error, Reason, Rejection};
+use wsfc_client::{Error, Reason, Rejection, Status};
 
 use crate::contexts;
 use crate::exit::Exit;
@@ -188,7 +188,10 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        let more = next.to_string();
+        // A status would repeat its code in words and its message in quotes.
+        let more = next
+            .downcast_ref::<Status>()
+            .map_or_else(|| next.to_string(), |status| status.message().to_owned());
         if !text.ends_with(&more) {
             text.push_str(": ");
             text.push_str(&more);
@@ -200,7 +203,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tonic::{Code, Status};
+    use tonic::Code;
     use tonic_types::{ErrorDetails, StatusExt as _};
 
     use super::*;

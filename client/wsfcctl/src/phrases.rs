@@ -206,15 +206,15 @@ pub(crate) fn functional_level(level: u32) -> String {
     format!("{level} (Windows Server {release})")
 }
 
-/// A point in time as RFC 3339 in UTC, to the second; empty when it is absent or out of range.
+/// A point in time as RFC 3339 in UTC, to the second; empty when it is absent, before 1970 or after 9999.
 pub(crate) fn time(timestamp: Option<&Timestamp>) -> String {
-    let time = timestamp.and_then(|timestamp| SystemTime::try_from(*timestamp).ok());
-    // Years that RFC 3339 cannot write are out of range as well; writing them would be an error.
-    let mut text = String::new();
-    match time.map(|time| std::fmt::write(&mut text, format_args!("{}", humantime::format_rfc3339_seconds(time)))) {
-        Some(Ok(())) => text,
-        Some(Err(_)) | None => String::new(),
-    }
+    const YEAR_10000: i64 = 253_402_300_800;
+    let seconds = timestamp
+        .map(|timestamp| timestamp.seconds)
+        .filter(|seconds| (0..YEAR_10000).contains(seconds));
+    seconds
+        .map(|seconds| Timestamp { seconds, nanos: 0 }.to_string())
+        .unwrap_or_default()
 }
 
 /// The time between two points, to the second; empty when either is absent or they are out of order.
