@@ -8,7 +8,7 @@ use crate::handle::{Cluster, Group, Node};
 use crate::numbers::{
     CloudType, ClusterVersion, GroupState, ManagementPointRestype, ManagementPointType, NodeClusterState, NodeState,
 };
-use crate::sys::constants::{CLUSTER_VERSION_FLAG_MIXED_MODE, control as codes};
+use crate::sys::constants::{CLUSTER_VERSION_FLAG_MIXED_MODE, control as codes, object_flags};
 use crate::sys::types::CLUSTERVERSIONINFO;
 use crate::wide::{self, WideString, read_text};
 use crate::win32::Win32;
@@ -345,8 +345,10 @@ impl Group {
     ///
     /// [`Error::Call`], [`Error::Answer`].
     pub fn is_core(&self) -> Result<bool, Error> {
-        use crate::sys::constants::object_flags;
         let answer = self.control(codes::GROUP_GET_FLAGS, &[])?;
         Ok(control::dword("ClusterGroupControl", &answer)? & object_flags::CORE != 0)
     }
 }
+
+#[cfg(test)]
+mod tests;

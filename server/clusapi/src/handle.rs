@@ -120,3 +120,12 @@ owning_handle! {
     /// An open group.
     Group(HGROUP), closed by CloseClusterGroup;
 }
+
+/// Handles may move between threads and be shared: the cluster API takes calls from any thread (contract of
+/// [`TableProvider`](crate::sys::TableProvider)).
+const _: () = {
+    const fn shareable<T: Send + Sync>() {}
+    shareable::<Cluster>();
+    shareable::<Node>();
+    shareable::<Group>();
+};

@@ -15,6 +15,8 @@ mod control;
 mod credentials;
 mod enumeration;
 mod error;
+#[cfg(test)]
+mod fake;
 mod handle;
 mod numbers;
 mod progress;

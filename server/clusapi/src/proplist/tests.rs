@@ -5,7 +5,7 @@ use super::*;
 /// Few cases where each is slow.
 fn cases() -> ProptestConfig {
     ProptestConfig {
-        cases: if cfg!(miri) { 8 } else { 512 },
+        cases: if cfg!(miri) { 3 } else { 512 },
         failure_persistence: None,
         ..ProptestConfig::default()
     }
