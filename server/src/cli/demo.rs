@@ -15,7 +15,7 @@ use wsfcd::cluster_api;
 use wsfcd::daemon::Daemon;
 use wsfcd::logging;
 use wsfcd::platform::Platform;
-use wsfcd::settings::Settings;
+use wsfcd::settings::{Log, Settings};
 
 use super::relay::Relay;
 use super::signals;
@@ -42,9 +42,7 @@ type Teller = Story<std::io::Stdout>;
 
 /// Runs the demonstration.
 pub async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let mut log = wsfcd::settings::Log::default();
-    log.filter = String::from("error");
-    logging::start(&log);
+    logging::start(&Log { filter: String::from("error"), ..Log::default() });
     let folder = DataFolder::new()?;
     let settings = settings(&folder.0);
     let simulation = cluster_api::simulation(SCENARIO, None)?;

@@ -20,7 +20,7 @@ use crate::operation::engine::Engine;
 use crate::settings::Limits;
 
 /// The server's side of the services, generated.
-#[expect(clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
+#[expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
 mod generated {
     tonic::include_proto!("wsfc.v1");
 }

@@ -54,7 +54,7 @@ pub fn execute(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Finis
         tracing::error!(%error, "COM is not to be had on the operation's thread; the call may fail");
     });
     let returned = catch_unwind(AssertUnwindSafe(|| make(api, execution, sink, &mut hosts)))
-        .unwrap_or_else(|_panic| Ok(Returned::Panicked))
+        .unwrap_or(Ok(Returned::Panicked))
         .unwrap_or_else(Returned::Failed);
     let inspection = inspect(api, &call, &cluster, &hosts);
     drop(apartment);

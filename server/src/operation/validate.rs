@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn addresses_are_well_formed() {
-        let with = |address: &str, prefix_length| {
+        let with = |address: &'static str, prefix_length| {
             move |p: &mut v1::CreateClusterParameters| {
                 p.ip_addresses = vec![v1::IpAddress {
                     address: address.into(),
