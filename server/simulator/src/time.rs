@@ -71,7 +71,6 @@ impl Clock {
 }
 
 #[expect(
-    clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "float to integer casts saturate, and a millisecond more or less does not matter"

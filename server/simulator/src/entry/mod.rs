@@ -73,26 +73,38 @@ fn state(call: impl FnOnce() -> Answer<i32>) -> i32 {
     }
 }
 
-/// The world and cluster id of a cluster handle, at the begin of a call.
-fn cluster_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String)> {
+/// The world and cluster id of a cluster handle.
+fn cluster_at(handle: isize) -> Answer<(Arc<Inner>, String)> {
     match handles::get(handle)? {
-        (world, Object::Cluster(cluster)) => {
-            world.enter(call)?;
-            Ok((world, cluster))
-        }
+        (world, Object::Cluster(cluster)) => Ok((world, cluster)),
         _ => Err(ERROR_INVALID_HANDLE),
     }
 }
 
-/// The world, cluster id and number of a node handle, at the begin of a call. 5042 when the node is gone.
-fn node_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, u32)> {
+/// The same, at the begin of a call.
+fn cluster_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String)> {
+    let (world, cluster) = cluster_at(handle)?;
+    world.enter(call)?;
+    Ok((world, cluster))
+}
+
+/// The world, cluster id and number of a node handle. 5042 when the node is gone.
+fn node_at(handle: isize) -> Answer<(Arc<Inner>, String, u32)> {
     let (world, object) = handles::get(handle)?;
     let Object::Node { cluster, instance } = object else {
         return Err(ERROR_INVALID_HANDLE);
     };
-    world.enter(call)?;
     let id = objects::node_id(&world.lock(), &cluster, &instance)?;
     Ok((world, cluster, id))
+}
+
+/// The same, at the begin of a call.
+fn node_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, u32)> {
+    match handles::get(handle)? {
+        (world, Object::Node { .. }) => world.enter(call)?,
+        _ => return Err(ERROR_INVALID_HANDLE),
+    }
+    node_at(handle)
 }
 
 /// The world, cluster id and group id of a group handle, at the begin of a call.

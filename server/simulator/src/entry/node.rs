@@ -8,7 +8,7 @@ use wsfc_clusapi::sys::types::{
 };
 
 use super::cluster::granted_access;
-use super::{Answer, cluster_of, code, handle, node_of, put_text, required, state, truth};
+use super::{Answer, cluster_of, code, handle, node_at, node_of, put_text, required, state, truth};
 use crate::handles::{self, Object};
 use crate::memory;
 use crate::simulation::Inner;
@@ -109,7 +109,10 @@ pub(super) unsafe extern "system" fn pause_ex(node: HNODE, drain: BOOL, flags: u
         }
         let target = match target {
             0 => None,
-            target => Some(node_of(target, "PauseClusterNodeEx")?.2),
+            target => match node_at(target)? {
+                (_, other, number) if other == cluster => Some(number),
+                _ => return Err(ERROR_INVALID_PARAMETER),
+            },
         };
         world.change(|state| {
             state.serving(&cluster)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wsfc_clusapi::sys::constants::{INFINITE, INVALID_HANDLE_VALUE, TRUE, notify_object};
 use wsfc_clusapi::sys::types::{BOOL, HANDLE, HCHANGE, HCLUSTER, NOTIFY_FILTER_AND_TYPE, PCWSTR, PWSTR};
 
-use super::{Answer, cluster_of, code, guarded, put_text, required};
+use super::{Answer, cluster_at, cluster_of, code, guarded, objects, put_text, required};
 use crate::handles::{self, Object};
 use crate::memory;
 use crate::notify::{Filter, Port};
@@ -128,7 +128,7 @@ pub(super) unsafe extern "system" fn register_object(
         let (cluster, object) = match what {
             Object::Cluster(cluster) => (cluster, None),
             Object::Node { cluster, instance } => {
-                let number = super::objects::node_id(&world.lock(), &cluster, &instance)?;
+                let number = objects::node_id(&world.lock(), &cluster, &instance)?;
                 (cluster, Some(number.to_string()))
             }
             Object::Group { cluster, id } | Object::Resource { cluster, id } => (cluster, Some(id)),
@@ -155,7 +155,7 @@ pub(super) unsafe extern "system" fn register_type(
 ) -> u32 {
     code(|| {
         let world = port_of(port, "RegisterClusterResourceTypeNotifyV2")?;
-        let (of, cluster) = cluster_of(cluster, "RegisterClusterResourceTypeNotifyV2")?;
+        let (of, cluster) = cluster_at(cluster)?;
         if !Arc::ptr_eq(&world, &of) {
             return Err(ERROR_INVALID_HANDLE);
         }
@@ -239,7 +239,6 @@ unsafe fn put_bytes(bytes: &[u8], buffer: *mut u8, size: *mut u32) -> Answer<()>
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the C function has as many")]
 pub(super) unsafe extern "system" fn get(
     port: HCHANGE,
     key: *mut usize,
