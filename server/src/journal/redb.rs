@@ -5,7 +5,7 @@
 //! one. A damaged file makes redb panic in places, so every call into it is guarded.
 
 use std::cell::OnceCell;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::store::{KeyRange, Order, Snapshot, Snapshots, Store, StoreError, Tabl
 /// A store in a redb database.
 #[derive(Debug)]
 pub struct RedbStore {
-    database: Arc<Database>,
+    database: Arc<Guarded<Database>>,
     failed: bool,
 }
 
@@ -55,7 +55,7 @@ impl RedbStore {
 
     fn new(database: Database) -> Self {
         Self {
-            database: Arc::new(database),
+            database: Arc::new(Guarded::new(database)),
             failed: false,
         }
     }
@@ -98,14 +98,14 @@ impl Store for RedbStore {
 }
 
 /// The read side of a database.
-struct RedbSnapshots(Arc<Database>);
+struct RedbSnapshots(Arc<Guarded<Database>>);
 
 impl Snapshots for RedbSnapshots {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         let transaction = guarded(|| self.0.begin_read())?;
         Ok(Box::new(RedbSnapshot {
-            transaction,
             tables: Default::default(),
+            transaction: Guarded::new(transaction),
         }))
     }
 }
@@ -115,9 +115,9 @@ type OpenTable = ReadOnlyTable<Bytes, Bytes>;
 
 /// A read transaction, with the tables that were asked for so far.
 struct RedbSnapshot {
-    transaction: ReadTransaction,
     // A table that was never written to does not exist, and reads as empty.
-    tables: [OnceCell<Option<OpenTable>>; Table::ALL.len()],
+    tables: [OnceCell<Option<Guarded<OpenTable>>>; Table::ALL.len()],
+    transaction: Guarded<ReadTransaction>,
 }
 
 impl RedbSnapshot {
@@ -125,13 +125,13 @@ impl RedbSnapshot {
         let cell = &self.tables[table as usize];
         if cell.get().is_none() {
             let opened = match self.transaction.open_table(definition(table)) {
-                Ok(opened) => Some(opened),
+                Ok(opened) => Some(Guarded::new(opened)),
                 Err(TableError::TableDoesNotExist(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            return Ok(cell.get_or_init(|| opened).as_ref());
+            return Ok(cell.get_or_init(|| opened).as_deref());
         }
-        Ok(cell.get().and_then(Option::as_ref))
+        Ok(cell.get().and_then(Option::as_deref))
     }
 }
 
@@ -168,6 +168,33 @@ impl Snapshot for RedbSnapshot {
 
 fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
     TableDefinition::new(table.name())
+}
+
+/// Something of redb whose drop may panic, on a damaged file or after a panic before.
+#[derive(Debug)]
+struct Guarded<T>(Option<T>);
+
+impl<T> Guarded<T> {
+    fn new(content: T) -> Self {
+        Self(Some(content))
+    }
+}
+
+impl<T> Deref for Guarded<T> {
+    type Target = T;
+
+    #[expect(clippy::expect_used, reason = "the content leaves only when this is dropped")]
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("the content is there until the drop")
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        let content = self.0.take();
+        // There is nothing left to lose: what was committed is on disk, and whoever commits next is told.
+        let _panic = catch_unwind(AssertUnwindSafe(|| drop(content)));
+    }
 }
 
 /// Calls into redb, and takes a panic there for what it is: a damaged file.

@@ -153,8 +153,9 @@ impl Platter {
         if self.ignores_syncs {
             return;
         }
-        self.unsynced.clear();
-        self.synced.clone_from(&self.seen);
+        for change in self.unsynced.drain(..) {
+            apply(&mut self.synced, &change, |_| true);
+        }
     }
 
     fn lose(&mut self, fate: Unsynced) {

@@ -195,3 +195,123 @@ fn name(payload: &Payload) -> &'static str {
         Payload::Outcome(_) => "outcome",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use v1::OperationState as State;
+
+    use super::*;
+
+    fn payload() -> impl Strategy<Value = Payload> {
+        // Final states and others, known and unknown.
+        let state = prop_oneof![4 => 3..7_i32, 1 => -1..9_i32];
+        prop_oneof![
+            2 => Just(Payload::Accepted(v1::OperationAccepted { cluster: "c".to_owned(), ..Default::default() })),
+            2 => Just(Payload::Pending(v1::OperationPending::default())),
+            2 => Just(Payload::Started(v1::OperationStarted::default())),
+            6 => (0..150_u32).prop_map(|percent| {
+                Payload::SetupProgress(v1::SetupProgress { percent, ..Default::default() })
+            }),
+            2 => Just(Payload::UpgradeProgress(v1::UpgradeProgress::default())),
+            2 => Just(Payload::CancelRequested(v1::OperationCancelRequested::default())),
+            1 => state.prop_map(|state| Payload::Outcome(v1::OperationOutcome { state, ..Default::default() })),
+        ]
+    }
+
+    fn record(operation: &v1::Operation, payload: Payload) -> v1::OperationRecord {
+        v1::OperationRecord {
+            revision: operation.last_revision + 3,
+            operation_id: "one".to_owned(),
+            sequence: operation.last_sequence + 1,
+            payload: Some(payload),
+            ..Default::default()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn states_move_along_the_graph_and_end_once(
+            cancel_running: bool,
+            payloads in proptest::collection::vec(payload(), 0..60),
+        ) {
+            let rules = Rules { cancel_running };
+            let mut operation = v1::Operation::default();
+            let (mut percent, mut outcomes) = (0, 0);
+            // Every history worth the name begins with its acceptance.
+            let accepted = Payload::Accepted(v1::OperationAccepted::default());
+            for payload in [accepted].into_iter().chain(payloads) {
+                let before = operation.clone();
+                let record = record(&before, payload);
+                let folded = fold(&mut operation, &record, rules);
+                prop_assert!(outcomes == 0 || folded.is_err(), "nothing follows the outcome");
+                if folded.is_err() {
+                    prop_assert_eq!(&operation, &before);
+                    continue;
+                }
+                if let Some(Payload::SetupProgress(progress)) = &record.payload {
+                    percent = percent.max(progress.percent.min(100));
+                }
+                outcomes += u32::from(matches!(record.payload, Some(Payload::Outcome(_))));
+                let legal = match (before.state(), operation.state()) {
+                    (State::Unspecified, State::Pending) | (State::Pending, State::Running) => true,
+                    (State::Pending | State::Running, after) if is_final(after) => outcomes == 1,
+                    (before, after) => before == after && !is_final(after),
+                };
+                prop_assert!(legal, "{:?} to {:?}", before.state(), operation.state());
+                prop_assert_eq!(operation.last_sequence, before.last_sequence + 1);
+                prop_assert_eq!(operation.percent, percent);
+                prop_assert_eq!(operation.outcome.is_some(), is_final(operation.state()));
+                prop_assert!(operation.pending.is_none() || operation.state() == State::Pending);
+                prop_assert_eq!(operation.cancelable, match operation.state() {
+                    State::Pending => true,
+                    State::Running => cancel_running && !operation.cancel_requested,
+                    _ => false,
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn records_out_of_place_are_refused() {
+        let mut operation = v1::Operation::default();
+        let first = record(&operation, Payload::Accepted(v1::OperationAccepted::default()));
+        fold(&mut operation, &first, Rules::default()).unwrap();
+        let next = record(&operation, Payload::Started(v1::OperationStarted::default()));
+        let other = v1::OperationRecord {
+            operation_id: "two".to_owned(),
+            ..next.clone()
+        };
+        let gap = v1::OperationRecord {
+            sequence: 3,
+            ..next.clone()
+        };
+        let repeated = v1::OperationRecord {
+            sequence: 1,
+            ..next.clone()
+        };
+        let old = v1::OperationRecord {
+            revision: operation.last_revision,
+            ..next.clone()
+        };
+        let empty = v1::OperationRecord {
+            payload: None,
+            ..next.clone()
+        };
+        let mut refused =
+            |record| fold(&mut operation, &record, Rules::default()).expect_err("the record is out of place");
+        assert!(matches!(refused(other), IllegalRecord::OtherOperation { .. }));
+        assert!(matches!(
+            refused(gap),
+            IllegalRecord::Sequence { expected: 2, found: 3 }
+        ));
+        assert!(matches!(
+            refused(repeated),
+            IllegalRecord::Sequence { expected: 2, found: 1 }
+        ));
+        assert!(matches!(refused(old), IllegalRecord::Revision { last: 3, found: 3 }));
+        assert!(matches!(refused(empty), IllegalRecord::NoPayload));
+        fold(&mut operation, &next, Rules::default()).unwrap();
+        assert_eq!(operation.state(), State::Running);
+    }
+}

@@ -10,7 +10,8 @@ use super::super::{
     Position, ReadError, Step, StoreFailed,
 };
 use super::{
-    Clock as _, Payload, Uuid, World, decode, operation, outcome, progress, report, request, started, succeeded, v1,
+    Clock as _, Uuid, World, cancel_requested, decode, operation, outcome, progress, report, request, started,
+    succeeded, v1,
 };
 
 #[test]
@@ -361,7 +362,7 @@ fn cursors_wake_for_their_operation_only_and_end_with_it() {
                 .as_mut()
                 .poll(&mut Context::from_waker(&dispatcher_waker))
                 .is_pending()
-        )
+        );
     };
     poll_dispatch();
     let sink = world.journal.progress(two);
@@ -480,8 +481,4 @@ async fn the_task_driver_serves_a_simulation() {
     journal.stop().await.unwrap();
     driver.await.unwrap();
     assert!(matches!(journal.failure().await, StoreFailed::Stopped));
-}
-
-fn cancel_requested() -> Payload {
-    Payload::CancelRequested(v1::OperationCancelRequested::default())
 }

@@ -1,6 +1,12 @@
 //! Tests of the journal as a whole: a writer that is stepped by hand, and a clock that is set by hand.
 
 mod basics;
+mod compaction;
+mod damage;
+mod data_dir;
+mod model;
+mod recovery;
+mod stores;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -173,6 +179,10 @@ fn outcome(state: v1::OperationState) -> Payload {
 
 fn succeeded() -> Payload {
     outcome(v1::OperationState::Succeeded)
+}
+
+fn cancel_requested() -> Payload {
+    Payload::CancelRequested(v1::OperationCancelRequested::default())
 }
 
 fn progress(percent: u32) -> ProgressReport {
