@@ -167,6 +167,8 @@ impl Run<'_> {
             return Err(Stop::Dead(RPC_S_CALL_FAILED));
         }
         for _ in 0..effect.burst {
+            // No time goes by, but a burst of any length ends with the simulation.
+            self.inner.spend(0).map_err(Stop::Dead)?;
             self.report(phase, kind::CONTINUE, severity::INFORMATIONAL, object, 0)?;
         }
         let parts = u64::from(step.continues) + 1;
@@ -284,6 +286,7 @@ pub(crate) fn upgrade(
                 return Err(Stop::Dead(RPC_S_CALL_FAILED));
             }
             for _ in 0..effect.burst {
+                inner.spend(0).map_err(Stop::Dead)?;
                 callback.report(phase);
             }
             inner

@@ -24,6 +24,14 @@ pub struct Simulation {
     pub(crate) inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation")
+            .field("slot", &self.inner.slot.number())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why a simulation could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

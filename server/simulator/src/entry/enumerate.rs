@@ -17,11 +17,11 @@ use crate::win32::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_MORE_DAT
 use crate::world::cluster::Cluster;
 use crate::world::properties::{Owner, Property};
 
-/// What a cluster enumeration can be asked for.
+/// What a cluster enumeration can be asked for together.
 const CLUSTER_KINDS: u32 = cluster_enum::EVERYTHING
+    | cluster_enum::CAPACITY_NODE
     | cluster_enum::SHARED_VOLUME_GROUP
-    | cluster_enum::SHARED_VOLUME_RESOURCE
-    | cluster_enum::INTERNAL_NETWORK;
+    | cluster_enum::SHARED_VOLUME_RESOURCE;
 const NODE_KINDS: u32 = node_enum::NETWORK_INTERFACES | node_enum::GROUPS | node_enum::PREFERRED_GROUPS;
 
 /// 87 for a mask without bits or with unknown ones (facts 2.1).
@@ -115,7 +115,10 @@ fn node_items(cluster: &Cluster, node: u32, kinds: u32) -> Vec<Item> {
 
 fn open_cluster_enum(cluster: HCLUSTER, kinds: u32, call: &'static str) -> Answer<isize> {
     let (world, id) = cluster_of(cluster, call)?;
-    check_kinds(kinds, CLUSTER_KINDS)?;
+    // Internal networks can only be asked for alone (facts 2.1).
+    if kinds != cluster_enum::INTERNAL_NETWORK {
+        check_kinds(kinds, CLUSTER_KINDS)?;
+    }
     let items = cluster_items(world.lock().serving(&id)?, kinds);
     Ok(handles::open(&world, Object::ClusterEnum(items.into())))
 }

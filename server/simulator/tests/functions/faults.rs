@@ -129,7 +129,7 @@ fn callbacks_may_come_from_a_second_thread() {
         scenario.faults = vec![Fault {
             second_thread: true,
             ..at(200)
-        }]
+        }];
     });
     let recorder = Recorder::new();
     raw.create_recorded("c", &["n1"], &[], &recorder).unwrap();

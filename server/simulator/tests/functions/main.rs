@@ -1,5 +1,6 @@
 //! The C functions of simulated worlds, called as C programs call them.
 #![expect(unsafe_code, reason = "the functions under test are C functions")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod connections;
 mod faults;

@@ -131,8 +131,8 @@ fn an_event_without_room_stays_and_says_its_need() {
         1,
     );
     let name = wide("Some Group");
-    // SAFETY: The name is NUL-terminated.
     assert_ne!(
+        // SAFETY: The name is NUL-terminated.
         unsafe { raw.table.CreateClusterGroup.unwrap()(cluster, name.as_ptr()) },
         0
     );

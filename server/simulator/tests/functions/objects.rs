@@ -76,8 +76,8 @@ fn groups_come_with_state_owner_and_wanted_properties() {
     let mut buffer = item_buffer();
     let item: *mut CLUSTER_GROUP_ENUM_ITEM = buffer.as_mut_ptr().cast();
     let mut size = 1024;
-    // SAFETY: The buffer has the size that goes with it.
     assert_eq!(
+        // SAFETY: The buffer has the size that goes with it.
         unsafe { raw.table.ClusterGroupEnumEx.unwrap()(enumeration, 0, item, &raw mut size) },
         0
     );
@@ -108,15 +108,15 @@ fn states_of_groups_and_resources() {
     assert_eq!(unsafe { state(group, node.as_mut_ptr(), &raw mut units) }, -1);
     assert_eq!((raw.last_error(), units), (234, 2));
     units = 8;
-    // SAFETY: The buffer has the room that its count says.
     assert_eq!(
+        // SAFETY: The buffer has the room that its count says.
         unsafe { state(group, node.as_mut_ptr(), &raw mut units) },
         group_state::ONLINE
     );
     // SAFETY: The buffer is NUL-terminated now.
     assert_eq!(unsafe { read_wide(node.as_ptr()) }, "n1");
-    // SAFETY: Names that are not wanted may be NULL.
     assert_eq!(
+        // SAFETY: Names that are not wanted may be NULL.
         unsafe { state(group, std::ptr::null_mut(), std::ptr::null_mut()) },
         group_state::ONLINE
     );
@@ -265,8 +265,8 @@ fn name_accounts_are_made_repaired_and_removed() {
         pszDomain: null,
     };
     let repair_now = raw.table.RepairClusterNameAccount.unwrap();
-    // SAFETY: The configuration is valid, and there is no callback.
     assert_eq!(
+        // SAFETY: The configuration is valid, and there is no callback.
         unsafe { repair_now(cluster, &raw const repair, None, std::ptr::null()) },
         5090
     );
@@ -283,21 +283,21 @@ fn name_accounts_are_made_repaired_and_removed() {
         bUpgradeVCOs: 0,
     };
     let create = raw.table.CreateClusterNameAccount.unwrap();
-    // SAFETY: The configuration is valid, and there is no callback.
     assert_eq!(
+        // SAFETY: The configuration is valid, and there is no callback.
         unsafe { create(cluster, &raw const account, None, std::ptr::null()) },
         87,
         "its version is too old"
     );
     account.dwVersion = 0xA00;
-    // SAFETY: The configuration is valid, and there is no callback.
     assert_eq!(
+        // SAFETY: The configuration is valid, and there is no callback.
         unsafe { create(cluster, &raw const account, None, std::ptr::null()) },
         0
     );
     raw.open(Some("c")).unwrap();
-    // SAFETY: The configuration is valid, and there is no callback.
     assert_eq!(
+        // SAFETY: The configuration is valid, and there is no callback.
         unsafe { repair_now(cluster, &raw const repair, None, std::ptr::null()) },
         0
     );
