@@ -1,0 +1,86 @@
+//! The simulated daemon: journal, engine and services as in production, over a simulated disk, network and cluster.
+
+use std::rc::Rc;
+
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+use turmoil::net::TcpListener;
+use wsfc_client::v1::OperationState;
+use wsfc_clusapi::Clusapi;
+use wsfcd::daemon::Core;
+use wsfcd::journal::{Journal, Opened, RedbStore};
+use wsfcd::listen;
+use wsfcd::listen::connection::{Connection, Peer};
+
+use crate::stage::Stage;
+
+/// The name of the daemon's host.
+pub const HOST: &str = "daemon";
+
+/// The port that it listens on.
+pub const PORT: u16 = 7443;
+
+/// How much of the store the daemon may keep in memory. Little, so that the disk is read.
+const CACHE_BYTES: usize = 1 << 20;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs a daemon until its host crashes.
+pub async fn run(stage: Rc<Stage>) -> turmoil::Result {
+    if let Err(failure) = serve(&stage).await {
+        stage.daemon.borrow_mut().failure = Some(chain(&*failure));
+    }
+    // A daemon that has failed ends its process; the simulation crashes its host at the next step.
+    std::future::pending().await
+}
+
+async fn serve(stage: &Stage) -> Result<(), Failure> {
+    let generation = stage.daemon.borrow().generation;
+    let platform = stage.platform(generation);
+    let store = RedbStore::on_backend(stage.disk.storage(), CACHE_BYTES)?;
+    let Opened {
+        journal,
+        writer,
+        unfinished,
+        ..
+    } = Journal::open(Box::new(store), stage.options(), platform.clone())?;
+    tokio::spawn(writer.drive(stage.plan.pace));
+    let api = Clusapi::from_provider(stage.simulation.clone());
+    let core = Core::new(stage.settings(), journal.clone(), &unfinished, api, platform).await?;
+    for operation in unfinished
+        .iter()
+        .filter(|operation| operation.state() == OperationState::Running)
+    {
+        let id = operation.operation_id.parse()?;
+        if journal.operation(id)?.state() == OperationState::Running {
+            stage.complain(format!("P13: operation {id} is RUNNING after a restart"));
+        }
+    }
+    let (_reporter, health) = tonic_health::server::health_reporter();
+    let (routes, dispatch) = core.routes(health)?;
+    tokio::spawn(dispatch);
+    let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
+    stage.daemon.borrow_mut().journal = Some(journal.clone());
+    let limits = stage.settings().limits;
+    let serving = listen::serve(routes, connections(listener), &limits, CancellationToken::new());
+    tokio::select! {
+        biased;
+        failure = journal.failure() => Err(failure.into()),
+        served = serving => Ok(served?),
+    }
+}
+
+fn connections(listener: TcpListener) -> impl Stream<Item = std::io::Result<Connection>> {
+    let accept = |listener: TcpListener| async move {
+        let accepted = listener.accept().await;
+        let connection = accepted.map(|(stream, _address)| Connection::new(stream, Peer::plain(None), None));
+        Some((connection, listener))
+    };
+    futures_util::stream::unfold(listener, accept)
+}
+
+/// An error with its causes.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,110 @@
+//! What outlives every host of a simulation: the disk, the cluster world, the clocks, and what was seen.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use wsfc_simulator::{Simulation, SimulationError};
+use wsfcd::journal::sim_disk::SimDisk;
+use wsfcd::journal::{Journal, Options};
+use wsfcd::platform::{Platform, SeededEntropy};
+use wsfcd::settings::Settings;
+
+use crate::history::History;
+use crate::plan::Plan;
+use crate::turns::{Turns, WallClock};
+
+/// What all hosts share.
+pub struct Stage {
+    /// What shall happen.
+    pub plan: Plan,
+    /// What the clients saw.
+    pub history: History,
+    /// The daemon's wall clock.
+    pub clock: Arc<WallClock>,
+    /// The daemon's disk.
+    pub disk: SimDisk,
+    /// The machines and clusters.
+    pub simulation: Simulation,
+    /// The daemon that runs now.
+    pub daemon: RefCell<Daemon>,
+    /// Where each starter stands in its intents.
+    pub starters: Vec<Starter>,
+    /// Nothing new is started any more.
+    pub healing: Cell<bool>,
+    /// Promises that were seen broken on the way.
+    pub broken: RefCell<Vec<String>>,
+}
+
+/// What is known of the daemon that runs now.
+#[derive(Default)]
+pub struct Daemon {
+    /// How many daemons there were before it.
+    pub generation: u64,
+    /// When it was started.
+    pub started: Duration,
+    /// Its journal, as soon as it serves.
+    pub journal: Option<Journal>,
+    /// Why it cannot go on.
+    pub failure: Option<String>,
+}
+
+/// Where a starter stands, on its own disk.
+#[derive(Default)]
+pub struct Starter {
+    /// How many intents it is done with.
+    pub done: Cell<usize>,
+    /// It is about one.
+    pub busy: Cell<bool>,
+}
+
+impl Stage {
+    /// The stage of a plan.
+    pub fn new(plan: Plan) -> Result<Self, SimulationError> {
+        Ok(Self {
+            history: History::default(),
+            clock: Arc::default(),
+            disk: SimDisk::new(plan.seed),
+            simulation: Simulation::new(plan.scenario.clone())?,
+            daemon: RefCell::default(),
+            starters: plan.intents.iter().map(|_| Starter::default()).collect(),
+            healing: Cell::new(false),
+            broken: RefCell::default(),
+            plan,
+        })
+    }
+
+    /// Says that a promise was broken.
+    pub fn complain(&self, what: impl Into<String>) {
+        self.broken.borrow_mut().push(what.into());
+    }
+
+    /// The machine under the daemon of a generation: time and identifiers that follow from the seed.
+    pub fn platform(&self, generation: u64) -> Platform {
+        let mut random = fastrand::Rng::with_seed(self.plan.seed);
+        let seeds: Vec<_> = (0..=generation).map(|_| random.u64(..)).collect();
+        let seed = seeds.last().copied().unwrap_or_default();
+        Platform {
+            clock: Arc::clone(&self.clock) as _,
+            threads: Arc::new(Turns::new(fastrand::Rng::with_seed(seed), self.plan.longest_turn)),
+            entropy: Arc::new(SeededEntropy::new(seed)),
+        }
+    }
+
+    /// The daemon's settings.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.operations.create_settle = Duration::from_secs(3);
+        settings.journal.keep_operations = self.plan.keep_operations;
+        settings.journal.memory_records = self.plan.memory_records;
+        settings
+    }
+
+    /// The journal's options.
+    pub fn options(&self) -> Options {
+        Options {
+            planted_bug: self.plan.bug,
+            ..wsfcd::daemon::journal_options(&self.settings())
+        }
+    }
+}
