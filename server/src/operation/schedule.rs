@@ -5,14 +5,21 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The queue of operations that run or wait to run.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    entries: Mutex<Vec<Entry>>,
+    queue: Mutex<Queue>,
+    /// Wakes those that wait, in the order in which they began to wait, so that simulations can be repeated.
+    moved: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    entries: Vec<Entry>,
     /// Counts departures; a waiting operation looks again when it moves.
-    departures: watch::Sender<u64>,
+    departures: u64,
 }
 
 #[derive(Debug)]
@@ -40,26 +47,26 @@ impl Schedule {
     ///
     /// With `refuse`, the operation that is in the way, and no place is taken.
     pub fn enter(self: &Arc<Self>, operation_id: &str, keys: Vec<String>, refuse: bool) -> Result<Place, Busy> {
-        let mut entries = self.entries();
-        if refuse && let Some(entry) = entries.iter().find(|entry| entry.shares_any(&keys)) {
+        let mut queue = self.queue();
+        if refuse && let Some(entry) = queue.entries.iter().find(|entry| entry.shares_any(&keys)) {
             return Err(Busy {
                 operation_id: entry.operation_id.clone(),
             });
         }
-        entries.push(Entry {
+        queue.entries.push(Entry {
             operation_id: operation_id.into(),
             keys,
         });
         Ok(Place {
             schedule: Arc::clone(self),
             operation_id: operation_id.into(),
-            departures: self.departures.subscribe(),
+            seen: queue.departures,
         })
     }
 
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        // No code panics while it holds this lock, and a list of entries is whole at any time.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // No code panics while it holds this lock, and a queue is whole at any time.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,13 +81,14 @@ impl Entry {
 pub struct Place {
     schedule: Arc<Schedule>,
     operation_id: String,
-    departures: watch::Receiver<u64>,
+    /// The departures that it has looked at.
+    seen: u64,
 }
 
 impl Place {
     /// The operation that must end before this one may begin.
     pub fn blocked_by(&self) -> Option<String> {
-        let entries = self.schedule.entries();
+        let entries = &self.schedule.queue().entries;
         let own = entries
             .iter()
             .position(|entry| entry.operation_id == self.operation_id)?;
@@ -92,17 +100,27 @@ impl Place {
 
     /// Waits until some operation has left the schedule since the last look.
     pub async fn departure(&mut self) {
-        // The sender lives in the schedule, which this place holds.
-        let _ = self.departures.changed().await;
+        loop {
+            // Made before the look, so that a departure between the look and the wait is not missed.
+            let moved = self.schedule.moved.notified();
+            let departures = self.schedule.queue().departures;
+            if self.seen != departures {
+                self.seen = departures;
+                return;
+            }
+            moved.await;
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.schedule
-            .entries()
-            .retain(|entry| entry.operation_id != self.operation_id);
-        self.schedule.departures.send_modify(|count| *count += 1);
+        {
+            let mut queue = self.schedule.queue();
+            queue.entries.retain(|entry| entry.operation_id != self.operation_id);
+            queue.departures += 1;
+        }
+        self.schedule.moved.notify_waiters();
     }
 }
 
