@@ -142,14 +142,11 @@ impl Client {
 
     /// Opens the stream of a start and reads its first message.
     async fn open<R: StartRequest>(&self, request: R) -> Result<((crate::start::Chunk, ChunkStream), u64), Error> {
-        self.bounded(R::METHOD, |channel| {
-            let request = request.clone();
-            async move {
-                let mut chunks = request.open(channel).await?;
-                match chunks.next().await {
-                    Some(first) => Ok((first?, chunks)),
-                    None => Err(Status::unavailable("the stream ended before its first message")),
-                }
+        self.bounded(R::METHOD, request, |channel, request: R| async move {
+            let mut chunks = request.open(channel).await?;
+            match chunks.next().await {
+                Some(first) => Ok((first?, chunks)),
+                None => Err(Status::unavailable("the stream ended before its first message")),
             }
         })
         .await
@@ -193,25 +190,28 @@ impl Client {
     }
 
     /// Calls until there is an answer, a final error, or `request_timeout` has passed.
-    async fn bounded<T, F, A>(&self, method: &'static str, call: F) -> Result<(T, u64), Error>
+    async fn bounded<Q, T, F, A>(&self, method: &'static str, request: Q, call: F) -> Result<(T, u64), Error>
     where
-        F: Fn(Channel) -> A,
+        Q: Clone,
+        F: Fn(Channel, Q) -> A,
         A: Future<Output = Result<T, Status>>,
     {
-        self.repeating(method, Some(self.shared.options.request_timeout), call)
-            .await
+        let budget = Some(self.shared.options.request_timeout);
+        self.repeating(method, budget, request, call).await
     }
 
     /// Calls until there is an answer, a final error, or `budget` has passed. Gives the number of the connection with
     /// the answer.
-    pub(crate) async fn repeating<T, F, A>(
+    async fn repeating<Q, T, F, A>(
         &self,
         method: &'static str,
         budget: Option<Duration>,
+        request: Q,
         call: F,
     ) -> Result<(T, u64), Error>
     where
-        F: Fn(Channel) -> A,
+        Q: Clone,
+        F: Fn(Channel, Q) -> A,
         A: Future<Output = Result<T, Status>>,
     {
         let mut backoff = self.backoff();
@@ -220,7 +220,7 @@ impl Client {
             let mut failed = None;
             loop {
                 let error = match self.shared.connections.connection(failed).await {
-                    Ok(connection) => match call(connection.channel).await {
+                    Ok(connection) => match call(connection.channel, request.clone()).await {
                         Ok(answer) => return Ok((answer, connection.generation)),
                         Err(status) => {
                             failed = Some(connection.generation);
@@ -229,7 +229,7 @@ impl Client {
                     },
                     Err(error) => error,
                 };
-                if !error.is_retryable() {
+                if !error.is_passing() {
                     return Err(error);
                 }
                 let delay = backoff.next(error.retry_delay());
@@ -260,11 +260,8 @@ impl Client {
         let request = v1::GetClusterRequest {
             cluster: cluster.into(),
         };
-        let call = |channel| {
-            let request = request.clone();
-            async move { ClusterServiceClient::new(channel).get_cluster(request).await }
-        };
-        let (answer, _) = self.bounded("GetCluster", call).await?;
+        let call = |channel, request| async move { ClusterServiceClient::new(channel).get_cluster(request).await };
+        let (answer, _) = self.bounded("GetCluster", request, call).await?;
         required(answer.into_inner().cluster, "GetCluster", "the cluster is missing")
     }
 
@@ -274,12 +271,9 @@ impl Client {
     ///
     /// See [`Error`].
     pub async fn list_clusters(&self) -> Result<v1::ListClustersResponse, Error> {
-        let call = |channel| async move {
-            ClusterServiceClient::new(channel)
-                .list_clusters(v1::ListClustersRequest {})
-                .await
-        };
-        let (answer, _) = self.bounded("ListClusters", call).await?;
+        let request = v1::ListClustersRequest {};
+        let call = |channel, request| async move { ClusterServiceClient::new(channel).list_clusters(request).await };
+        let (answer, _) = self.bounded("ListClusters", request, call).await?;
         Ok(answer.into_inner())
     }
 
@@ -290,11 +284,8 @@ impl Client {
     /// [`Error::Rejected`] with the native code when the host does not answer.
     pub async fn get_host_state(&self, host: impl Into<String>) -> Result<v1::GetHostStateResponse, Error> {
         let request = v1::GetHostStateRequest { host: host.into() };
-        let call = |channel| {
-            let request = request.clone();
-            async move { ClusterServiceClient::new(channel).get_host_state(request).await }
-        };
-        let (answer, _) = self.bounded("GetHostState", call).await?;
+        let call = |channel, request| async move { ClusterServiceClient::new(channel).get_host_state(request).await };
+        let (answer, _) = self.bounded("GetHostState", request, call).await?;
         Ok(answer.into_inner())
     }
 
@@ -307,11 +298,8 @@ impl Client {
         let request = v1::CheckUpgradeRequest {
             cluster: cluster.into(),
         };
-        let call = |channel| {
-            let request = request.clone();
-            async move { ClusterServiceClient::new(channel).check_upgrade(request).await }
-        };
-        let (answer, _) = self.bounded("CheckUpgrade", call).await?;
+        let call = |channel, request| async move { ClusterServiceClient::new(channel).check_upgrade(request).await };
+        let (answer, _) = self.bounded("CheckUpgrade", request, call).await?;
         Ok(answer.into_inner())
     }
 
@@ -324,11 +312,8 @@ impl Client {
         let request = v1::GetOperationRequest {
             operation_id: operation_id.into(),
         };
-        let call = |channel| {
-            let request = request.clone();
-            async move { OperationServiceClient::new(channel).get_operation(request).await }
-        };
-        let (answer, _) = self.bounded("GetOperation", call).await?;
+        let call = |channel, request| async move { OperationServiceClient::new(channel).get_operation(request).await };
+        let (answer, _) = self.bounded("GetOperation", request, call).await?;
         Ok(answer.into_inner())
     }
 
@@ -341,11 +326,9 @@ impl Client {
         &self,
         request: v1::ListOperationsRequest,
     ) -> Result<v1::ListOperationsResponse, Error> {
-        let call = |channel| {
-            let request = request.clone();
-            async move { OperationServiceClient::new(channel).list_operations(request).await }
-        };
-        let (answer, _) = self.bounded("ListOperations", call).await?;
+        let call =
+            |channel, request| async move { OperationServiceClient::new(channel).list_operations(request).await };
+        let (answer, _) = self.bounded("ListOperations", request, call).await?;
         Ok(answer.into_inner())
     }
 
@@ -401,11 +384,8 @@ impl Client {
             operation_id,
             timeout: Some(prost_types::Duration { seconds, nanos }),
         };
-        let call = |channel| {
-            let request = request.clone();
-            async move { OperationServiceClient::new(channel).wait_operation(request).await }
-        };
-        let (answer, _) = self.repeating("WaitOperation", budget, call).await?;
+        let call = |channel, request| async move { OperationServiceClient::new(channel).wait_operation(request).await };
+        let (answer, _) = self.repeating("WaitOperation", budget, request, call).await?;
         required(
             answer.into_inner().operation,
             "WaitOperation",
@@ -422,11 +402,9 @@ impl Client {
         let request = v1::CancelOperationRequest {
             operation_id: operation_id.into(),
         };
-        let call = |channel| {
-            let request = request.clone();
-            async move { OperationServiceClient::new(channel).cancel_operation(request).await }
-        };
-        let (answer, _) = self.bounded("CancelOperation", call).await?;
+        let call =
+            |channel, request| async move { OperationServiceClient::new(channel).cancel_operation(request).await };
+        let (answer, _) = self.bounded("CancelOperation", request, call).await?;
         required(
             answer.into_inner().operation,
             "CancelOperation",

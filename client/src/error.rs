@@ -192,14 +192,20 @@ impl Error {
     }
 
     /// True when the same call can succeed later without anybody doing anything: the daemon could not be reached, the
-    /// connection broke, the daemon is stopping, or it asked to be called again.
+    /// connection broke, the daemon is stopping or overloaded, or it said when to call again.
     ///
     /// Whether it may be repeated is another question; reads may, and so may starts, which carry a request id.
     pub fn is_retryable(&self) -> bool {
+        self.is_passing() || self.retry_delay().is_some()
+    }
+
+    /// True for the errors that this library outlasts by itself: those of the daemon and the way to it. A cluster that
+    /// does not answer is an answer; whoever asked decides how long to go on asking.
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Disconnected { .. } | Self::TimedOut { .. } => true,
             Self::Rejected { rejection, .. } => {
-                rejection.reason == Reason::ShuttingDown || rejection.retry_delay.is_some()
+                matches!(rejection.reason, Reason::ShuttingDown | Reason::Overloaded)
             }
             Self::Invalid { .. } | Self::Gap { .. } | Self::StoreChanged { .. } | Self::Malformed { .. } => false,
         }
@@ -332,6 +338,7 @@ mod tests {
             Error::from_status("WatchOperation", Status::with_error_details(code, "", details)).is_retryable()
         };
         assert!(with("SHUTTING_DOWN", Code::Unavailable));
+        assert!(with("OVERLOADED", Code::ResourceExhausted));
         assert!(!with("STORE_FAILED", Code::Unavailable));
         assert!(!with("RPC_S_SERVER_UNAVAILABLE", Code::Unavailable));
         assert!(!with("STORE_REPLACED", Code::FailedPrecondition));
@@ -341,6 +348,17 @@ mod tests {
         assert!(!Error::from_status("WatchOperation", Status::internal("cannot decode")).is_retryable());
         assert!(!Error::from_status("WatchOperation", Status::permission_denied("no")).is_retryable());
         assert!(!Error::from_status("WatchOperation", Status::unimplemented("no such method")).is_retryable());
+    }
+
+    #[test]
+    fn a_cluster_that_does_not_answer_is_an_answer() {
+        let mut details = ErrorDetails::new();
+        details.set_error_info("RPC_S_SERVER_UNAVAILABLE", ERROR_DOMAIN, []);
+        details.set_retry_info(Some(Duration::from_secs(5)));
+        let status = Status::with_error_details(Code::Unavailable, "", details);
+        let error = Error::from_status("GetCluster", status);
+        assert!(error.is_retryable());
+        assert!(!error.is_passing());
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl ProgressStream {
     fn lose(&mut self, error: Error) {
         let lost = *self.lost.get_or_insert_with(Instant::now);
         let patience = self.client.options().follow_timeout;
-        if !error.is_retryable() || patience.is_some_and(|patience| lost.elapsed() >= patience) {
+        if !error.is_passing() || patience.is_some_and(|patience| lost.elapsed() >= patience) {
             self.state = State::Failing(error);
             return;
         }

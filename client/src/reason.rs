@@ -63,6 +63,8 @@ reason! {
     OperationCancelled = OPERATION_CANCELLED,
     SetupIncomplete = SETUP_INCOMPLETE,
     MessageTooLarge = MESSAGE_TOO_LARGE,
+    TimedOut = TIMED_OUT,
+    Overloaded = OVERLOADED,
     Internal = INTERNAL,
 }
 

@@ -3,7 +3,10 @@
 //! Time is tokio's and paused, so that pauses and limits cost no time and cannot race.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, also in what tests share")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, also in what tests share"
+)]
 
 mod daemon;
 

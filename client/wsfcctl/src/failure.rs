@@ -119,7 +119,7 @@ fn exit_of(error: &Error) -> Exit {
 fn exit_of_rejection(rejection: &Rejection) -> Exit {
     match rejection.reason {
         Reason::StoreReplaced | Reason::RecordDamaged => Exit::Untrustworthy,
-        Reason::ShuttingDown => Exit::Unreachable,
+        Reason::ShuttingDown | Reason::Overloaded | Reason::TimedOut => Exit::Unreachable,
         _ if rejection.code == wsfc_client::Code::NotFound => Exit::NotFound,
         _ => Exit::Refused,
     }
@@ -142,7 +142,8 @@ fn tell_call(err: &mut dyn Write, what: &str, error: &Error) -> io::Result<()> {
                 detail(err, "code", &format!("{}{function}", code.trim_end()))?;
             }
             detail(err, "reason", &rejection.reason.to_string())?;
-            if let Some(operation_id) = rejection.metadata.get("operation_id") {
+            let named = rejection.metadata.get("operation_id");
+            if let Some(operation_id) = named.filter(|_| rejection.reason != Reason::OperationNotFound) {
                 detail(err, "see", &format!("wsfcctl operation get {operation_id}"))?;
             }
             match rejection.reason.user_action() {
@@ -183,7 +184,7 @@ fn detail(err: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
     writeln!(err, "  {label:<7} {text}")
 }
 
-/// An error with its causes; a cause that only repeats the end of what is there already is left out.
+/// An error with its causes; a cause that only repeats what is there already is left out.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -192,7 +193,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         let more = next
             .downcast_ref::<Status>()
             .map_or_else(|| next.to_string(), |status| status.message().to_owned());
-        if !text.ends_with(&more) {
+        if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);
         }
@@ -314,11 +315,20 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_says_nothing_twice() {
+        let Failure::Call { source, .. } = rejected(Code::Unavailable, "stopping", "SHUTTING_DOWN", &[], &[]) else {
+            panic!("a rejection is a failed call");
+        };
+        assert_eq!(chain(&source), "AddNode was rejected: stopping [SHUTTING_DOWN]");
+    }
+
+    #[test]
     fn codes_tell_the_kinds_apart() {
         let exit = |code, reason| rejected(code, "", reason, &[], &[]).exit();
         assert_eq!(exit(Code::NotFound, "OPERATION_NOT_FOUND"), Exit::NotFound);
         assert_eq!(exit(Code::FailedPrecondition, "STORE_REPLACED"), Exit::Untrustworthy);
         assert_eq!(exit(Code::Unavailable, "SHUTTING_DOWN"), Exit::Unreachable);
+        assert_eq!(exit(Code::DeadlineExceeded, "TIMED_OUT"), Exit::Unreachable);
         assert_eq!(exit(Code::Unavailable, "RPC_S_SERVER_UNAVAILABLE"), Exit::Refused);
         let pipe = Failure::Stream(io::ErrorKind::BrokenPipe.into());
         assert_eq!((pipe.exit(), told(&pipe).as_str()), (Exit::OutputClosed, ""));

@@ -39,7 +39,7 @@ phrases! {
         FormingCluster => "form the cluster",
         AddClusterProperties => "write the cluster properties",
         CreateResourceTypes => "create the resource types",
-        CreateGroups => "create the core groups",
+        CreateGroups => "create the core group",
         CreateIpAddressResources => "create the IP address",
         CreateNetworkName => "create the network name",
         ClusterGroupOnline => "bring the core group online",

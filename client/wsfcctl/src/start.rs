@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use wsfc_client::v1::{Operation, StartOptions};
-use wsfc_client::{Client, StartRequest};
+use wsfc_client::{Client, Error, StartRequest};
 
 use crate::cli::StartFlags;
 use crate::exit::Exit;
@@ -36,7 +36,7 @@ pub(crate) async fn start<R: StartRequest>(
     let operation = started.map_err(|source| {
         let action = action.to_owned();
         // A rejection is an answer; without one the start may have been accepted.
-        if source.rejection().is_some() || !source.is_retryable() {
+        if matches!(source, Error::Rejected { .. }) || !source.is_retryable() {
             Failure::Call { action, source }
         } else {
             Failure::StartUnknown {

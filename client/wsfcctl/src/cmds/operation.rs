@@ -307,6 +307,10 @@ fn details(out: &mut dyn Write, operation: &Operation, wide: bool) -> std::io::R
             ("revision", operation.last_revision.to_string()),
             ("by", operation.principal.clone()),
             ("request id", operation.request_id.clone()),
+            (
+                "credentials",
+                if operation.with_credentials { "given" } else { "" }.to_owned(),
+            ),
         ]);
     }
     tables::facts(out, &facts)?;

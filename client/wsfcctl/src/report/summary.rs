@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use wsfc_client::Reason;
-use wsfc_client::v1::{OperationOutcome, OperationState};
+use wsfc_client::v1::{NativeStatus, OperationOutcome, OperationState};
 
 use crate::phrases;
 use crate::tables::facts;
@@ -17,13 +17,14 @@ pub(crate) fn outcome(out: &mut dyn Write, operation_id: &str, outcome: &Operati
     };
     let state = phrases::operation_state(outcome.state);
     writeln!(out, "The operation {}{partial}.", past(outcome.state(), &state))?;
-    let told = |status: Option<&wsfc_client::v1::NativeStatus>| status.map(phrases::status).unwrap_or_default();
+    // Success needs no number.
+    let told = |status: Option<&NativeStatus>| status.filter(|status| status.raw != 0).map(phrases::status);
     let mut lines = vec![
         ("operation", operation_id.to_owned()),
         ("message", outcome.message.clone()),
         ("reason", outcome.reason.clone()),
-        ("status", told(outcome.status.as_ref())),
-        ("clean-up", told(outcome.cleanup_status.as_ref())),
+        ("status", told(outcome.status.as_ref()).unwrap_or_default()),
+        ("clean-up", told(outcome.cleanup_status.as_ref()).unwrap_or_default()),
     ];
     for warning in &outcome.warnings {
         let object = warning
@@ -75,7 +76,7 @@ fn past(state: OperationState, words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wsfc_client::v1::{Inspection, NativeStatus, OperationWarning, SetupPhase, SetupSeverity, SuggestedAction};
+    use wsfc_client::v1::{Inspection, OperationWarning, SetupPhase, SetupSeverity, SuggestedAction};
 
     use super::*;
 
