@@ -34,7 +34,7 @@ pub enum Error {
         method: &'static str,
         /// What the transport said.
         #[source]
-        status: Box<Status>,
+        status: Status,
     },
     /// The daemon rejected the request.
     #[error("{method} was rejected")]
@@ -146,10 +146,7 @@ impl Error {
         let details = status.get_error_details();
         let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);
         if info.is_none() && is_transport(&status) {
-            return Self::Disconnected {
-                method,
-                status: Box::new(status),
-            };
+            return Self::Disconnected { method, status };
         }
         let reason = info.map_or(Reason::Unexplained, |info| Reason::from_name(&info.reason));
         let metadata: BTreeMap<_, _> = info
@@ -348,6 +345,15 @@ mod tests {
         assert!(!Error::from_status("WatchOperation", Status::internal("cannot decode")).is_retryable());
         assert!(!Error::from_status("WatchOperation", Status::permission_denied("no")).is_retryable());
         assert!(!Error::from_status("WatchOperation", Status::unimplemented("no such method")).is_retryable());
+    }
+
+    #[test]
+    fn the_status_behind_a_lost_connection_can_be_asked_for() {
+        let error = Error::from_status("WatchOperation", Status::unknown("truncated"));
+        assert_eq!(
+            error.source().unwrap().downcast_ref::<Status>().unwrap().message(),
+            "truncated"
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use wsfc_client::{ConnectOptions, Error, Reason, v1};
 
-use daemon::Step::{Cut, Fail, Mark, Records, Silence, Validation};
+use daemon::Step::{Cut, Fail, Mark, Records, Refuse, Silence, Validation};
 use daemon::{Daemon, OPERATION, STORE, collected, outcome, rejection, told};
 
 fn options() -> ConnectOptions {
@@ -292,6 +292,26 @@ async fn endpoints_are_tried_in_turn_and_the_one_that_works_is_kept() {
     let client = daemon.client(ConnectOptions::new(["http://one:1", "http://two:1"]));
     assert_eq!(told(&mut client.operation(OPERATION).progress()).await.0, "1 ~1 >1 2");
     assert_eq!(*daemon.seen().dials.lock().unwrap(), ["one", "two", "two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_gone_is_left_for_the_next() {
+    let first = Records {
+        from: 1,
+        to: 1,
+        ends: false,
+    };
+    let second = Records {
+        from: 2,
+        to: 2,
+        ends: true,
+    };
+    let daemon = Daemon::default()
+        .watch(vec![Mark(0, STORE), first, Refuse("one"), Cut])
+        .watch(vec![Mark(1, STORE), second]);
+    let client = daemon.client(ConnectOptions::new(["http://one:1", "http://two:1"]));
+    assert_eq!(told(&mut client.operation(OPERATION).progress()).await.0, "1 ~1 >1 2");
+    assert_eq!(*daemon.seen().dials.lock().unwrap(), ["one", "one", "two"]);
 }
 
 #[tokio::test(start_paused = true)]

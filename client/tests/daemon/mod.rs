@@ -36,6 +36,8 @@ pub enum Step {
     Validation(v1::ValidationReport),
     /// The stream ends with this status.
     Fail(Status),
+    /// From now on this host refuses connections.
+    Refuse(&'static str),
     /// Every connection breaks.
     Cut,
     /// Nothing comes any more, and the connection stays.
@@ -161,6 +163,10 @@ impl Daemon {
                         ..Default::default()
                     }),
                     Step::Fail(status) => Err(status),
+                    Step::Refuse(host) => {
+                        daemon.0.refusing.lock().unwrap().push(host);
+                        continue;
+                    }
                     Step::Cut => {
                         // What was sent before must have arrived: the wires copy it while this task waits its turn.
                         for _ in 0..100 {
