@@ -127,6 +127,16 @@ reasons! {
         user: "Send a smaller request.",
         operator: "Nothing."
     }
+    REQUEST_MALFORMED {
+        meaning: "The request cannot be decoded as the message that the method takes.",
+        user: "Generate the client from this daemon's protobuf files or its reflection data.",
+        operator: "Nothing."
+    }
+    REQUEST_UNKNOWN {
+        meaning: "The daemon has no such method, or does not speak the encoding of the request.",
+        user: "Check the method's name and the daemon's version; send no compressed messages.",
+        operator: "Nothing."
+    }
     TIMED_OUT {
         meaning: "The cluster did not answer in the time that the daemon allows.",
         user: "Try again, or ask another node's daemon.",

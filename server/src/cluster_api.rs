@@ -22,6 +22,15 @@ pub enum ClusterApiError {
         #[source]
         source: std::io::Error,
     },
+    /// The folder for the state of the simulated world.
+    #[error("the folder {} for the simulated world cannot be made", path.display())]
+    StateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A scenario that makes no world.
     #[error("the scenario {name:?} cannot be used")]
     Scenario {
@@ -40,7 +49,14 @@ pub enum ClusterApiError {
 /// See [`ClusterApiError`].
 pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
     if let Some(name) = &settings.cluster_api.simulate {
-        let simulation = simulation(name, Some(&settings.simulated_state()))?;
+        let state = settings.simulated_state();
+        if let Some(folder) = state.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| ClusterApiError::StateFolder {
+                path: folder.into(),
+                source,
+            })?;
+        }
+        let simulation = simulation(name, Some(&state))?;
         tracing::warn!(
             scenario = name,
             "The cluster API is simulated: no real cluster is touched"

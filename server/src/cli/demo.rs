@@ -42,7 +42,10 @@ type Teller = Story<std::io::Stdout>;
 
 /// Runs the demonstration.
 pub async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    logging::start(&Log { filter: String::from("error"), ..Log::default() });
+    logging::start(&Log {
+        filter: String::from("error"),
+        ..Log::default()
+    });
     let folder = DataFolder::new()?;
     let settings = settings(&folder.0);
     let simulation = cluster_api::simulation(SCENARIO, None)?;

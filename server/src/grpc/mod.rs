@@ -1,6 +1,7 @@
 //! The services: thin handlers that parse, call and convert.
 
 pub mod cluster;
+pub mod complete;
 pub mod frame;
 pub mod operation;
 pub mod status;
@@ -20,7 +21,11 @@ use crate::operation::engine::Engine;
 use crate::settings::Limits;
 
 /// The server's side of the services, generated.
-#[expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 mod generated {
     tonic::include_proto!("wsfc.v1");
 }

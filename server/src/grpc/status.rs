@@ -42,6 +42,11 @@ fn with_details(
     Status::with_error_details(code, message, details)
 }
 
+/// An error of the gRPC library, with the reason that it stands for.
+pub fn bare(code: Code, message: &str, reason: &str) -> Status {
+    status(code, message.into(), reason, &[])
+}
+
 /// The daemon is stopping; streams end with it and are resumed later.
 pub fn shutting_down() -> Status {
     status(

@@ -17,10 +17,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tower::util::MapResponseLayer;
 
 use self::connection::{Connection, Peer};
+use crate::grpc::complete::complete;
 use crate::settings::Limits;
 
 /// Connections that wait for their serving thread before the acceptor pauses.
@@ -132,6 +135,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))
         .http2_max_header_list_size(16 * 1024)
+        .layer(MapResponseLayer::new(complete::<Body>))
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
         .await

@@ -227,13 +227,16 @@ pub fn never_made(state: OperationState, reason: &str, message: &str) -> Operati
 }
 
 fn success_text(call: &Parameters, evidence: &Evidence) -> String {
-    match (evidence.missing, evidence.warning_count) {
-        (_, 0) => format!("{} succeeded.", call.function()),
-        (true, count) => format!(
-            "{} succeeded, but something it should have made is missing ({count} warnings).",
-            call.function()
-        ),
-        (false, count) => format!("{} succeeded with {count} warnings.", call.function()),
+    let function = call.function();
+    let warnings = match evidence.warning_count {
+        0 => return format!("{function} succeeded."),
+        1 => String::from("one warning"),
+        count => format!("{count} warnings"),
+    };
+    if evidence.missing {
+        format!("{function} succeeded with {warnings}: something that it should have made is missing.")
+    } else {
+        format!("{function} succeeded with {warnings}.")
     }
 }
 
@@ -329,8 +332,8 @@ fn suggest(call: &Parameters, inspection: Option<&Inspection>) -> Vec<i32> {
             }
         }
         Parameters::EvictNode(p) if member(seen, &p.node).is_some() => SuggestedAction::Retry,
-        Parameters::EvictNode(p) if untouched(&p.node) => SuggestedAction::Accept,
-        Parameters::EvictNode(_) => SuggestedAction::CleanUp,
+        Parameters::EvictNode(p) if host_state(&p.node) == Some(HostState::NotRunning) => SuggestedAction::CleanUp,
+        Parameters::EvictNode(_) => SuggestedAction::Accept,
         Parameters::DestroyCluster(_) if seen.cluster_found => SuggestedAction::Retry,
         Parameters::DestroyCluster(_) if all_untouched(seen) => SuggestedAction::Accept,
         Parameters::DestroyCluster(_) => SuggestedAction::CleanUp,
@@ -349,4 +352,225 @@ fn all_untouched(seen: &Inspection) -> bool {
     seen.hosts
         .iter()
         .all(|host| host.error.is_none() && host.state() == HostState::NotConfigured)
+}
+
+#[cfg(test)]
+mod tests {
+    use wsfc_clusapi::Error;
+    use wsfc_proto::v1::{Cluster, HostObservation, Node, SetupProgress};
+
+    use super::*;
+
+    fn create() -> Parameters {
+        let nodes = vec!["n1".into(), "n2".into()];
+        Parameters::CreateCluster(v1::CreateClusterParameters {
+            cluster: "CL1".into(),
+            nodes,
+            ..Default::default()
+        })
+    }
+
+    fn destroy() -> Parameters {
+        Parameters::DestroyCluster(v1::DestroyClusterParameters {
+            cluster: "CL1".into(),
+            ..Default::default()
+        })
+    }
+
+    fn add() -> Parameters {
+        Parameters::AddNode(v1::AddNodeParameters {
+            cluster: "CL1".into(),
+            node: "n2".into(),
+        })
+    }
+
+    fn report(phase: SetupPhase, severity: SetupSeverity, status: u32, percent: u32) -> OperationRecord {
+        let progress = SetupProgress {
+            phase: phase.into(),
+            severity: severity.into(),
+            percent,
+            status: Some(native::status(status)),
+            ..Default::default()
+        };
+        OperationRecord {
+            sequence: 9,
+            payload: Some(Payload::SetupProgress(progress)),
+            ..Default::default()
+        }
+    }
+
+    fn evidence(records: &[OperationRecord]) -> Evidence {
+        let mut evidence = Evidence::default();
+        records.iter().for_each(|record| evidence.observe(record));
+        evidence
+    }
+
+    fn found(nodes: &[&str]) -> Inspection {
+        let nodes = nodes.iter().map(|name| Node {
+            name: (*name).into(),
+            state: NodeState::Up.into(),
+            ..Default::default()
+        });
+        let cluster = Cluster {
+            name: "CL1".into(),
+            nodes: nodes.collect(),
+            ..Default::default()
+        };
+        Inspection {
+            cluster_found: true,
+            cluster: Some(cluster),
+            ..Default::default()
+        }
+    }
+
+    fn gone(hosts: &[(&str, HostState)]) -> Inspection {
+        let hosts = hosts.iter().map(|(host, state)| HostObservation {
+            host: (*host).into(),
+            state: (*state).into(),
+            ..Default::default()
+        });
+        Inspection {
+            hosts: hosts.collect(),
+            ..Default::default()
+        }
+    }
+
+    fn failed(code: u32) -> Returned {
+        Returned::Failed(Error::Call {
+            function: "CreateCluster",
+            code: Win32(code),
+        })
+    }
+
+    fn judge(call: &Parameters, returned: &Returned, evidence: Evidence, seen: Inspection) -> OperationOutcome {
+        conclude(call, returned, evidence, seen, Cancellation::default())
+    }
+
+    #[test]
+    fn a_clean_success_says_nothing_more() {
+        let outcome = judge(&create(), &Returned::Success, evidence(&[]), found(&["n1", "n2"]));
+        assert_eq!(outcome.state(), OperationState::Succeeded);
+        assert!(!outcome.partial);
+        assert!(outcome.reason.is_empty() && outcome.suggested_actions.is_empty());
+    }
+
+    #[test]
+    fn a_missing_part_makes_a_success_partial_and_other_warnings_do_not() {
+        let missing = report(SetupPhase::CreateIpAddressResources, SetupSeverity::Warning, 5057, 60);
+        let outcome = judge(
+            &create(),
+            &Returned::Success,
+            evidence(&[missing]),
+            found(&["n1", "n2"]),
+        );
+        assert_eq!(
+            (outcome.state(), outcome.partial, outcome.warning_count),
+            (OperationState::Succeeded, true, 1)
+        );
+        assert_eq!(outcome.warnings[0].status.as_ref().unwrap().code, 5057);
+
+        let other = report(SetupPhase::ValidateClusDisk, SetupSeverity::Warning, 5970, 60);
+        let outcome = judge(&create(), &Returned::Success, evidence(&[other]), found(&["n1", "n2"]));
+        assert_eq!((outcome.state(), outcome.partial), (OperationState::Succeeded, false));
+        assert_eq!(outcome.worst_severity(), SetupSeverity::Warning);
+    }
+
+    #[test]
+    fn a_success_that_the_cluster_contradicts_is_a_failure() {
+        let outcome = judge(&add(), &Returned::Success, evidence(&[]), found(&["n1"]));
+        assert_eq!(outcome.state(), OperationState::Failed);
+        assert_eq!(outcome.reason, reasons::SETUP_INCOMPLETE);
+        let outcome = judge(&destroy(), &Returned::Success, evidence(&[]), found(&["n1"]));
+        assert_eq!(outcome.reason, reasons::SETUP_INCOMPLETE);
+        let none = gone(&[("n1", HostState::NotConfigured), ("n2", HostState::NotConfigured)]);
+        let outcome = judge(&create(), &Returned::Success, evidence(&[]), none);
+        assert_eq!(outcome.reason, reasons::SETUP_INCOMPLETE);
+    }
+
+    #[test]
+    fn a_destroyed_cluster_that_reports_a_failure_is_gone_in_part() {
+        let last = report(SetupPhase::CleanupNode, SetupSeverity::Informational, 0, 100);
+        let seen = || gone(&[("n1", HostState::NotConfigured)]);
+        let outcome = judge(&destroy(), &failed(5), evidence(&[last]), seen());
+        assert_eq!((outcome.state(), outcome.partial), (OperationState::Succeeded, true));
+        assert_eq!(outcome.status.unwrap().code, 5);
+        // Without the last report it is a failure: the evidence is not there.
+        let outcome = judge(&destroy(), &failed(5), evidence(&[]), seen());
+        assert_eq!(outcome.state(), OperationState::Failed);
+    }
+
+    #[test]
+    fn an_upgrade_that_wants_a_restart_is_a_success() {
+        let call = Parameters::UpgradeFunctionalLevel(v1::UpgradeFunctionalLevelParameters::default());
+        let outcome = judge(&call, &Returned::UpgradedRestartRequired, evidence(&[]), found(&["n1"]));
+        assert_eq!(outcome.state(), OperationState::Succeeded);
+        assert_eq!(outcome.status.unwrap().code, 5975);
+    }
+
+    #[test]
+    fn an_eviction_without_clean_up_is_partial_and_keeps_the_status() {
+        let call = Parameters::EvictNode(v1::EvictNodeParameters {
+            node: "n2".into(),
+            ..Default::default()
+        });
+        let cleanup = Returned::Evicted(Cleanup::Failed(Some(wsfc_clusapi::Status::new(0x8004_0154))));
+        let outcome = judge(&call, &cleanup, evidence(&[]), found(&["n1"]));
+        assert_eq!((outcome.state(), outcome.partial), (OperationState::Succeeded, true));
+        assert_eq!(outcome.status.unwrap().code, 5896);
+        assert_eq!(outcome.cleanup_status.unwrap().raw, 0x8004_0154);
+    }
+
+    #[test]
+    fn a_failure_carries_the_native_name_and_the_phase() {
+        let fatal = report(SetupPhase::FormingCluster, SetupSeverity::Fatal, 1066, 56);
+        let seen = gone(&[("n1", HostState::NotRunning)]);
+        let outcome = judge(&create(), &failed(1066), evidence(&[fatal]), seen);
+        assert_eq!(outcome.state(), OperationState::Failed);
+        assert_eq!(outcome.reason, "ERROR_SERVICE_SPECIFIC_ERROR");
+        assert!(outcome.message.contains("FORMING_CLUSTER"), "{}", outcome.message);
+        assert_eq!(outcome.suggested_actions().next(), Some(SuggestedAction::CleanUp));
+    }
+
+    #[test]
+    fn error_1223_is_a_cancellation_only_when_one_was_answered() {
+        let seen = || gone(&[]);
+        let both = Cancellation {
+            requested: true,
+            answered_false: true,
+        };
+        let outcome = conclude(&create(), &failed(1223), evidence(&[]), seen(), both);
+        assert_eq!(outcome.state(), OperationState::Cancelled);
+        let asked = Cancellation {
+            requested: true,
+            answered_false: false,
+        };
+        let outcome = conclude(&create(), &failed(1223), evidence(&[]), seen(), asked);
+        assert_eq!(outcome.state(), OperationState::Failed);
+    }
+
+    #[test]
+    fn an_interrupted_call_suggests_what_the_cluster_allows() {
+        let suggested = |call: &Parameters, seen| {
+            interrupted(call, Evidence::default(), seen)
+                .suggested_actions()
+                .next()
+                .unwrap()
+        };
+        assert_eq!(suggested(&create(), None), SuggestedAction::Inspect);
+        assert_eq!(
+            suggested(&create(), Some(found(&["n1", "n2"]))),
+            SuggestedAction::Accept
+        );
+        assert_eq!(suggested(&create(), Some(found(&["n1"]))), SuggestedAction::CleanUp);
+        assert_eq!(
+            suggested(&create(), Some(gone(&[("n1", HostState::NotConfigured)]))),
+            SuggestedAction::Retry
+        );
+        assert_eq!(
+            suggested(&create(), Some(gone(&[("n1", HostState::NotRunning)]))),
+            SuggestedAction::CleanUp
+        );
+        assert_eq!(suggested(&add(), Some(found(&["n1", "n2"]))), SuggestedAction::Accept);
+        assert_eq!(suggested(&destroy(), Some(found(&["n1"]))), SuggestedAction::Retry);
+    }
 }

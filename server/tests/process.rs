@@ -1,0 +1,272 @@
+//! The real binary as a process: killed at every phase of a call, stopped by a signal, and its command line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use wsfc_client::{Client, ConnectOptions, Progress};
+use wsfc_proto::v1;
+use wsfc_proto::v1::operation_record::Payload;
+use wsfc_proto::v1::{OperationState, SetupPhaseType, SuggestedAction};
+
+/// The phases of creating a cluster of two nodes with one address, by their names in scenarios and by their numbers
+/// (facts 1.5).
+const PHASES: [(&str, i32); 20] = [
+    ("Initialize", 1),
+    ("ValidateNodeState", 100),
+    ("QueryClusterNameAccount", 106),
+    ("ValidateClusterNameAccount", 107),
+    ("CreateClusterAccount", 108),
+    ("ConfigureClusterAccount", 109),
+    ("ValidateNetft", 102),
+    ("ValidateClusDisk", 103),
+    ("ConfigureClusSvc", 104),
+    ("StartingClusSvc", 105),
+    ("FormingCluster", 200),
+    ("AddClusterProperties", 201),
+    ("CreateResourceTypes", 202),
+    ("CreateGroups", 203),
+    ("CreateIPAddressResources", 204),
+    ("CreateNetworkName", 205),
+    ("ClusterGroupOnline", 206),
+    ("GettingCurrentMembership", 300),
+    ("AddNodeToCluster", 301),
+    ("NodeUp", 302),
+];
+
+/// A daemon in a process of its own, with a folder that outlives it.
+struct Process {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    address: SocketAddr,
+}
+
+impl Process {
+    /// Starts the daemon over a scenario, and waits until its log says that it serves.
+    async fn start(folder: &Path, scenario: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wsfcd"))
+            .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"])
+            .arg(folder.join("data"))
+            .arg("--simulate")
+            .arg(scenario)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut seen = Vec::new();
+        while let Some(line) = log.next_line().await.unwrap() {
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if event["message"] == "Serving" {
+                let address = event["address"].as_str().unwrap().parse().unwrap();
+                return Self { child, log, address };
+            }
+            seen.push(line);
+        }
+        panic!("the daemon ended before it served:\n{}", seen.join("\n"));
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(ConnectOptions::new([format!("http://{}", self.address)]))
+            .await
+            .unwrap()
+    }
+
+    /// SIGKILL, or TerminateProcess: nothing of the daemon's own runs.
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+fn scenario(folder: &Path, faults: &str) -> PathBuf {
+    let path = folder.join("scenario.toml");
+    let text = format!(
+        "seed = 7\n[[networks]]\nname = \"net\"\nsubnet = \"10.0.0.0\"\nprefix = 24\n\
+         [[machines]]\nname = \"n1\"\n[[machines]]\nname = \"n2\"\n{faults}"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn create() -> v1::CreateClusterRequest {
+    v1::CreateClusterRequest {
+        cluster: Some(v1::CreateClusterParameters {
+            cluster: "CL1".into(),
+            nodes: vec!["n1".into(), "n2".into()],
+            ip_addresses: vec![v1::IpAddress {
+                address: "10.0.0.10".into(),
+                prefix_length: 24,
+            }],
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Kills the daemon while a call stands in a phase, and looks at what the next one knows.
+async fn kill_in_phase(name: &str, number: i32) {
+    let folder = TempDir::new().unwrap();
+    let faults = format!("[[faults]]\ncall = \"CreateCluster\"\nphase = \"{name}\"\nhang = true\n");
+    let scenario = scenario(folder.path(), &faults);
+    let daemon = Process::start(folder.path(), &scenario).await;
+    let operation = daemon.client().await.create_cluster(create()).await.unwrap();
+    let mut seen = Vec::new();
+    let mut progress = operation.progress();
+    while let Some(item) = progress.next().await {
+        let Progress::Record(record) = item.unwrap() else {
+            continue;
+        };
+        let reached = matches!(&record.payload, Some(Payload::SetupProgress(progress))
+            if progress.phase == number && progress.phase_type() == SetupPhaseType::Start);
+        seen.push(record);
+        if reached {
+            break;
+        }
+    }
+    daemon.kill().await;
+
+    let daemon = Process::start(folder.path(), &scenario).await;
+    let client = daemon.client().await;
+    let after = client.get_operation(operation.id()).await.unwrap().operation.unwrap();
+    assert_eq!(after.state(), OperationState::Interrupted, "{name}");
+    let outcome = after.outcome.as_ref().unwrap();
+    assert_eq!(outcome.reason, "OPERATION_INTERRUPTED");
+    let inspection = outcome.inspection.as_ref().expect("the cluster was inspected");
+    let action = outcome
+        .suggested_actions
+        .first()
+        .copied()
+        .map(SuggestedAction::try_from);
+    if inspection.cluster_found {
+        assert!(
+            number >= 200 || number == 102 || number == 103 || number == 104 || number == 105,
+            "{name}"
+        );
+    } else {
+        assert!(
+            matches!(action, Some(Ok(SuggestedAction::Retry | SuggestedAction::CleanUp))),
+            "{name}: {outcome:?}"
+        );
+    }
+
+    // What was seen before the kill is what there is, byte for byte; nothing is missing, and the outcome is last.
+    let mut progress = client.operation(operation.id()).progress();
+    let mut kept = Vec::new();
+    while let Some(item) = progress.next().await {
+        if let Progress::Record(record) = item.unwrap() {
+            kept.push(record);
+        }
+    }
+    assert_eq!(kept[..seen.len()], seen[..], "{name}");
+    for (index, record) in kept.iter().enumerate() {
+        assert_eq!(record.sequence, index as u64 + 1, "{name}");
+    }
+    let outcomes = kept
+        .iter()
+        .filter(|record| matches!(record.payload, Some(Payload::Outcome(_))))
+        .count();
+    assert_eq!(outcomes, 1, "{name}");
+    assert!(
+        matches!(kept.last().unwrap().payload, Some(Payload::Outcome(_))),
+        "{name}"
+    );
+    daemon.kill().await;
+}
+
+#[tokio::test]
+async fn a_daemon_killed_at_any_phase_keeps_every_record_and_says_so() {
+    let mut waiting = PHASES.iter();
+    let mut running = tokio::task::JoinSet::new();
+    loop {
+        while running.len() < 4
+            && let Some((name, number)) = waiting.next()
+        {
+            running.spawn(kill_in_phase(name, *number));
+        }
+        match running.join_next().await {
+            Some(ended) => ended.unwrap(),
+            None => return,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_waits_outlives_a_killed_daemon_and_is_called_once() {
+    let folder = TempDir::new().unwrap();
+    let faults = "[[faults]]\ncall = \"CreateCluster\"\nphase = \"FormingCluster\"\nhang = true\ntimes = 1\n";
+    let scenario = scenario(folder.path(), faults);
+    let daemon = Process::start(folder.path(), &scenario).await;
+    let client = daemon.client().await;
+    let first = client.create_cluster(create()).await.unwrap();
+    // The same hosts under another name: it waits for the first.
+    let mut other = create();
+    other.cluster.as_mut().unwrap().cluster = "CL2".into();
+    let second = client.create_cluster(other).await.unwrap();
+    assert_eq!(second.get().await.unwrap().state(), OperationState::Pending);
+    daemon.kill().await;
+
+    let daemon = Process::start(folder.path(), &scenario).await;
+    let client = daemon.client().await;
+    assert_eq!(
+        client.operation(first.id()).get().await.unwrap().state(),
+        OperationState::Interrupted
+    );
+    // It is taken up again, and ends by itself one way or the other: its call was never made before.
+    let outcome = client.operation(second.id()).wait().await.unwrap();
+    assert_ne!(outcome.state(), OperationState::Interrupted);
+    assert!(outcome.status.is_some(), "its call was made: {outcome:?}");
+    daemon.kill().await;
+}
+
+/// SIGINT ends the daemon in order: exit code 0, and the last line says so.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_stops_the_daemon_in_order() {
+    let folder = TempDir::new().unwrap();
+    let scenario = scenario(folder.path(), "");
+    let mut daemon = Process::start(folder.path(), &scenario).await;
+    let pid = daemon.child.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+    let mut last = String::new();
+    while let Some(line) = daemon.log.next_line().await.unwrap() {
+        last = line;
+    }
+    assert!(last.contains("Stopped"), "{last}");
+    assert!(daemon.child.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn bad_settings_are_refused_with_the_reason_and_a_failing_exit_code() {
+    for (arguments, reason) in [
+        (vec!["run", "--listen", "0.0.0.0:0"], "not a loopback address"),
+        (vec!["run", "--set", "operations.create_setle=1s"], "create_setle"),
+        (vec!["run", "--config", "no-such-file.toml"], "no-such-file.toml"),
+        (vec!["config", "check", "--set", "log.filter=wsfcd=loud"], "log.filter"),
+        (vec!["run", "--simulate", "no-such-scenario"], "no-such-scenario"),
+    ] {
+        let run = Command::new(env!("CARGO_BIN_EXE_wsfcd"))
+            .args(&arguments)
+            .stdin(Stdio::null())
+            .output();
+        let output = tokio::time::timeout(Duration::from_secs(60), run)
+            .await
+            .unwrap()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(text.contains(reason), "{arguments:?}: {text}");
+    }
+}
