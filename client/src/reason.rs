@@ -63,6 +63,8 @@ reason! {
     OperationCancelled = OPERATION_CANCELLED,
     SetupIncomplete = SETUP_INCOMPLETE,
     MessageTooLarge = MESSAGE_TOO_LARGE,
+    RequestMalformed = REQUEST_MALFORMED,
+    RequestUnknown = REQUEST_UNKNOWN,
     TimedOut = TIMED_OUT,
     Overloaded = OVERLOADED,
     Internal = INTERNAL,
