@@ -199,7 +199,7 @@ async fn a_daemon_killed_at_any_phase_keeps_every_record_and_says_so() {
 #[tokio::test]
 async fn an_operation_that_waits_outlives_a_killed_daemon_and_is_called_once() {
     let folder = TempDir::new().unwrap();
-    let faults = "[[faults]]\ncall = \"CreateCluster\"\nphase = \"FormingCluster\"\nhang = true\ntimes = 1\n";
+    let faults = "[[faults]]\ncall = \"CreateCluster\"\nphase = \"FormingCluster\"\nobject = \"CL1\"\nhang = true\n";
     let scenario = scenario(folder.path(), faults);
     let daemon = Process::start(folder.path(), &scenario).await;
     let client = daemon.client().await;
