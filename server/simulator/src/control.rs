@@ -82,13 +82,19 @@ impl Simulation {
 
     /// Lets calls at the point go on, those that a `hang` fault stopped too.
     pub fn release(&self, point: &Point) {
-        self.inner
-            .note(|state| state.holds.retain(|hold| !point.covers(hold) && !hold.covers(point)));
+        self.release_where(|hold| point.covers(hold) || hold.covers(point));
     }
 
     /// Lets every stopped call go on.
     pub fn release_all(&self) {
-        self.inner.note(|state| state.holds.clear());
+        self.release_where(|_| true);
+    }
+
+    fn release_where(&self, released: impl Fn(&Point) -> bool) {
+        self.inner.note(|state| {
+            state.holds.retain(|hold| !released(hold));
+            state.released_ms = state.clock.now_ms();
+        });
     }
 
     /// Waits until a call is stopped at the point; false when `timeout` of real time is over first.

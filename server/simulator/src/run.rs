@@ -160,20 +160,20 @@ impl Run<'_> {
     fn phase(&mut self, step: &Step, effect: &Effect) -> Result<(), Stop> {
         let Step { phase, ref object, .. } = *step;
         self.report(phase, kind::START, severity::INFORMATIONAL, object, 0)?;
-        self.inner
-            .pass(&Point::phase(self.call, phase).of(object))
-            .map_err(Stop::Dead)?;
+        let point = Point::phase(self.call, phase).of(object);
+        let begin_ms = self.inner.pass(&point).map_err(Stop::Dead)?;
         if effect.dies {
             return Err(Stop::Dead(RPC_S_CALL_FAILED));
         }
         for _ in 0..effect.burst {
             // No time goes by, but a burst of any length ends with the simulation.
-            self.inner.spend(0).map_err(Stop::Dead)?;
+            self.inner.wait_until(0).map_err(Stop::Dead)?;
             self.report(phase, kind::CONTINUE, severity::INFORMATIONAL, object, 0)?;
         }
         let parts = u64::from(step.continues) + 1;
         for part in 0..parts {
-            self.inner.spend(step.ms / parts).map_err(Stop::Dead)?;
+            let deadline_ms = begin_ms.saturating_add(step.ms.saturating_mul(part + 1) / parts);
+            self.inner.wait_until(deadline_ms).map_err(Stop::Dead)?;
             if part + 1 < parts {
                 self.report(phase, kind::CONTINUE, severity::INFORMATIONAL, object, 0)?;
             }
@@ -281,17 +281,16 @@ pub(crate) fn upgrade(
             if !callback.report(phase) && inner.scenario.false_aborts {
                 return Err(Stop::Failed(ERROR_CANCELLED));
             }
-            inner.pass(&Point::phase(call, phase)).map_err(Stop::Dead)?;
+            let begin_ms = inner.pass(&Point::phase(call, phase)).map_err(Stop::Dead)?;
             if effect.dies {
                 return Err(Stop::Dead(RPC_S_CALL_FAILED));
             }
             for _ in 0..effect.burst {
-                inner.spend(0).map_err(Stop::Dead)?;
+                inner.wait_until(0).map_err(Stop::Dead)?;
                 callback.report(phase);
             }
-            inner
-                .spend(script::upgrade_ms(phase, ms, &inner.scenario.timing.phases))
-                .map_err(Stop::Dead)?;
+            let ms = script::upgrade_ms(phase, ms, &inner.scenario.timing.phases);
+            inner.wait_until(begin_ms.saturating_add(ms)).map_err(Stop::Dead)?;
             if let Some((Severity::Fatal, status)) = effect.end {
                 return Err(Stop::Failed(code_of(status)));
             }

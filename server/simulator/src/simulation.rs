@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) holds: Vec<Point>,
     /// Where calls are stopped now.
     pub(crate) held: Vec<Point>,
+    /// The simulated time of the last release.
+    pub(crate) released_ms: u64,
     /// How often calls have come to a point.
     pub(crate) reached: BTreeMap<Point, u64>,
     pub(crate) ports: BTreeMap<isize, Port>,
@@ -121,6 +123,7 @@ impl Simulation {
             calls: BTreeMap::new(),
             holds: Vec::new(),
             held: Vec::new(),
+            released_ms: 0,
             reached: BTreeMap::new(),
             ports: BTreeMap::new(),
             busy: BTreeSet::new(),
@@ -218,11 +221,14 @@ impl Inner {
         }
     }
 
-    /// Comes to a point and stays there while it is held. 1115 when the simulation shuts down.
-    pub(crate) fn pass(&self, point: &Point) -> Result<(), u32> {
+    /// Comes to a point and stays there while it is held; the simulated time at which it goes on. That time is taken
+    /// before anybody can know that the point was reached, so that time moved by hand afterwards counts. 1115 when the
+    /// simulation shuts down.
+    pub(crate) fn pass(&self, point: &Point) -> Result<u64, u32> {
         let mut state = self.lock();
         *state.reached.entry(point.clone()).or_default() += 1;
         self.wake.notify_all();
+        let mut begin_ms = state.clock.now_ms();
         if state.is_held(point) {
             state.held.push(point.clone());
             while state.is_held(point) && !state.shut_down {
@@ -231,23 +237,29 @@ impl Inner {
             if let Some(position) = state.held.iter().position(|held| held == point) {
                 state.held.remove(position);
             }
+            begin_ms = state.released_ms;
         }
         if state.shut_down {
             Err(ERROR_SHUTDOWN_IN_PROGRESS)
         } else {
-            Ok(())
+            Ok(begin_ms)
         }
     }
 
-    /// Lets simulated time go by. 1115 when the simulation shuts down.
+    /// Lets simulated time go by.
     pub(crate) fn spend(&self, ms: u64) -> Result<(), u32> {
+        let deadline_ms = self.lock().clock.now_ms().saturating_add(ms);
+        self.wait_until(deadline_ms)
+    }
+
+    /// Waits for a simulated time. 1115 when the simulation shuts down.
+    pub(crate) fn wait_until(&self, deadline_ms: u64) -> Result<(), u32> {
         let mut state = self.lock();
-        let deadline = state.clock.now_ms().saturating_add(ms);
         loop {
             if state.shut_down {
                 return Err(ERROR_SHUTDOWN_IN_PROGRESS);
             }
-            state = match state.clock.wait_until(deadline) {
+            state = match state.clock.wait_until(deadline_ms) {
                 Wait::Over => return Ok(()),
                 Wait::ByHand => self.wait(state),
                 Wait::Real(time) => self.wait_at_most(state, time),

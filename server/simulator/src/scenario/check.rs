@@ -223,6 +223,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
     fn builtin_scenarios_are_valid() {
         for (name, _) in Scenario::BUILTIN {
             Scenario::builtin(name).unwrap_or_else(|error| panic!("{name}: {error:?}"));
@@ -231,6 +232,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
     fn an_error_names_its_field() {
         assert!(problem("machines = [{ name = 'a', os = '1999' }]").contains("machines[0].os"));
         assert!(problem("machines = [{ name = 'a', colour = 1 }]").contains("machines[0]"));
@@ -244,6 +246,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
     fn a_contradictory_fault_is_refused() {
         let text = "machines = [{ name = 'a' }]\n[[faults]]\nphase = 200\nseverity = 'fatal'";
         assert!(problem(text).contains("faults[0]"), "{}", problem(text));

@@ -25,6 +25,7 @@ fn ends(phase: i32, severity: Severity, status: u32) -> Fault {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
 fn a_fatal_phase_is_cleaned_up_and_takes_everything_back() {
     for phase in [1, 100, 102, 105, 106, 109, 200, 201, 203, 204, 205, 206, 300, 301, 302] {
         let raw = Raw::new(|scenario| scenario.faults = vec![ends(phase, Severity::Fatal, 0x8007_042A)]);
@@ -40,6 +41,7 @@ fn a_fatal_phase_is_cleaned_up_and_takes_everything_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
 fn a_failed_add_leaves_the_cluster_as_it_was() {
     for phase in [1, 100, 300, 301, 102, 104, 105, 302] {
         let raw = Raw::new(|_| {});
@@ -173,6 +175,7 @@ fn a_hanging_phase_goes_on_when_it_is_released() {
     });
     let point = Point::phase("CreateCluster", 200);
     std::thread::scope(|scope| {
+        let _end = raw.end_on_panic();
         let call = scope.spawn(|| raw.create("c", &["n1"], &[]).is_ok());
         assert!(raw.simulation.wait_held(&point, PATIENCE));
         assert!(!call.is_finished());
@@ -190,6 +193,7 @@ fn a_second_setup_call_on_a_cluster_finds_a_join_in_progress() {
     let point = Point::phase("AddClusterNode", 300).of("N2");
     raw.simulation.hold(point.clone());
     std::thread::scope(|scope| {
+        let _end = raw.end_on_panic();
         let call = scope.spawn(|| raw.add(cluster, "n2"));
         assert!(raw.simulation.wait_held(&point, PATIENCE));
         assert_eq!(raw.add(cluster, "n3"), Err(5041));
@@ -203,6 +207,7 @@ fn a_second_setup_call_on_a_cluster_finds_a_join_in_progress() {
 fn shutdown_ends_every_wait() {
     let raw = Raw::new(|scenario| scenario.timing.manual = true);
     std::thread::scope(|scope| {
+        let _end = raw.end_on_panic();
         let call = scope.spawn(|| raw.create("c", &["n1"], &[]));
         assert!(
             raw.simulation
@@ -225,6 +230,7 @@ fn manual_time_moves_phases_one_by_one() {
         raw.simulation.advance(Duration::from_secs(3600));
     };
     std::thread::scope(|scope| {
+        let _end = raw.end_on_panic();
         let call = scope.spawn(|| raw.create("c", &["n1"], &[]));
         advance(1);
         assert!(

@@ -169,6 +169,7 @@ fn closing_a_port_wakes_who_waits() {
     let cluster = raw.create("c", &["n1"], &[]).unwrap();
     let port = open(&raw, cluster, &[filter(notify_object::NODE, notify_node::STATE)], 0);
     std::thread::scope(|scope| {
+        let _end = raw.end_on_panic();
         let waiting = scope.spawn(|| next(&raw, port, 64, INFINITE));
         assert!(
             raw.simulation

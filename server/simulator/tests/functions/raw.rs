@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use wsfc_clusapi::sys::Table;
 use wsfc_clusapi::sys::constants::{management_point_type, version};
 use wsfc_clusapi::sys::types::{BOOL, CLUSTER_IP_ENTRY, CLUSTERVERSIONINFO, CREATE_CLUSTER_CONFIG, PCWSTR};
+use wsfc_simulator::scenario::{Machine, Network};
 use wsfc_simulator::{Release, Scenario, Simulation};
 
 /// One call of the setup callback.
@@ -122,20 +123,45 @@ pub(crate) struct Raw {
     pub(crate) table: Table,
 }
 
+/// Ends the waits of a world when its test fails, so that the test's other threads end too.
+pub(crate) struct EndOnPanic<'raw>(&'raw Raw);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.simulation.shutdown();
+        }
+    }
+}
+
 impl Raw {
+    pub(crate) fn end_on_panic(&self) -> EndOnPanic<'_> {
+        EndOnPanic(self)
+    }
+
     /// Five machines of 2022, n1 to n5, on the networks 10.0.0.0/24 and 10.0.1.0/24.
     pub(crate) fn new(change: impl FnOnce(&mut Scenario)) -> Self {
         Self::over(Simulation::new(Self::scenario(change)).unwrap())
     }
 
+    /// Written in code, not read from TOML, since Miri takes long over that.
     pub(crate) fn scenario(change: impl FnOnce(&mut Scenario)) -> Scenario {
-        let mut scenario = Scenario::builtin("demo").unwrap();
-        scenario.faults.clear();
-        scenario.form_at_level = None;
-        scenario.timing = Default::default();
-        for machine in &mut scenario.machines {
-            machine.os = Release::Server2022;
-        }
+        let network = |name: &str, subnet: [u8; 4]| Network {
+            name: name.into(),
+            subnet: subnet.into(),
+            prefix: 24,
+        };
+        let mut scenario = Scenario {
+            networks: vec![
+                network("Cluster Network 1", [10, 0, 0, 0]),
+                network("Cluster Network 2", [10, 0, 1, 0]),
+            ],
+            machines: ["n1", "n2", "n3", "n4", "n5"]
+                .map(|name| Machine::new(name, Release::Server2022))
+                .into(),
+            ..Scenario::default()
+        };
+        scenario.domain.name = "demo.example".into();
         change(&mut scenario);
         scenario
     }

@@ -192,6 +192,7 @@ fn the_last_node_is_not_evicted_and_groups_forbid_destruction() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
 fn the_sixty_fifth_node_is_refused() {
     let raw = Raw::new(|scenario| {
         scenario.networks.clear();

@@ -65,6 +65,7 @@ fn a_call_that_was_cut_off_leaves_half_a_cluster() {
     let point = wsfc_simulator::Point::phase("CreateCluster", 105).of("n2");
     raw.simulation.hold(point.clone());
     std::thread::scope(|scope| {
+        let _end = raw.end_on_panic();
         let call = scope.spawn(|| raw.create("c", &["n1", "n2"], &[]).is_ok());
         assert!(raw.simulation.wait_held(&point, std::time::Duration::from_secs(60)));
         std::fs::copy(&path, &copy).unwrap();
@@ -95,6 +96,7 @@ fn a_file_that_is_no_world_is_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
 fn the_builtin_worlds_do_what_they_promise() {
     let mut scenario = wsfc_simulator::Scenario::builtin("demo").unwrap();
     scenario.timing.scale = 0.0;
