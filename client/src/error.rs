@@ -202,7 +202,11 @@ impl Error {
         match self {
             Self::Connect { .. } | Self::Disconnected { .. } | Self::TimedOut { .. } => true,
             Self::Rejected { rejection, .. } => {
-                matches!(rejection.reason, Reason::ShuttingDown | Reason::Overloaded)
+                // A daemon whose journal failed ends, and comes back with what was durable.
+                matches!(
+                    rejection.reason,
+                    Reason::ShuttingDown | Reason::StoreFailed | Reason::Overloaded
+                )
             }
             Self::Invalid { .. } | Self::Gap { .. } | Self::StoreChanged { .. } | Self::Malformed { .. } => false,
         }
@@ -336,7 +340,7 @@ mod tests {
         };
         assert!(with("SHUTTING_DOWN", Code::Unavailable));
         assert!(with("OVERLOADED", Code::ResourceExhausted));
-        assert!(!with("STORE_FAILED", Code::Unavailable));
+        assert!(with("STORE_FAILED", Code::Unavailable));
         assert!(!with("RPC_S_SERVER_UNAVAILABLE", Code::Unavailable));
         assert!(!with("STORE_REPLACED", Code::FailedPrecondition));
         assert!(!with("COMPACTED", Code::OutOfRange));
