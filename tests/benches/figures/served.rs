@@ -1,0 +1,56 @@
+//! Something that serves on a loopback port: the daemon's core, or a bare stream to compare it with.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wsfc_clusapi::Clusapi;
+use wsfc_simulator::Simulation;
+use wsfc_tests::world::machines;
+use wsfcd::daemon::Core;
+use wsfcd::journal::Journal;
+use wsfcd::listen;
+use wsfcd::platform::Platform;
+use wsfcd::settings::{Limits, Settings};
+
+use crate::journals::thread;
+
+/// Serves a journal as the daemon does: its core, one serving thread with its own runtime, real sockets. Serves to the
+/// end of the process.
+pub fn serve(journal: &Journal) -> SocketAddr {
+    let journal = journal.clone();
+    on_a_thread("serve", async |listener| {
+        let api = Clusapi::from_provider(Simulation::new(machines(1)).expect("a world"));
+        let core = Core::new(Settings::default(), journal, &[], api, Platform::system());
+        let core = core.await.expect("the journal is open");
+        let (_, health) = tonic_health::server::health_reporter();
+        let (routes, dispatch) = core.routes(health).expect("a whole descriptor set");
+        tokio::spawn(dispatch);
+        let limits = Limits::default();
+        let stop = CancellationToken::new();
+        let (sender, accepted) = listen::channel();
+        tokio::spawn(listen::accept(listener, vec![sender], limits.connections, stop.clone()));
+        let connections = listen::connections(accepted, None, Duration::from_secs(5));
+        listen::serve(routes, connections, &limits, stop).await
+    })
+}
+
+/// Serves on a loopback port, on a thread with a runtime of its own.
+pub fn on_a_thread<S>(name: &str, serve: S) -> SocketAddr
+where
+    S: AsyncFnOnce(TcpListener) -> Result<(), tonic::transport::Error> + Send + 'static,
+{
+    let (bound, address) = std::sync::mpsc::channel();
+    thread(name, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+            bound
+                .send(listener.local_addr().expect("a bound socket"))
+                .expect("somebody waits");
+            serve(listener).await.expect("serves to the end");
+        });
+    });
+    address.recv().expect("the thread does not panic")
+}
