@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
@@ -371,7 +372,14 @@ service!(Operations, "wsfc.v1.OperationService", {
 });
 
 /// Everything that a stream tells, in short: the numbers of records, `~` for a lost connection, `>` for a resumption.
+/// One that does not end within an hour of the paused clock never ends.
 pub async fn told(progress: &mut wsfc_client::ProgressStream) -> (String, Option<wsfc_client::Error>) {
+    tokio::time::timeout(Duration::from_secs(3600), tell(progress))
+        .await
+        .unwrap()
+}
+
+async fn tell(progress: &mut wsfc_client::ProgressStream) -> (String, Option<wsfc_client::Error>) {
     let mut told = Vec::new();
     while let Some(item) = progress.next().await {
         match item {
