@@ -1,7 +1,7 @@
 //! What setup calls refuse, and with which code.
 
 use wsfc_clusapi::sys::constants::{management_point_type, version};
-use wsfc_clusapi::sys::types::CREATE_CLUSTER_CONFIG;
+use wsfc_clusapi::sys::types::{CLUSTER_IP_ENTRY, CREATE_CLUSTER_CONFIG, PCWSTR};
 use wsfc_simulator::Release;
 
 use crate::raw::{Raw, Recorder, wide};
@@ -67,21 +67,31 @@ fn an_empty_cluster_has_no_addresses() {
 
 #[test]
 fn an_old_struct_is_read_no_further_than_its_version() {
+    /// The form of 2008, which ends behind fEmptyCluster.
+    #[repr(C)]
+    struct Config2008 {
+        version: u32,
+        name: PCWSTR,
+        node_count: u32,
+        nodes: *const PCWSTR,
+        address_count: u32,
+        addresses: *const CLUSTER_IP_ENTRY,
+        empty: u8,
+    }
     let raw = Raw::new(|_| {});
-    // The 2008 form ends behind fEmptyCluster. What would follow it is not part of the allocation, so that Miri sees
-    // every read beyond the end.
     let (name, node) = (wide("c"), wide("n1"));
     let names = [node.as_ptr()];
-    let words: [usize; 7] = [
-        usize::try_from(version::SERVER_2008).unwrap(),
-        name.as_ptr().expose_provenance(),
-        1,
-        names.as_ptr().expose_provenance(),
-        0,
-        0,
-        0,
-    ];
-    let config = Box::new(words);
+    // What would follow is not part of the allocation, so Miri sees every read beyond the end.
+    let config = Box::new(Config2008 {
+        version: version::SERVER_2008,
+        name: name.as_ptr(),
+        node_count: 1,
+        nodes: names.as_ptr(),
+        address_count: 0,
+        addresses: std::ptr::null(),
+        empty: 0,
+    });
+    assert_eq!(size_of_val(&*config), 56);
     raw.create_config(std::ptr::from_ref(&*config).cast(), &Recorder::new())
         .unwrap();
 }
