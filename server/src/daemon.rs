@@ -319,6 +319,8 @@ impl Daemon {
                     tracing::error!(error = chain(&error), "A serving thread has ended");
                 }
             });
+            // What its tasks hold of the journal goes with the runtime, and with that the lock on the data directory.
+            drop(runtime);
             // Nobody waits when the daemon did not come up.
             let _ = done.send(());
         };

@@ -125,7 +125,7 @@ impl OperationService for Operations {
             .engine
             .cancel(id, &caller)
             .await
-            .map_err(|error| status::cancel(&error))?;
+            .map_err(|error| status::cancel(&request.get_ref().operation_id, &error))?;
         Ok(Response::new(v1::CancelOperationResponse {
             operation: Some((*operation).clone()),
         }))

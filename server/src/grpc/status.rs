@@ -274,7 +274,7 @@ pub fn start(error: &StartError) -> Status {
 }
 
 /// Why a cancellation was refused.
-pub fn cancel(error: &CancelError) -> Status {
+pub fn cancel(operation_id: &str, error: &CancelError) -> Status {
     match error {
         CancelError::Ended { operation_id, state } => {
             let message = format!("operation {operation_id} has ended with {}", state.as_str_name());
@@ -296,7 +296,7 @@ pub fn cancel(error: &CancelError) -> Status {
                 details,
             )
         }
-        CancelError::Read(error) => read("", error),
+        CancelError::Read(error) => read(operation_id, error),
         CancelError::Append(AppendError::Failed(failed)) => store(failed),
         CancelError::Append(
             AppendError::LockHeld { .. }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -52,6 +53,8 @@ pub(super) struct Inner {
     /// The clusters that operations were about, by lock key.
     known: Mutex<BTreeMap<String, String>>,
     pub(super) stop: CancellationToken,
+    /// The daemon's own runtime. Operations run there, since the runtimes that serve connections end before them.
+    runtime: Handle,
     tasks: TaskTracker,
 }
 
@@ -157,7 +160,11 @@ pub enum CancelError {
 }
 
 impl Engine {
-    /// An engine over a journal and a cluster API.
+    /// An engine over a journal and a cluster API. Its operations run on the runtime that this is called in.
+    ///
+    /// # Panics
+    ///
+    /// Called outside of a runtime.
     pub fn new(
         journal: Journal,
         api: Clusapi,
@@ -182,6 +189,7 @@ impl Engine {
             created: Mutex::new(created),
             known: Mutex::default(),
             stop,
+            runtime: Handle::current(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -194,6 +202,16 @@ impl Engine {
     ///
     /// See [`StartError`].
     pub async fn start(&self, start: Start) -> Result<Started, StartError> {
+        let engine = self.clone();
+        // A caller that goes away drops this future, but what was accepted must be run all the same.
+        match self.0.runtime.spawn(async move { engine.admit(start).await }).await {
+            Ok(started) => started,
+            Err(error) if error.is_panic() => Err(StartError::Blocking(BlockingError::Panicked)),
+            Err(_ended) => Err(StartError::ShuttingDown),
+        }
+    }
+
+    async fn admit(&self, start: Start) -> Result<Started, StartError> {
         let inner = &self.0;
         if inner.stop.is_cancelled() {
             return Err(StartError::ShuttingDown);
@@ -401,11 +419,12 @@ impl Engine {
         self.0.remember(&supervised.call, &supervised.cluster);
         self.0.live().insert(supervised.operation_id, Live::default());
         let engine = self.clone();
-        self.0.tasks.spawn(async move {
+        let supervision = async move {
             let operation_id = supervised.operation_id;
             supervised.run(&engine.0).await;
             engine.0.live().remove(&operation_id);
-        });
+        };
+        self.0.tasks.spawn_on(supervision, &self.0.runtime);
     }
 
     /// Takes up an operation that was waiting when the daemon ended.

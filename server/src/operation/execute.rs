@@ -15,8 +15,8 @@ use wsfc_clusapi::{
 };
 use wsfc_proto::v1;
 
-use super::call::Parameters;
-use super::inspect::{inspect, names};
+use super::call::{Call as _, Parameters};
+use super::inspect::{inspect, names, open_by_any_name};
 use super::outcome::Returned;
 use crate::journal::{ProgressReport, ProgressSink};
 
@@ -86,7 +86,7 @@ fn make(api: &Clusapi, execution: Execution, sink: ProgressSink, hosts: &mut Vec
         drop(api.create_cluster(&create_config(p, credentials), progress)?);
         return Ok(Returned::Success);
     }
-    let cluster = open(api, &cluster)?;
+    let cluster = open_by_any_name(api, &cluster, &[call.cluster().to_owned()])?;
     *hosts = cluster.nodes().map(names).unwrap_or_default();
     match call {
         Parameters::CreateCluster(_) => {}

@@ -4,6 +4,7 @@ use wsfc_clusapi::{Clusapi, Cluster, ClusterVersion, Error, ManagementPointType,
 use wsfc_proto::v1;
 
 use super::call::{Call as _, Parameters};
+use super::execute::open;
 use crate::native;
 
 /// Looks at what a call was about: its cluster, and the hosts that it touches.
@@ -99,15 +100,19 @@ pub fn host_state(native: NodeClusterState) -> v1::HostState {
     }
 }
 
-/// A new cluster's name can take a while to be known on the network, and any node answers for its cluster.
-fn open_by_any_name(api: &Clusapi, cluster: &str, hosts: &[String]) -> Result<Cluster, Error> {
-    let name = (!cluster.is_empty()).then_some(cluster);
-    let refused = match api.open_cluster(name) {
+/// Opens a cluster by its own name or, when that leads nowhere, by any of the names that may lead to it: a new cluster's
+/// name can take a while to be known on the network, some clusters have none there, and any node answers for its cluster.
+///
+/// # Errors
+///
+/// What the cluster API answers to the cluster's own name.
+pub(super) fn open_by_any_name(api: &Clusapi, cluster: &str, hosts: &[String]) -> Result<Cluster, Error> {
+    let refused = match open(api, cluster) {
         Ok(opened) => return Ok(opened),
         Err(error) => error,
     };
     for host in hosts {
-        if let Ok(opened) = api.open_cluster(Some(host))
+        if let Ok(opened) = open(api, host)
             && opened
                 .information()
                 .is_ok_and(|found| found.name.eq_ignore_ascii_case(cluster))
