@@ -78,7 +78,7 @@ async fn carry_out(stage: &Stage, me: ClientNumber, client: &Client, intent: &In
             Err(error) => {
                 let reason = error.reason().map(Reason::name).unwrap_or_default();
                 // Without an answer nobody knows whether it was started, so it must be asked for again.
-                if reason.is_empty() || error.reason() == Some(&Reason::StoreFailed) {
+                if matches!(error, Error::TimedOut { .. }) {
                     continue;
                 }
                 let named = error
@@ -204,7 +204,7 @@ async fn follow_all(stage: &Rc<Stage>, me: ClientNumber, joins: bool) -> Result<
                 tokio::task::spawn_local(follow_one(Rc::clone(stage), me, client.clone(), operation, joins));
             }
         }
-        sleep(Duration::from_millis(300)).await;
+        sleep(Duration::from_millis(500)).await;
     }
 }
 

@@ -62,12 +62,10 @@ async fn serve(stage: &Stage) -> Result<(), Failure> {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     stage.daemon.borrow_mut().journal = Some(journal.clone());
     let limits = stage.settings().limits;
-    let serving = listen::serve(routes, connections(listener), &limits, CancellationToken::new());
-    tokio::select! {
-        biased;
-        failure = journal.failure() => Err(failure.into()),
-        served = serving => Ok(served?),
-    }
+    let serving = async move { listen::serve(routes, connections(listener), &limits, CancellationToken::new()).await };
+    // Connections stay open after a failure, until the host crashes: their tasks would end in random order.
+    tokio::task::spawn_local(serving);
+    Err(journal.failure().await.into())
 }
 
 fn connections(listener: TcpListener) -> impl Stream<Item = std::io::Result<Connection>> {

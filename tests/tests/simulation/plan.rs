@@ -11,9 +11,6 @@ use wsfcd::journal::sim_disk::Unsynced;
 
 use crate::history::ClientNumber;
 
-/// How long accidents happen; then everything is repaired, and everything must come to its end.
-pub const CHAOS: Duration = Duration::from_secs(10);
-
 /// What a client is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -27,14 +24,17 @@ pub enum Role {
     Wanderer,
 }
 
-/// The clients, by number.
-pub const CLIENTS: [Role; 5] = [
+/// The clients of most plans, by number.
+const CLIENTS: [Role; 5] = [
     Role::Starter,
     Role::Starter,
     Role::Follower,
     Role::Joiner,
     Role::Wanderer,
 ];
+
+/// How long accidents happen in most plans.
+const CHAOS: Duration = Duration::from_secs(6);
 
 /// Everything that a seed decides before the simulation begins.
 #[derive(Debug, Clone)]
@@ -43,8 +43,12 @@ pub struct Plan {
     pub seed: u64,
     /// A bug that the daemon has.
     pub bug: Option<PlantedBug>,
-    /// The clients.
+    /// The disk says that it has synced, and has not.
+    pub disk_lies: bool,
+    /// The clients; the starters come first.
     pub clients: Vec<Role>,
+    /// How long accidents happen; then everything is repaired, and everything must come to its end.
+    pub chaos: Duration,
     /// The accidents, in order.
     pub accidents: Vec<(Duration, Accident)>,
     /// What each starter asks for, in order.
@@ -198,7 +202,9 @@ impl Plan {
         Self {
             seed,
             bug,
+            disk_lies: false,
             clients: CLIENTS.to_vec(),
+            chaos: CHAOS,
             accidents: accidents(&mut random),
             intents,
             scenario: scenario(seed, &mut random),
@@ -207,6 +213,52 @@ impl Plan {
             latency: ms(random.u64(2..=60)),
             keep_operations: if random.u8(..4) == 0 { 2 } else { 10_000 },
             memory_records: if random.bool() { 16 } else { 65_536 },
+        }
+    }
+
+    /// A plan in which nothing ever happens to the daemon, and one client asks for one operation after the other. With
+    /// `watched` many others watch, and come to grief.
+    pub fn calm(seed: u64, watched: bool) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let calls = [
+            Call::Create("gamma", &["n8", "n9"]),
+            Call::Add("gamma", "n5"),
+            Call::Evict("alpha", "n2"),
+            Call::Upgrade("beta"),
+            Call::Destroy("gamma"),
+        ];
+        let intents = calls.iter().zip(0_u64..).map(|(call, number)| Intent {
+            after: Duration::ZERO,
+            request: Request {
+                id: uuid::Uuid::from_u64_pair(seed, number).to_string(),
+                call: *call,
+            },
+            then: Then::Wait,
+        });
+        let mut clients = vec![Role::Starter];
+        let mut accidents = Vec::new();
+        if watched {
+            clients.extend([Role::Follower, Role::Joiner, Role::Wanderer, Role::Wanderer].repeat(3));
+            for client in 1..clients.len() {
+                let (at, time) = (ms(random.u64(..8_000)), ms(random.u64(200..4_000)));
+                let fates = [
+                    Accident::Kill(client, time),
+                    Accident::Partition(client, time),
+                    Accident::Hold(client, time),
+                ];
+                accidents.push((at, pick(&mut random, &fates)));
+            }
+        }
+        Self {
+            clients,
+            accidents,
+            intents: vec![intents.collect()],
+            chaos: Duration::from_secs(12),
+            scenario: two_clusters(seed),
+            latency: ms(5),
+            longest_turn: ms(20),
+            keep_operations: 10_000,
+            ..Self::of(seed, None)
         }
     }
 }
@@ -259,7 +311,7 @@ fn intents(requests: &[Request], random: &mut fastrand::Rng) -> Vec<Intent> {
                 _ => Then::Leave,
             };
             Intent {
-                after: ms(random.u64(..1_200)),
+                after: ms(random.u64(..800)),
                 request,
                 then,
             }
@@ -272,13 +324,13 @@ fn accidents(random: &mut fastrand::Rng) -> Vec<(Duration, Accident)> {
         .map(|_| {
             let at = ms(random.u64(200..CHAOS.as_millis().try_into().unwrap_or(u64::MAX)));
             let client = random.usize(..CLIENTS.len());
-            let time = ms(random.u64(200..3_000));
+            let time = ms(random.u64(200..2_000));
             let fall = Fall {
                 unsynced: pick(
                     random,
                     &[Unsynced::Lost, Unsynced::Torn, Unsynced::Torn, Unsynced::Kept],
                 ),
-                down: ms(random.u64(50..1_500)),
+                down: ms(random.u64(50..800)),
             };
             let accident = match random.u8(..16) {
                 0..3 => Accident::Crash(fall),

@@ -11,12 +11,12 @@ use wsfcd::journal::sim_disk::Unsynced;
 use crate::check::{Evidence, broken_promises};
 use crate::history::{ClientNumber, Event, Seen};
 use crate::log::{Log, Logged};
-use crate::plan::{Accident, CHAOS, Direction, Fall, Plan, Role};
+use crate::plan::{Accident, Direction, Fall, Plan, Role};
 use crate::stage::Stage;
 use crate::{clients, daemon};
 
 /// How much simulated time goes by in a step.
-const STEP: Duration = Duration::from_millis(5);
+const STEP: Duration = Duration::from_millis(10);
 
 /// How long everything may take to come to its end once everything is repaired.
 const HEALING: Duration = Duration::from_secs(30);
@@ -52,6 +52,20 @@ pub struct Figures {
     pub records: usize,
     /// Simulated time.
     pub simulated: Duration,
+}
+
+impl Figures {
+    /// The sum.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            crashes: self.crashes + other.crashes,
+            crashes_in_commit: self.crashes_in_commit + other.crashes_in_commit,
+            operations: self.operations + other.operations,
+            interrupted: self.interrupted + other.interrupted,
+            records: self.records + other.records,
+            simulated: self.simulated + other.simulated,
+        }
+    }
 }
 
 /// Runs a plan.
@@ -121,7 +135,7 @@ impl Run<'_> {
         for (at, accident) in self.stage.plan.accidents.clone() {
             self.at(at, Action::Happen(accident));
         }
-        self.at(CHAOS, Action::Heal);
+        self.at(self.stage.plan.chaos, Action::Heal);
         loop {
             let now = self.sim.elapsed();
             while let Some(entry) = self.due.first_entry() {
@@ -142,7 +156,7 @@ impl Run<'_> {
             if self.stage.healing.get() && now.as_millis() % 100 == 0 {
                 match self.unfinished() {
                     None => return,
-                    Some(what) if now > CHAOS + HEALING => {
+                    Some(what) if now > self.stage.plan.chaos + HEALING => {
                         return self
                             .stage
                             .complain(format!("liveness: {HEALING:?} after the last accident {what}"));

@@ -61,10 +61,14 @@ pub struct Starter {
 impl Stage {
     /// The stage of a plan.
     pub fn new(plan: Plan) -> Result<Self, SimulationError> {
+        let disk = SimDisk::new(plan.seed);
+        if plan.disk_lies {
+            disk.ignore_syncs();
+        }
         Ok(Self {
+            disk,
             history: History::default(),
             clock: Arc::default(),
-            disk: SimDisk::new(plan.seed),
             simulation: Simulation::new(plan.scenario.clone())?,
             daemon: RefCell::default(),
             starters: plan.intents.iter().map(|_| Starter::default()).collect(),
