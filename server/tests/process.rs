@@ -1,5 +1,13 @@
 //! The real binary as a process: killed at every phase of a call, stopped by a signal, and its command line.
 
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test fails, also in what tests share"
+)]
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -38,6 +46,10 @@ const PHASES: [(&str, i32); 20] = [
     ("NodeUp", 302),
 ];
 
+/// How much a full disk still takes: enough to open the store, which grows by its own measure.
+#[cfg(unix)]
+const ROOM: u64 = 2 << 20;
+
 /// A daemon in a process of its own, with a folder that outlives it.
 struct Process {
     child: Child,
@@ -48,7 +60,12 @@ struct Process {
 impl Process {
     /// Starts the daemon over a scenario, and waits until its log says that it serves.
     async fn start(folder: &Path, scenario: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wsfcd"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_wsfcd")), folder, scenario).await
+    }
+
+    /// As [`Process::start`], by a command that takes the daemon's arguments.
+    async fn start_by(mut command: Command, folder: &Path, scenario: &Path) -> Self {
+        let mut child = command
             .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"])
             .arg(folder.join("data"))
             .arg("--simulate")
@@ -76,6 +93,29 @@ impl Process {
         Client::connect(ConnectOptions::new([format!("http://{}", self.address)]))
             .await
             .unwrap()
+    }
+
+    /// SIGINT, as Ctrl-C sends it.
+    #[cfg(unix)]
+    async fn interrupt(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end of the process, and gives what it has logged meanwhile.
+    async fn wait(mut self) -> (std::process::ExitStatus, Vec<String>) {
+        let mut log = Vec::new();
+        while let Some(line) = self.log.next_line().await.unwrap() {
+            log.push(line);
+        }
+        (self.child.wait().await.unwrap(), log)
     }
 
     /// SIGKILL, or TerminateProcess: nothing of the daemon's own runs.
@@ -224,28 +264,83 @@ async fn an_operation_that_waits_outlives_a_killed_daemon_and_is_called_once() {
     daemon.kill().await;
 }
 
+/// A disk that takes no more: the file of the journal may not grow. Nothing that was acknowledged is lost, nothing that
+/// was not is there, and the daemon ends with an error that says why.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_full_disk_ends_the_daemon_and_loses_nothing_that_was_acknowledged() {
+    let folder = TempDir::new().unwrap();
+    let scenario = scenario(folder.path(), "");
+    let daemon = Process::start(folder.path(), &scenario).await;
+    daemon.interrupt().await;
+    drop(daemon.wait().await);
+
+    let size = std::fs::metadata(folder.path().join("data/journal.redb"))
+        .unwrap()
+        .len();
+    let mut command = Command::new("sh");
+    // The limit counts blocks of 512 bytes; without the trap the first write over it would kill the process.
+    let limited = format!("ulimit -f {}; trap '' XFSZ; exec \"$0\" \"$@\"", (size + ROOM) / 512);
+    command.args(["-c", &limited, env!("CARGO_BIN_EXE_wsfcd")]);
+    let daemon = Process::start_by(command, folder.path(), &scenario).await;
+    let options = ConnectOptions::new([format!("http://{}", daemon.address)]);
+    let client = Client::connect(ConnectOptions {
+        request_timeout: Duration::from_secs(2),
+        ..options
+    })
+    .await
+    .unwrap();
+    let mut large = create();
+    large.cluster.as_mut().unwrap().nodes = (0..64).map(|n| format!("{}{n}", "x".repeat(200))).collect();
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        match client.create_cluster(large.clone()).await {
+            Ok(operation) => acknowledged.push(operation.id().to_owned()),
+            Err(error) => break error,
+        }
+        assert!(acknowledged.len() < 5_000, "the disk was never full");
+    };
+    let (status, log) = daemon.wait().await;
+    assert!(!status.success(), "{refused}");
+    assert!(
+        log.iter().any(|line| line.contains("journal cannot be written")),
+        "{log:?}"
+    );
+    assert!(!acknowledged.is_empty());
+
+    let daemon = Process::start(folder.path(), &scenario).await;
+    let client = daemon.client().await;
+    for id in &acknowledged {
+        client.get_operation(id).await.unwrap();
+    }
+    let listed = client
+        .list_operations(v1::ListOperationsRequest {
+            page_size: 500,
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    let unknown = listed
+        .operations
+        .iter()
+        .filter(|operation| !acknowledged.contains(&operation.operation_id))
+        .count();
+    // The last start may have become durable without its answer coming through.
+    assert!(unknown <= 1, "{unknown} operations that nobody was told of");
+    daemon.kill().await;
+}
+
 /// SIGINT ends the daemon in order: exit code 0, and the last line says so.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_signal_stops_the_daemon_in_order() {
     let folder = TempDir::new().unwrap();
     let scenario = scenario(folder.path(), "");
-    let mut daemon = Process::start(folder.path(), &scenario).await;
-    let pid = daemon.child.id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .await
-            .unwrap()
-            .success()
-    );
-    let mut last = String::new();
-    while let Some(line) = daemon.log.next_line().await.unwrap() {
-        last = line;
-    }
-    assert!(last.contains("Stopped"), "{last}");
-    assert!(daemon.child.wait().await.unwrap().success());
+    let daemon = Process::start(folder.path(), &scenario).await;
+    daemon.interrupt().await;
+    let (status, log) = daemon.wait().await;
+    assert!(log.last().is_some_and(|line| line.contains("Stopped")), "{log:?}");
+    assert!(status.success());
 }
 
 #[tokio::test]
