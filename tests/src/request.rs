@@ -4,43 +4,26 @@ use std::time::Duration;
 
 use wsfc_client::v1;
 
-/// Asks for a cluster of these nodes without addresses.
+/// Asks for a cluster at [`ADDRESS`](crate::world::ADDRESS), which makes it known by its name.
 pub fn create_cluster(cluster: &str, nodes: &[&str]) -> v1::CreateClusterRequest {
+    create_cluster_at(cluster, nodes, &[(crate::world::ADDRESS, 24)])
+}
+
+/// Asks for a cluster with these addresses and prefix lengths.
+pub fn create_cluster_at(cluster: &str, nodes: &[&str], addresses: &[(&str, u32)]) -> v1::CreateClusterRequest {
+    let ip_address = |(address, prefix_length): &(&str, u32)| v1::IpAddress {
+        address: (*address).into(),
+        prefix_length: *prefix_length,
+    };
     v1::CreateClusterRequest {
         cluster: Some(v1::CreateClusterParameters {
             cluster: cluster.into(),
             nodes: nodes.iter().map(|node| (*node).into()).collect(),
+            ip_addresses: addresses.iter().map(ip_address).collect(),
             ..Default::default()
         }),
         ..Default::default()
     }
-}
-
-/// Asks for a cluster with addresses, each `address/prefix`.
-///
-/// # Panics
-///
-/// An address is not of that form.
-#[expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a malformed address is a mistake of the test"
-)]
-pub fn create_cluster_at(cluster: &str, nodes: &[&str], addresses: &[&str]) -> v1::CreateClusterRequest {
-    let mut request = create_cluster(cluster, nodes);
-    if let Some(parameters) = &mut request.cluster {
-        parameters.ip_addresses = addresses
-            .iter()
-            .map(|text| match text.split_once('/') {
-                Some((address, prefix)) => v1::IpAddress {
-                    address: address.into(),
-                    prefix_length: prefix.parse().unwrap(),
-                },
-                None => panic!("{text} is not address/prefix"),
-            })
-            .collect();
-    }
-    request
 }
 
 /// Asks that a node be added, without the pause after a CreateCluster.

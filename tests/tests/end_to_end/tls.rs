@@ -1,0 +1,216 @@
+//! Listening with certificates.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use wsfc_client::{Client, ConnectOptions, Error, Identity, TlsOptions, v1};
+use wsfc_tests::records::{assert_succeeded, to_the_end};
+use wsfc_tests::{TestDaemon, request, world};
+use wsfcd::daemon::StartError;
+use wsfcd::settings::{Settings, Tls};
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> Vec<u8> {
+        self.0.pem().into_bytes()
+    }
+
+    fn issue(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([name.to_owned()])
+            .unwrap()
+            .signed_by(&key, &self.0)
+            .unwrap();
+        Identity {
+            cert_pem: certificate.pem().into_bytes(),
+            key_pem: key.serialize_pem().into_bytes(),
+        }
+    }
+}
+
+/// Writes the files of a daemon that answers as `localhost`.
+fn files(dir: &Path, authority: &Authority, clients: Option<&Authority>) -> Tls {
+    let write = |name: &str, bytes: &[u8]| -> PathBuf {
+        let path = dir.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let server = authority.issue("localhost");
+    Tls {
+        certificate: write("server.pem", &server.cert_pem),
+        key: write("server.key", &server.key_pem),
+        client_ca: clients.map(|clients| write("clients.pem", &clients.pem())),
+    }
+}
+
+struct Secured {
+    daemon: TestDaemon,
+    _files: tempfile::TempDir,
+}
+
+async fn secured(authority: &Authority, clients: Option<&Authority>) -> Secured {
+    let dir = tempfile::TempDir::new().unwrap();
+    let tls = files(dir.path(), authority, clients);
+    let daemon = TestDaemon::builder(world::machines(1))
+        .settings(|s: &mut Settings| s.tls = Some(tls))
+        .start()
+        .await;
+    Secured { daemon, _files: dir }
+}
+
+impl Secured {
+    async fn connect(&self, authority: &Authority, identity: Option<Identity>) -> Result<Client, Error> {
+        let tls = TlsOptions {
+            ca_pem: Some(authority.pem()),
+            identity,
+            server_name: Some("localhost".into()),
+        };
+        let options = ConnectOptions {
+            endpoints: vec![format!("https://{}", self.daemon.address())],
+            tls: Some(tls),
+            request_timeout: std::time::Duration::from_millis(500),
+            ..self.daemon.connect_options()
+        };
+        let client = Client::connect(options).await?;
+        // With TLS 1.3 a client learns only with the first answer that its certificate was refused.
+        client.get_host_state("").await?;
+        Ok(client)
+    }
+}
+
+#[tokio::test]
+async fn a_server_certificate_serves_over_tls_alone() {
+    let authority = Authority::new();
+    let secured = secured(&authority, None).await;
+    let client = secured.connect(&authority, None).await.unwrap();
+    let operation = client
+        .create_cluster(request::create_cluster("CL1", &["n1"]))
+        .await
+        .unwrap();
+    assert_succeeded(&to_the_end(&operation).await);
+    assert_eq!(operation.get().await.unwrap().principal, "local");
+
+    // Neither another authority nor plain text gets in.
+    assert!(secured.connect(&Authority::new(), None).await.is_err());
+    let plain = ConnectOptions {
+        request_timeout: std::time::Duration::from_millis(500),
+        ..secured.daemon.connect_options()
+    };
+    assert!(Client::lazy(plain).unwrap().get_host_state("").await.is_err());
+    secured.daemon.finish().await;
+}
+
+#[tokio::test]
+async fn with_a_client_authority_only_its_clients_get_in_and_are_recorded() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let secured = secured(&servers, Some(&clients)).await;
+    let client = secured
+        .connect(&servers, Some(clients.issue("operator")))
+        .await
+        .unwrap();
+    let operation = client
+        .create_cluster(request::create_cluster("CL1", &["n1"]))
+        .await
+        .unwrap();
+    assert_succeeded(&to_the_end(&operation).await);
+    let principal = operation.get().await.unwrap().principal;
+    let digest = principal.strip_prefix("cert:").unwrap_or_else(|| panic!("{principal}"));
+    assert!(
+        digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit()),
+        "{principal}"
+    );
+
+    // Request ids belong to their caller: another certificate's is another request.
+    let other = secured
+        .connect(&servers, Some(clients.issue("operator")))
+        .await
+        .unwrap();
+    let mut again = request::add_node("CL1", "n1");
+    again.options = Some(request::with_id("6f1f3f0e-6d0c-4c0e-9a55-0f6a4c3f2b11"));
+    let first = client.add_node(again.clone()).await.unwrap();
+    to_the_end(&first).await;
+    let second = other.add_node(again).await.unwrap();
+    to_the_end(&second).await;
+    assert_ne!(first.id(), second.id());
+    let listed = other
+        .list_operations(v1::ListOperationsRequest::default())
+        .await
+        .unwrap()
+        .operations;
+    assert_ne!(listed[0].principal, listed[1].principal);
+
+    assert!(secured.connect(&servers, None).await.is_err(), "without a certificate");
+    let stranger = Authority::new().issue("operator");
+    assert!(
+        secured.connect(&servers, Some(stranger)).await.is_err(),
+        "with a certificate of somebody else"
+    );
+    secured.daemon.finish().await;
+}
+
+#[tokio::test]
+async fn off_loopback_only_with_certificates() {
+    let builder = TestDaemon::builder(world::machines(1)).settings(|s| s.listen.address = ([0, 0, 0, 0], 0).into());
+    let error = builder.try_start().await.err().unwrap();
+    assert!(
+        matches!(
+            error,
+            StartError::Settings(wsfcd::settings::Unfit::PlainOffLoopback { .. })
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_named() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let authority = Authority::new();
+    let missing = dir.path().join("missing.pem");
+    let garbage = dir.path().join("garbage.pem");
+    std::fs::write(&garbage, "not a certificate").unwrap();
+    let good = files(dir.path(), &authority, None);
+    for tls in [
+        Tls {
+            certificate: missing.clone(),
+            ..good.clone()
+        },
+        Tls {
+            key: missing.clone(),
+            ..good.clone()
+        },
+        Tls {
+            client_ca: Some(missing.clone()),
+            ..good.clone()
+        },
+        Tls {
+            certificate: garbage.clone(),
+            ..good.clone()
+        },
+        Tls {
+            key: garbage.clone(),
+            ..good.clone()
+        },
+        Tls {
+            client_ca: Some(garbage.clone()),
+            ..good.clone()
+        },
+    ] {
+        let bad = [&tls.certificate, &tls.key]
+            .into_iter()
+            .chain(&tls.client_ca)
+            .find(|path| **path == missing || **path == garbage);
+        let name = bad.unwrap().display().to_string();
+        let builder = TestDaemon::builder(world::machines(1)).settings(|s| s.tls = Some(tls));
+        let error = builder.try_start().await.err().unwrap();
+        assert!(matches!(error, StartError::Tls(_)), "{error:?}");
+        let text = wsfcd::logging::chain(&error);
+        assert!(text.contains(&name), "{text} does not name {name}");
+    }
+}
