@@ -7,11 +7,11 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use wsfc_clusapi::{Answer, Clusapi, CreateClusterConfig, ManagementPointType};
 use wsfc_simulator::{Fault, Simulation};
-use wsfc_tests::world::machines;
 use wsfcd::journal::{Journal, MemoryStore, Opened, Options, ProgressSink};
 
 use crate::journals::{self, GatedStore, begin, options, report, settle, thread};
 use crate::method::{Effort, Times, clock_cost, table, us};
+use crate::served::two_machines;
 use crate::wakes::{Counted, Wakes};
 
 /// Reports of one burst.
@@ -310,7 +310,7 @@ fn trampoline(effort: Effort) {
 
 /// Runs a CreateCluster of the simulator with a burst; gives the times at which its callback was entered.
 fn create_cluster(sink: Option<ProgressSink>) -> Vec<Instant> {
-    let mut scenario = machines(2);
+    let mut scenario = two_machines();
     scenario.faults.push(Fault {
         phase: Some(wsfc_simulator::Phase::Name("FormingCluster".to_owned())),
         burst: 2_000,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
-use wsfc_simulator::Simulation;
-use wsfc_tests::world::machines;
+use wsfc_simulator::scenario::Machine;
+use wsfc_simulator::{Release, Scenario, Simulation};
 use wsfcd::daemon::Core;
 use wsfcd::journal::Journal;
 use wsfcd::listen;
@@ -16,12 +16,20 @@ use wsfcd::settings::{Limits, Settings};
 
 use crate::journals::thread;
 
+/// A world of two machines in which nothing takes time.
+pub fn two_machines() -> Scenario {
+    Scenario {
+        machines: ["n1", "n2"].map(|name| Machine::new(name, Release::Server2022)).into(),
+        ..Scenario::default()
+    }
+}
+
 /// Serves a journal as the daemon does: its core, one serving thread with its own runtime, real sockets. Serves to the
 /// end of the process.
 pub fn serve(journal: &Journal) -> SocketAddr {
     let journal = journal.clone();
     on_a_thread("serve", async |listener| {
-        let api = Clusapi::from_provider(Simulation::new(machines(1)).expect("a world"));
+        let api = Clusapi::from_provider(Simulation::new(two_machines()).expect("a world"));
         let core = Core::new(Settings::default(), journal, &[], api, Platform::system());
         let core = core.await.expect("the journal is open");
         let (_, health) = tonic_health::server::health_reporter();
