@@ -379,7 +379,7 @@ mod tests {
     fn nodes_are_one_to_sixty_four_each_once() {
         refused("cluster.nodes", |p| p.nodes.clear());
         refused("cluster.nodes", |p| {
-            p.nodes = (0..65).map(|n| format!("n{n}")).collect()
+            p.nodes = (0..65).map(|n| format!("n{n}")).collect();
         });
         refused("cluster.nodes[1]", |p| p.nodes = vec!["N1".into(), "n1".into()]);
         refused("cluster.nodes[1]", |p| p.nodes = vec!["n1".into(), String::new()]);
@@ -414,7 +414,7 @@ mod tests {
                 p.ip_addresses = vec![v1::IpAddress {
                     address: address.into(),
                     prefix_length: 24,
-                }]
+                }];
             });
         }
         refused("cluster.ip_addresses[0].prefix_length", with("10.0.0.1", 33));
@@ -422,7 +422,7 @@ mod tests {
         refused("cluster.ip_addresses[0].prefix_length", with("fd00::1", 129));
         assert!(create(with("fd00::1", 128)).is_ok());
         refused("cluster.ip_addresses[1].address", |p| {
-            p.ip_addresses.push(p.ip_addresses[0].clone())
+            p.ip_addresses.push(p.ip_addresses[0].clone());
         });
     }
 
@@ -440,7 +440,7 @@ mod tests {
     fn numbers_without_a_name_are_refused_inward() {
         refused("cluster.management_point_type", |p| p.management_point_type = 99);
         refused("cluster.management_point_resource_type", |p| {
-            p.management_point_resource_type = -1
+            p.management_point_resource_type = -1;
         });
     }
 
