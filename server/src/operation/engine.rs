@@ -172,11 +172,13 @@ impl Engine {
         settings: settings::Operations,
         stop: CancellationToken,
     ) -> Self {
-        let created = journal
-            .settles()
-            .iter()
-            .map(|(key, time)| (key.clone(), *time))
-            .collect();
+        // The journal knows until when a cluster settles by the setting; a request can ask for another pause.
+        let settles = journal.settles();
+        let created = settles.iter().filter_map(|(key, until)| {
+            let created = until.checked_sub(settings.create_settle)?;
+            Some((key.clone(), created))
+        });
+        let created = Mutex::new(created.collect());
         Self(Arc::new(Inner {
             blocking: Blocking::new(platform.clone()),
             journal,
@@ -186,7 +188,7 @@ impl Engine {
             schedule: Schedule::new(),
             admission: tokio::sync::Mutex::new(()),
             live: Mutex::default(),
-            created: Mutex::new(created),
+            created,
             known: Mutex::default(),
             stop,
             runtime: Handle::current(),

@@ -1,7 +1,7 @@
 //! One operation, from accepted to ended: it waits for its turn, runs, and its outcome is recorded.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use prost::Message as _;
 use tokio::sync::oneshot;
@@ -184,10 +184,10 @@ impl Supervised {
             reason = outcome.reason,
             "Operation ended"
         );
-        let settle = created.map(|time: SystemTime| (cluster_key(&cluster), time));
-        if let Some((key, time)) = settle.clone() {
-            engine.created().insert(key, time);
+        if let Some(created) = created {
+            engine.created().insert(cluster_key(&cluster), created);
         }
+        let settle = created.map(|created| (cluster_key(&cluster), created + engine.settings.create_settle));
         if succeeded && call.kind() == OperationKind::DestroyCluster {
             engine.forget(&cluster);
         }

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The longest time that a setting may ask for, but for how long the journal keeps things.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -244,6 +247,14 @@ pub enum Unfit {
         /// The least sensible value.
         least: u64,
     },
+    /// A time that is longer than anybody waits.
+    #[error("`{field}` must be at most {}", humantime::format_duration(*most))]
+    TooLong {
+        /// The setting.
+        field: &'static str,
+        /// The greatest sensible value.
+        most: Duration,
+    },
     /// A filter that cannot be read.
     #[error("`log.filter` {filter:?} cannot be read: {reason}")]
     LogFilter {
@@ -287,6 +298,24 @@ impl Settings {
                     least: least as u64,
                 });
             }
+        }
+        for (field, value, most) in [
+            ("operations.create_settle", self.operations.create_settle, LONGEST),
+            ("operations.shutdown_grace", self.operations.shutdown_grace, LONGEST),
+            ("limits.handshake", self.limits.handshake, LONGEST),
+            ("limits.unary", self.limits.unary, LONGEST),
+            ("limits.mark_every", self.limits.mark_every, LONGEST),
+            ("journal.keep_for", self.journal.keep_for, 3_650 * LONGEST),
+        ] {
+            if value > most {
+                return Err(Unfit::TooLong { field, most });
+            }
+        }
+        if self.limits.mark_every.is_zero() {
+            return Err(Unfit::TooSmall {
+                field: "limits.mark_every",
+                least: 1,
+            });
         }
         if self.limits.streams_per_connection == 0 {
             return Err(Unfit::TooSmall {
@@ -347,6 +376,28 @@ mod tests {
         ));
         settings.cluster_api.simulate = Some("demo".into());
         assert_eq!(settings.check(), Err(Unfit::TwoApis));
+    }
+
+    #[test]
+    fn times_are_bounded() {
+        let mut settings = Settings::default();
+        settings.operations.create_settle = Duration::MAX;
+        assert!(matches!(
+            settings.check(),
+            Err(Unfit::TooLong {
+                field: "operations.create_settle",
+                ..
+            })
+        ));
+        settings = Settings::default();
+        settings.limits.mark_every = Duration::ZERO;
+        assert!(matches!(
+            settings.check(),
+            Err(Unfit::TooSmall {
+                field: "limits.mark_every",
+                ..
+            })
+        ));
     }
 
     #[test]
