@@ -1,6 +1,7 @@
 //! One seed from its beginning to the verdict.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -95,6 +96,7 @@ pub fn run(plan: Plan) -> Verdict {
         due: BTreeMap::new(),
         numbers: 0,
         daemon_down: false,
+        links: vec![Link::Open; stage.plan.clients.len()],
         armed: None,
         figures: Figures::default(),
         stage,
@@ -113,6 +115,7 @@ struct Run<'a> {
     due: BTreeMap<(Duration, u64), Action>,
     numbers: u64,
     daemon_down: bool,
+    links: Vec<Link>,
     /// How the host dies when the disk fails.
     armed: Option<Fall>,
     figures: Figures,
@@ -123,10 +126,19 @@ enum Action {
     Happen(Accident),
     Restart,
     Revive(ClientNumber),
-    Repair(ClientNumber),
-    RepairOneWay(ClientNumber, Direction),
-    Release(ClientNumber),
+    Mend(ClientNumber),
     Heal,
+}
+
+/// The way between a client and the daemon.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Open,
+    /// What is sent is lost.
+    Cut,
+    CutOneWay(Direction),
+    /// What is sent waits.
+    Held,
 }
 
 impl Run<'_> {
@@ -181,43 +193,67 @@ impl Run<'_> {
             Action::Happen(accident) => self.happen(accident),
             Action::Restart => self.restart(),
             Action::Revive(client) => self.sim.bounce(name(client)),
-            Action::Repair(client) => self.sim.repair(name(client), daemon::HOST),
-            Action::RepairOneWay(client, Direction::ToDaemon) => self.sim.repair_oneway(name(client), daemon::HOST),
-            Action::RepairOneWay(client, Direction::ToClient) => self.sim.repair_oneway(daemon::HOST, name(client)),
-            Action::Release(client) => self.sim.release(name(client), daemon::HOST),
+            Action::Mend(client) => self.set_link(client, Link::Open),
             Action::Heal => self.heal(),
         }
     }
 
     fn happen(&mut self, accident: Accident) {
-        let known = |client: ClientNumber| client < self.stage.plan.clients.len();
         match accident {
             Accident::Crash(fall) => self.fall(fall),
             Accident::CrashAtAccess(access, fall) => {
                 self.stage.disk.crash_at(access);
                 self.armed = Some(fall);
             }
-            Accident::Partition(client, time) if known(client) => {
-                self.sim.partition(name(client), daemon::HOST);
-                self.after(time, Action::Repair(client));
+            Accident::Partition(client, time) => self.disturb(client, Link::Cut, time),
+            Accident::PartitionOneWay(client, direction, time) => {
+                self.disturb(client, Link::CutOneWay(direction), time);
             }
-            Accident::PartitionOneWay(client, direction, time) if known(client) => {
-                match direction {
-                    Direction::ToDaemon => self.sim.partition_oneway(name(client), daemon::HOST),
-                    Direction::ToClient => self.sim.partition_oneway(daemon::HOST, name(client)),
-                }
-                self.after(time, Action::RepairOneWay(client, direction));
-            }
-            Accident::Hold(client, time) if known(client) => {
-                self.sim.hold(name(client), daemon::HOST);
-                self.after(time, Action::Release(client));
-            }
-            Accident::Kill(client, down) if known(client) => {
-                self.sim.crash(name(client));
+            Accident::Hold(client, time) => self.disturb(client, Link::Held, time),
+            Accident::Kill(client, down) => {
+                self.crash(name(client), client..=client);
                 self.after(down, Action::Revive(client));
             }
             Accident::SetClock(by_ms) => self.stage.clock.set_wrong(by_ms),
-            Accident::Partition(..) | Accident::PartitionOneWay(..) | Accident::Hold(..) | Accident::Kill(..) => {}
+        }
+    }
+
+    /// Disturbs a link for a time, unless it is disturbed already.
+    fn disturb(&mut self, client: ClientNumber, link: Link, time: Duration) {
+        if self.links[client] == Link::Open {
+            self.set_link(client, link);
+            self.after(time, Action::Mend(client));
+        }
+    }
+
+    fn set_link(&mut self, client: ClientNumber, link: Link) {
+        let host = name(client);
+        match link {
+            // A release opens whatever was cut, too.
+            Link::Open => self.sim.release(host, daemon::HOST),
+            Link::Cut => self.sim.partition(host, daemon::HOST),
+            Link::CutOneWay(Direction::ToDaemon) => self.sim.partition_oneway(host, daemon::HOST),
+            Link::CutOneWay(Direction::ToClient) => self.sim.partition_oneway(daemon::HOST, host),
+            Link::Held => self.sim.hold(host, daemon::HOST),
+        }
+        self.links[client] = link;
+    }
+
+    /// Crashes a host.
+    ///
+    /// Its connections close in an order that follows from no seed. So the links are held meanwhile, or each close would
+    /// take from the random numbers of the network what belongs to another.
+    fn crash(&mut self, host: impl Into<String>, links: RangeInclusive<ClientNumber>) {
+        let links: Vec<_> = links.map(|client| (client, self.links[client])).collect();
+        for (client, _) in &links {
+            self.set_link(*client, Link::Held);
+        }
+        self.sim.crash(host.into());
+        for (client, link) in links {
+            if link != Link::Held {
+                self.set_link(client, Link::Open);
+            }
+            self.set_link(client, link);
         }
     }
 
@@ -231,7 +267,8 @@ impl Run<'_> {
         self.daemon_down = true;
         // The power goes first: a dying process must not get to write anything in order.
         self.stage.disk.cut_power();
-        self.sim.crash(daemon::HOST);
+        self.stage.crash_calls();
+        self.crash(daemon::HOST, 0..=self.links.len() - 1);
         self.stage.disk.restore_power(fall.unsynced);
         {
             let mut daemon = self.stage.daemon.borrow_mut();
@@ -287,7 +324,7 @@ impl Run<'_> {
         self.stage.disk.crash_at(u64::MAX);
         self.restart();
         for number in 0..self.stage.plan.clients.len() {
-            self.sim.release(name(number), daemon::HOST);
+            self.set_link(number, Link::Open);
             if !self.sim.is_host_running(name(number)) {
                 self.sim.bounce(name(number));
             }

@@ -43,6 +43,8 @@ pub struct Daemon {
     pub generation: u64,
     /// When it was started.
     pub started: Duration,
+    /// Its threads.
+    pub turns: Option<Arc<Turns>>,
     /// Its journal, as soon as it serves.
     pub journal: Option<Journal>,
     /// Why it cannot go on.
@@ -83,14 +85,23 @@ impl Stage {
         self.broken.borrow_mut().push(what.into());
     }
 
+    /// Ends the calls of the daemon that is about to crash, in the order in which they began.
+    pub fn crash_calls(&self) {
+        if let Some(turns) = &self.daemon.borrow().turns {
+            turns.crash();
+        }
+    }
+
     /// The machine under the daemon of a generation: time and identifiers that follow from the seed.
     pub fn platform(&self, generation: u64) -> Platform {
         let mut random = fastrand::Rng::with_seed(self.plan.seed);
         let seeds: Vec<_> = (0..=generation).map(|_| random.u64(..)).collect();
         let seed = seeds.last().copied().unwrap_or_default();
+        let turns = Arc::new(Turns::new(fastrand::Rng::with_seed(seed), self.plan.longest_turn));
+        self.daemon.borrow_mut().turns = Some(Arc::clone(&turns));
         Platform {
             clock: Arc::clone(&self.clock) as _,
-            threads: Arc::new(Turns::new(fastrand::Rng::with_seed(seed), self.plan.longest_turn)),
+            threads: turns,
             entropy: Arc::new(SeededEntropy::new(seed)),
         }
     }

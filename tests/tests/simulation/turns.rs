@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use wsfcd::platform::{Clock, Threads};
@@ -53,6 +53,7 @@ fn millis(duration: Duration) -> i64 {
 pub struct Turns {
     random: Arc<Mutex<fastrand::Rng>>,
     longest_ms: u64,
+    batons: Mutex<Vec<Weak<Baton>>>,
 }
 
 impl Turns {
@@ -61,7 +62,16 @@ impl Turns {
         Self {
             random: Arc::new(Mutex::new(random)),
             longest_ms: u64::try_from(longest.as_millis()).unwrap_or(1),
+            batons: Mutex::default(),
         }
+    }
+}
+
+impl Turns {
+    /// Lets every thread run to its end, unheard, in the order in which they began.
+    pub fn crash(&self) {
+        let batons = std::mem::take(&mut *lock(&self.batons));
+        batons.iter().filter_map(Weak::upgrade).for_each(|baton| baton.crash());
     }
 }
 
@@ -69,6 +79,7 @@ impl Threads for Turns {
     fn spawn(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
         let baton = Arc::new(Baton::default());
         let own = Arc::clone(&baton);
+        lock(&self.batons).push(Arc::downgrade(&baton));
         let run = move || {
             BATON.with_borrow_mut(|baton| *baton = Some(Arc::clone(&own)));
             own.wait_for_turn();
@@ -137,6 +148,14 @@ impl Baton {
         *turn == Turn::Nobody
     }
 
+    /// Lets the thread run to its end in one go.
+    fn crash(&self) {
+        let mut turn = self.pass(Turn::Unheard);
+        while *turn != Turn::Nobody {
+            turn = self.wait(turn);
+        }
+    }
+
     fn give_back(&self) {
         if *lock(&self.turn) == Turn::Thread {
             drop(self.pass(Turn::Simulation));
@@ -174,10 +193,7 @@ struct Crash(Arc<Baton>);
 
 impl Drop for Crash {
     fn drop(&mut self) {
-        let mut turn = self.0.pass(Turn::Unheard);
-        while *turn != Turn::Nobody {
-            turn = self.0.wait(turn);
-        }
+        self.0.crash();
     }
 }
 
