@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use wsfc_client::Reason;
 use wsfc_client::v1::operation_record::Payload;
 use wsfc_client::v1::{self, OperationState, PendingReason, SetupPhase, SetupPhaseType, SetupSeverity};
+use wsfc_client::{Progress, Reason};
 use wsfc_simulator::Release;
 use wsfc_simulator::scenario::{ExistingCluster, ExistingGroup};
-use wsfc_tests::records::{Record as _, assert_failed, assert_succeeded, outcome_of, phases, to_the_end};
+use wsfc_tests::records::{Record as _, assert_failed, assert_succeeded, outcome_of, phases, soon, to_the_end};
 use wsfc_tests::{TestDaemon, request, world};
 
 #[tokio::test]
@@ -159,6 +159,40 @@ async fn adding_a_node_waits_until_the_new_cluster_has_settled() {
     let waited = time(started).duration_since(time(created.last().unwrap())).unwrap();
     // The clock of the pause starts when the call comes back, a moment before its outcome is recorded.
     assert!(waited + Duration::from_millis(100) >= settle, "began after {waited:?}");
+    daemon.finish().await;
+}
+
+#[tokio::test]
+async fn the_pause_after_a_creation_outlives_the_daemon() {
+    let mut daemon = TestDaemon::builder(world::machines(2))
+        .settings(|s| s.operations.create_settle = Duration::from_secs(1_800))
+        .start()
+        .await;
+    let create = daemon
+        .client()
+        .create_cluster(request::create_cluster("CL1", &["n1"]))
+        .await
+        .unwrap();
+    to_the_end(&create).await;
+    daemon.restart().await;
+    let mut wanted = request::add_node("CL1", "n2");
+    wanted.settle_time = None;
+    let client = daemon.client();
+    let mut progress = client.add_node(wanted).await.unwrap().progress();
+    let pending = loop {
+        let record = match soon("the wait", progress.next()).await.unwrap().unwrap() {
+            Progress::Record(record) => record,
+            _ => continue,
+        };
+        match record.payload {
+            Some(Payload::Pending(pending)) => break pending,
+            Some(Payload::Started(_)) => panic!("the call began at once"),
+            _ => {}
+        }
+    };
+    assert_eq!(pending.reason(), PendingReason::ClusterSettling);
+    let cancelled = client.operation(progress.operation_id()).cancel().await.unwrap();
+    assert_eq!(cancelled.state(), v1::OperationState::Cancelled);
     daemon.finish().await;
 }
 
