@@ -6,7 +6,11 @@
 pub mod reasons;
 
 /// The messages and the clients of package `wsfc.v1`.
-#[expect(clippy::all, clippy::allow_attributes_without_reason, reason = "generated; the protobuf files carry the documentation")]
+#[expect(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated; the protobuf files carry the documentation"
+)]
 pub mod v1 {
     tonic::include_proto!("wsfc.v1");
 }
