@@ -267,7 +267,8 @@ pub fn start(error: &StartError) -> Status {
         }
         StartError::Unsupported { function } => unsupported(function),
         StartError::Store(failed) => store(failed),
-        StartError::Illegal(_) => internal(&chain(error)),
+        StartError::TimedOut { cluster, limit } => deadline(&format!("the look at cluster {cluster:?}"), *limit),
+        StartError::IdTaken { .. } | StartError::Illegal(_) => internal(&chain(error)),
         StartError::ShuttingDown => shutting_down(),
         StartError::Blocking(error) => blocking(error),
     }

@@ -1,5 +1,7 @@
 //! A call: which function of the cluster API an operation stands for, on what, and what it locks.
 
+use std::net::IpAddr;
+
 use wsfc_proto::v1;
 use wsfc_proto::v1::OperationKind;
 pub use wsfc_proto::v1::operation_parameters::Parameters;
@@ -16,26 +18,32 @@ pub trait Call {
     fn cluster(&self) -> &str;
     /// The node, account or storage node; empty where the kind has none.
     fn target(&self) -> &str;
-    /// The hosts that it configures.
+    /// The hosts that it names and configures.
     fn hosts(&self) -> Vec<&str>;
     /// True when the cluster must exist beforehand.
     fn needs_cluster(&self) -> bool {
         self.kind() != OperationKind::CreateCluster
     }
-    /// The keys that no other operation may hold meanwhile, given the cluster's own name.
-    ///
-    /// Setup calls configure whole hosts, so a host is held as well as the cluster (facts 1.3: one at a time).
-    fn locks(&self, cluster: &str) -> Vec<String> {
-        let mut keys = vec![cluster_key(cluster)];
-        keys.extend(
-            self.hosts()
-                .into_iter()
-                .map(|host| format!("host:{}", host.to_lowercase())),
-        );
-        keys.sort_unstable();
-        keys.dedup();
-        keys
-    }
+}
+
+/// The keys that no other operation may hold meanwhile: those of the cluster and of each host that is configured.
+///
+/// Setup calls configure whole hosts, so a host is held as well as the cluster (facts 1.3: one at a time).
+pub fn locks(cluster: &str, hosts: &[String]) -> Vec<String> {
+    let mut keys = vec![cluster_key(cluster)];
+    keys.extend(hosts.iter().map(|host| host_key(host)));
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// The lock key of a host: its first label, so that a short name and an FQDN are one host. Two hosts of one name in two
+/// domains share a key, and then one waits for the other.
+pub fn host_key(host: &str) -> String {
+    let host = host.to_lowercase();
+    let is_address = host.parse::<IpAddr>().is_ok();
+    let label = host.split('.').next().filter(|_| !is_address).unwrap_or(&host);
+    format!("host:{label}")
 }
 
 /// The lock key of a cluster. Names compare without case (facts 2.1).
@@ -141,11 +149,10 @@ mod tests {
 
     #[test]
     fn locks_hold_the_cluster_and_each_host_once_and_without_case() {
-        let call = Parameters::CreateCluster(v1::CreateClusterParameters {
-            cluster: "CL1".into(),
-            nodes: vec!["N2".into(), "n1".into(), "n2".into()],
-            ..Default::default()
-        });
-        assert_eq!(call.locks("CL1"), ["cluster:cl1", "host:n1", "host:n2"]);
+        let hosts = ["N2", "n1", "n2.example.org", "10.0.0.1"].map(String::from);
+        assert_eq!(
+            locks("CL1", &hosts),
+            ["cluster:cl1", "host:10.0.0.1", "host:n1", "host:n2"]
+        );
     }
 }

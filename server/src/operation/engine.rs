@@ -8,30 +8,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use prost::Message as _;
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use wsfc_clusapi::Clusapi;
+use wsfc_clusapi::{Answer, Clusapi, Cluster, Credentials};
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
 
-use super::call::{self, Call as _, Parameters, cluster_key};
+use super::call::{self, Call as _, Parameters, cluster_key, locks};
 use super::execute::open;
-use super::fold::IllegalRecord;
+use super::inspect::names;
 use super::outcome::never_made;
-use super::schedule::{Busy, Schedule};
+use super::schedule::Schedule;
+use super::start::Resolved;
+pub use super::start::{Start, StartError, Started};
 use super::supervise::Supervised;
 use super::validate::{self, FieldViolation};
 use crate::blocking::{Blocking, BlockingError};
-use crate::journal::{
-    AcceptError, AcceptOutcome, Append, AppendError, Journal, NewOperation, ReadError, RequestKey, StoreFailed,
-};
+use crate::journal::{AcceptOutcome, Append, AppendError, Journal, NewOperation, ReadError, RequestKey};
 use crate::platform::Platform;
 use crate::settings;
+
+/// How long the look at a cluster may take before an operation on it is accepted.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Starts, runs, cancels and recovers operations. Cheap to clone.
 #[derive(Clone)]
@@ -67,79 +68,6 @@ pub(super) struct Live {
     pub(super) abort: Arc<AtomicBool>,
 }
 
-/// A request to start an operation.
-#[derive(Debug)]
-pub struct Start {
-    /// The call and its parameters.
-    pub call: Parameters,
-    /// The account to act as in the directory.
-    pub credentials: Option<v1::Credentials>,
-    /// How it is started.
-    pub options: v1::StartOptions,
-    /// AddNode: the shortest time since a CreateCluster; absent: the daemon's setting.
-    pub settle_time: Option<prost_types::Duration>,
-    /// Who asks.
-    pub principal: String,
-}
-
-/// The answer to a start.
-#[derive(Debug)]
-pub enum Started {
-    /// The operation, new or found by its request id.
-    Operation(Uuid),
-    /// Nothing would be refused; nothing was started.
-    Validated(v1::ValidationReport),
-}
-
-/// Why a start was refused. Nothing was started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Fields that cannot be.
-    #[error("the request is not valid")]
-    Invalid(Vec<FieldViolation>),
-    /// The request id belongs to another request.
-    #[error("request id {request_id} was used for another request")]
-    RequestIdReused {
-        /// The request id.
-        request_id: String,
-        /// The operation that it belongs to.
-        operation_id: Uuid,
-    },
-    /// The caller would not wait for another operation.
-    #[error("operation {operation_id} holds the cluster or one of its nodes")]
-    Busy {
-        /// The operation in the way.
-        operation_id: String,
-    },
-    /// The cluster API refused.
-    #[error("cluster {cluster:?} cannot be used")]
-    Cluster {
-        /// The cluster as requested.
-        cluster: String,
-        /// What the cluster API said.
-        #[source]
-        source: wsfc_clusapi::Error,
-    },
-    /// The host's Windows lacks the call.
-    #[error("the cluster API of this host has no {function}")]
-    Unsupported {
-        /// The function.
-        function: &'static str,
-    },
-    /// The journal takes nothing new.
-    #[error("the journal cannot be written")]
-    Store(#[source] StoreFailed),
-    /// The first record does not fit, which is a defect.
-    #[error("the operation's first record does not fit")]
-    Illegal(#[source] IllegalRecord),
-    /// The daemon is stopping.
-    #[error("the daemon is stopping")]
-    ShuttingDown,
-    /// A defect, or a system out of threads.
-    #[error("the daemon could not look at the cluster")]
-    Blocking(#[from] BlockingError),
-}
-
 /// Why a cancellation was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
@@ -172,12 +100,10 @@ impl Engine {
         settings: settings::Operations,
         stop: CancellationToken,
     ) -> Self {
-        // The journal knows until when a cluster settles by the setting; a request can ask for another pause.
         let settles = journal.settles();
-        let created = settles.iter().filter_map(|(key, until)| {
-            let created = until.checked_sub(settings.create_settle)?;
-            Some((key.clone(), created))
-        });
+        let created = settles
+            .iter()
+            .filter_map(|(key, until)| Some((key.clone(), until.checked_sub(validate::MAX_WAIT)?)));
         let created = Mutex::new(created.collect());
         Self(Arc::new(Inner {
             blocking: Blocking::new(platform.clone()),
@@ -218,7 +144,7 @@ impl Engine {
         if inner.stop.is_cancelled() {
             return Err(StartError::ShuttingDown);
         }
-        let mut warnings = validate::validate(&start.call, start.credentials.as_ref(), &start.options.request_id)
+        let warnings = validate::validate(&start.call, start.credentials.as_ref(), &start.options.request_id)
             .map_err(StartError::Invalid)?;
         let settle = self.settle_time(&start)?;
         if !inner.api.is_supported(start.call.function()) {
@@ -226,33 +152,28 @@ impl Engine {
                 function: start.call.function(),
             });
         }
-        let request = request_key(&start);
-        if let Some(found) = self.requested(request.as_ref())? {
+        let request = start.key();
+        let found = self.requested(request.as_ref())?;
+        if let Some(found) = found.filter(|_| !start.options.validate_only) {
             return Ok(found);
         }
-        let cluster = self.resolve(&start.call).await?;
+        let Resolved { cluster, hosts } = self.resolve(&start.call).await?;
+        let keys = locks(&cluster, &hosts);
         let refuse = start.options.busy_policy() == v1::BusyPolicy::Refuse;
-        let operation_id = inner.platform.entropy.uuid(inner.platform.clock.now());
         if start.options.validate_only {
-            // Entering and leaving at once tells whether the place is free.
-            drop(
-                inner
-                    .schedule
-                    .enter(&operation_id.to_string(), start.call.locks(&cluster), refuse)
-                    .map_err(busy)?,
-            );
+            if let Some(busy) = inner.schedule.holder(&keys).filter(|_| refuse) {
+                return Err(busy.into());
+            }
             let native_check = self.native_check(&start.call, &cluster).await?;
-            warnings.sort_unstable();
             return Ok(Started::Validated(v1::ValidationReport { warnings, native_check }));
         }
         let admission = inner.admission.lock().await;
         if let Some(found) = self.requested(request.as_ref())? {
             return Ok(found);
         }
-        let place = inner
-            .schedule
-            .enter(&operation_id.to_string(), start.call.locks(&cluster), refuse)
-            .map_err(busy)?;
+        let operation_id = inner.platform.entropy.uuid(inner.platform.clock.now());
+        let place = inner.schedule.enter(&operation_id.to_string(), keys, refuse)?;
+        let told = place.blocked_by();
         let accepted = v1::OperationAccepted {
             kind: start.call.kind().into(),
             cluster: cluster.clone(),
@@ -264,8 +185,12 @@ impl Engine {
             request_id: start.options.request_id.clone(),
             principal: start.principal.clone(),
             with_credentials: start.credentials.is_some(),
+            hosts: hosts.clone(),
+            settle_time: (start.call.kind() == OperationKind::AddNode)
+                .then(|| prost_types::Duration::try_from(settle).ok())
+                .flatten(),
         };
-        let first_pending = place.blocked_by().map(|blocking| v1::OperationPending {
+        let first_pending = told.clone().map(|blocking| v1::OperationPending {
             reason: PendingReason::Busy.into(),
             blocking_operation_id: blocking,
             ..v1::OperationPending::default()
@@ -279,7 +204,7 @@ impl Engine {
                 first_pending,
             })
             .await
-            .map_err(|error| refused(error, &start.options.request_id))?;
+            .map_err(|error| StartError::not_accepted(error, &start.options.request_id))?;
         drop(admission);
         if let AcceptOutcome::Replayed(operation) = accepted {
             return Ok(Started::Operation(id_of(&operation)));
@@ -289,8 +214,12 @@ impl Engine {
             operation_id,
             call: start.call,
             cluster,
-            credentials: start.credentials,
+            hosts,
+            credentials: start
+                .credentials
+                .map(|c| Credentials::new(c.user_name, c.password.into(), Some(c.domain))),
             settle,
+            told,
             place,
         });
         Ok(Started::Operation(operation_id))
@@ -418,7 +347,9 @@ impl Engine {
     }
 
     fn supervise(&self, supervised: Supervised) {
-        self.0.remember(&supervised.call, &supervised.cluster);
+        if supervised.call.needs_cluster() {
+            self.0.remember(&supervised.cluster);
+        }
         self.0.live().insert(supervised.operation_id, Live::default());
         let engine = self.clone();
         let supervision = async move {
@@ -450,15 +381,23 @@ impl Engine {
             lost(wsfc_proto::reasons::OPERATION_INTERRUPTED, text).await?;
             return Ok(());
         };
-        let locks = call.locks(&operation.cluster);
-        if let Ok(place) = inner.schedule.enter(&operation.operation_id, locks, false) {
+        let keys = locks(&operation.cluster, &operation.hosts);
+        if let Ok(place) = inner.schedule.enter(&operation.operation_id, keys, false) {
             tracing::info!(%operation_id, "Operation taken up again");
             self.supervise(Supervised {
                 operation_id,
                 call,
                 cluster: operation.cluster.clone(),
+                hosts: operation.hosts.clone(),
                 credentials: None,
-                settle: inner.settings.create_settle,
+                settle: operation
+                    .settle_time
+                    .and_then(|settle| settle.try_into().ok())
+                    .unwrap_or(inner.settings.create_settle),
+                told: operation
+                    .pending
+                    .as_ref()
+                    .map(|pending| pending.blocking_operation_id.clone()),
                 place,
             });
         }
@@ -469,27 +408,27 @@ impl Engine {
         let Some(request) = request else { return Ok(None) };
         match self.0.journal.requested(request) {
             Ok(found) => Ok(found.map(|operation| Started::Operation(id_of(&operation)))),
-            Err(error) => Err(refused(error, &request.request_id)),
+            Err(error) => Err(StartError::not_accepted(error, &request.request_id)),
         }
     }
 
-    /// The cluster's own name, so that an alias, an address and the empty name mean the same cluster.
-    async fn resolve(&self, call: &Parameters) -> Result<String, StartError> {
+    /// The cluster's own name, so that an alias, an address and the empty name mean the same cluster; and the hosts that
+    /// the call configures, which for a destruction are the members.
+    async fn resolve(&self, call: &Parameters) -> Result<Resolved, StartError> {
+        let mut hosts: Vec<String> = call.hosts().into_iter().map(String::from).collect();
         if !call.needs_cluster() {
-            return Ok(call.cluster().into());
+            let cluster = call.cluster().into();
+            return Ok(Resolved { cluster, hosts });
         }
-        let (api, cluster) = (self.0.api.clone(), call.cluster().to_owned());
-        let name = self
-            .0
-            .blocking
-            .run("wsfcd-resolve", move || {
-                open(&api, &cluster).and_then(|cluster| Ok(cluster.information()?.name))
-            })
-            .await?;
-        name.map_err(|source| StartError::Cluster {
-            cluster: call.cluster().into(),
-            source,
-        })
+        let destroys = call.kind() == OperationKind::DestroyCluster;
+        let look = move |cluster: Cluster| {
+            if destroys {
+                hosts = names(cluster.nodes()?);
+            }
+            let cluster = cluster.information()?.name;
+            Ok(Resolved { cluster, hosts })
+        };
+        self.look("wsfcd-resolve", call.cluster(), look).await
     }
 
     /// Asks the cluster API itself, where it has a call that only checks (facts 1.7).
@@ -497,17 +436,30 @@ impl Engine {
         if call.kind() != OperationKind::UpgradeFunctionalLevel {
             return Ok(None);
         }
-        let (api, name) = (self.0.api.clone(), cluster.to_owned());
-        let check = move || open(&api, &name)?.upgrade_functional_level(false, |_phase| wsfc_clusapi::Answer::Continue);
-        self.0
-            .blocking
-            .run("wsfcd-check", check)
-            .await?
-            .map_err(|source| StartError::Cluster {
-                cluster: cluster.into(),
-                source,
-            })?;
+        let check = |cluster: Cluster| cluster.upgrade_functional_level(false, |_phase| Answer::Continue);
+        self.look("wsfcd-check", cluster, check).await?;
         Ok(Some(crate::native::status(0)))
+    }
+
+    /// Opens a cluster and looks at it on a thread of its own, in bounded time.
+    async fn look<T: Send + 'static>(
+        &self,
+        thread: &str,
+        name: &str,
+        look: impl FnOnce(Cluster) -> Result<T, wsfc_clusapi::Error> + Send + 'static,
+    ) -> Result<T, StartError> {
+        let (api, cluster) = (self.0.api.clone(), name.to_owned());
+        let looking = self.0.blocking.run(thread, move || look(open(&api, &cluster)?));
+        let seen = tokio::time::timeout(LOOK, looking)
+            .await
+            .map_err(|_elapsed| StartError::TimedOut {
+                cluster: name.into(),
+                limit: LOOK,
+            })?;
+        seen?.map_err(|source| StartError::Cluster {
+            cluster: name.into(),
+            source,
+        })
     }
 
     fn settle_time(&self, start: &Start) -> Result<Duration, StartError> {
@@ -528,11 +480,14 @@ impl Engine {
             .0
             .journal
             .operations(None, usize::MAX, |_all| true)
-            .map(|page| page.operations);
+            .map(|page| page.operations)
+            .inspect_err(|error| tracing::error!(%error, "The clusters of earlier operations cannot be read"));
         // The oldest first, so that a later destruction is remembered and an earlier creation forgotten.
         for operation in all.unwrap_or_default().iter().rev() {
             if let Some(call) = call::of(operation) {
-                self.0.remember(call, &operation.cluster);
+                if call.needs_cluster() || was_found(operation.outcome.as_ref()) {
+                    self.0.remember(&operation.cluster);
+                }
                 if call.kind() == OperationKind::DestroyCluster && operation.state() == OperationState::Succeeded {
                     self.0.forget(&operation.cluster);
                 }
@@ -554,7 +509,7 @@ impl Inner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, _call: &Parameters, cluster: &str) {
+    pub(super) fn remember(&self, cluster: &str) {
         self.known().insert(cluster_key(cluster), cluster.into());
     }
 
@@ -563,53 +518,11 @@ impl Inner {
     }
 }
 
-/// What makes a request the same request: who asks, for what, by which id. The password is not part of it, so that no
-/// trace of it is stored.
-fn request_key(start: &Start) -> Option<RequestKey> {
-    if start.options.request_id.is_empty() {
-        return None;
-    }
-    let parameters = v1::OperationParameters {
-        parameters: Some(start.call.clone()),
-    };
-    let mut hash = Sha256::new();
-    hash.update(parameters.encode_length_delimited_to_vec());
-    if let Some(settle) = &start.settle_time {
-        hash.update(settle.encode_length_delimited_to_vec());
-    }
-    if let Some(credentials) = &start.credentials {
-        let named = v1::Credentials {
-            password: String::new(),
-            ..credentials.clone()
-        };
-        hash.update(named.encode_length_delimited_to_vec());
-    }
-    Some(RequestKey {
-        principal: start.principal.clone(),
-        method: start.call.kind().as_str_name().into(),
-        request_id: start.options.request_id.to_lowercase(),
-        payload_hash: hash.finalize().into(),
-    })
-}
-
-fn busy(busy: Busy) -> StartError {
-    StartError::Busy {
-        operation_id: busy.operation_id,
-    }
-}
-
-fn refused(error: AcceptError, request_id: &str) -> StartError {
-    match error {
-        AcceptError::RequestIdReused { operation_id } => StartError::RequestIdReused {
-            request_id: request_id.into(),
-            operation_id,
-        },
-        AcceptError::OperationExists { operation_id } => StartError::Busy {
-            operation_id: operation_id.to_string(),
-        },
-        AcceptError::Illegal(error) => StartError::Illegal(error),
-        AcceptError::Failed(failed) => StartError::Store(failed),
-    }
+/// Whether the cluster was there after an operation.
+pub(super) fn was_found(outcome: Option<&v1::OperationOutcome>) -> bool {
+    outcome
+        .and_then(|outcome| outcome.inspection.as_ref())
+        .is_some_and(|inspection| inspection.cluster_found)
 }
 
 /// The id of an operation of the journal, which made it from a UUID.

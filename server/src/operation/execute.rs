@@ -16,7 +16,7 @@ use wsfc_clusapi::{
 use wsfc_proto::v1;
 
 use super::call::{Call as _, Parameters};
-use super::inspect::{inspect, names, open_by_any_name};
+use super::inspect::{inspect, open_by_any_name};
 use super::outcome::Returned;
 use crate::journal::{ProgressReport, ProgressSink};
 
@@ -30,6 +30,8 @@ pub struct Execution {
     pub call: Parameters,
     /// The cluster's own name.
     pub cluster: String,
+    /// The hosts that it configures.
+    pub hosts: Vec<String>,
     /// The account to act as in the directory.
     pub credentials: Option<Credentials>,
     /// Set when the callback is to answer FALSE.
@@ -40,33 +42,34 @@ pub struct Execution {
 pub struct Finished {
     /// How the call came back.
     pub returned: Returned,
-    /// What the cluster looked like afterwards.
-    pub inspection: v1::Inspection,
+    /// What the cluster looked like afterwards; absent when the look panicked, which is a defect.
+    pub inspection: Option<v1::Inspection>,
 }
 
 /// Makes the call on this thread and looks at the cluster afterwards. Blocks for as long as the cluster API does.
 pub fn execute(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Finished {
-    let call = execution.call.clone();
-    let cluster = execution.cluster.clone();
-    let mut hosts = Vec::new();
+    let (cluster, hosts) = (execution.cluster.clone(), execution.hosts.clone());
     // The apartment must be entered before the first call and left after the last one (facts 1.3).
     let apartment = Apartment::enter().inspect_err(|error| {
         tracing::error!(%error, "COM is not to be had on the operation's thread; the call may fail");
     });
-    let returned = catch_unwind(AssertUnwindSafe(|| make(api, execution, sink, &mut hosts)))
+    let returned = catch_unwind(AssertUnwindSafe(|| make(api, execution, sink)))
         .unwrap_or(Ok(Returned::Panicked))
         .unwrap_or_else(Returned::Failed);
-    let inspection = inspect(api, &call, &cluster, &hosts);
+    let inspection = catch_unwind(AssertUnwindSafe(|| inspect(api, &cluster, &hosts)))
+        .inspect_err(|_panic| tracing::error!(cluster, "The look at the cluster panicked"))
+        .ok();
     drop(apartment);
     Finished { returned, inspection }
 }
 
-fn make(api: &Clusapi, execution: Execution, sink: ProgressSink, hosts: &mut Vec<String>) -> Result<Returned, Error> {
+fn make(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Result<Returned, Error> {
     let Execution {
         call,
         cluster,
         credentials,
         abort,
+        hosts: _,
     } = execution;
     let answer = move || {
         if abort.load(Ordering::Relaxed) {
@@ -87,7 +90,6 @@ fn make(api: &Clusapi, execution: Execution, sink: ProgressSink, hosts: &mut Vec
         return Ok(Returned::Success);
     }
     let cluster = open_by_any_name(api, &cluster, &[call.cluster().to_owned()])?;
-    *hosts = cluster.nodes().map(names).unwrap_or_default();
     match call {
         Parameters::CreateCluster(_) => {}
         Parameters::AddNode(p) => drop(cluster.add_node(&p.node, progress)?),

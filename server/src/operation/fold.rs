@@ -159,6 +159,8 @@ fn apply(operation: &mut v1::Operation, record: &v1::OperationRecord, payload: &
             operation.request_id.clone_from(&accepted.request_id);
             operation.principal.clone_from(&accepted.principal);
             operation.with_credentials = accepted.with_credentials;
+            operation.hosts.clone_from(&accepted.hosts);
+            operation.settle_time = accepted.settle_time;
             operation.create_time = record.time;
             operation.oldest_sequence = 1;
         }

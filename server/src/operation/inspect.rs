@@ -3,24 +3,15 @@
 use wsfc_clusapi::{Clusapi, Cluster, ClusterVersion, Error, ManagementPointType, NodeClusterState, ObjectName};
 use wsfc_proto::v1;
 
-use super::call::{Call as _, Parameters};
 use super::execute::open;
 use crate::native;
 
-/// Looks at what a call was about: its cluster, and the hosts that it touches.
-///
-/// `hosts` are the nodes that the cluster had before the call, where that is known; a destroyed cluster cannot name them
-/// any more.
-pub fn inspect(api: &Clusapi, call: &Parameters, cluster: &str, hosts: &[String]) -> v1::Inspection {
-    let mut touched: Vec<String> = call
-        .hosts()
-        .into_iter()
-        .map(String::from)
-        .chain(hosts.iter().cloned())
-        .collect();
-    touched.sort_unstable_by_key(|name| name.to_lowercase());
-    touched.dedup_by(|one, other| is_host(one, other));
-    let seen = open_by_any_name(api, cluster, &touched).and_then(|cluster| describe(&cluster));
+/// Looks at what a call was about: its cluster, and the hosts that it configures.
+pub fn inspect(api: &Clusapi, cluster: &str, hosts: &[String]) -> v1::Inspection {
+    let mut hosts = hosts.to_vec();
+    hosts.sort_unstable_by_key(|name| name.to_lowercase());
+    hosts.dedup_by(|one, other| is_host(one, other));
+    let seen = open_by_any_name(api, cluster, &hosts).and_then(|cluster| describe(&cluster));
     let (cluster_found, seen, error) = match seen {
         Ok(seen) => (true, Some(seen), None),
         Err(error) => (false, None, native::error_status(&error)),
@@ -31,7 +22,7 @@ pub fn inspect(api: &Clusapi, call: &Parameters, cluster: &str, hosts: &[String]
         error,
         ..v1::Inspection::default()
     };
-    inspection.hosts = touched.iter().map(|host| observe(api, host, &inspection)).collect();
+    inspection.hosts = hosts.iter().map(|host| observe(api, host, &inspection)).collect();
     inspection.ready = inspection.cluster.as_ref().is_some_and(|cluster| {
         !cluster.nodes.is_empty() && cluster.nodes.iter().all(|node| node.state() == v1::NodeState::Up)
     });

@@ -50,8 +50,12 @@ pub struct Evidence {
     worst: i32,
     warnings: Vec<OperationWarning>,
     warning_count: u64,
+    /// Something that should have been made is missing.
     missing: bool,
+    /// The call has reported 100 percent.
     completed: bool,
+    /// The call has begun to change hosts or the cluster, so that it may have left remains.
+    changed: bool,
 }
 
 impl Evidence {
@@ -62,6 +66,7 @@ impl Evidence {
         };
         self.worst = self.worst.max(progress.severity);
         self.completed |= progress.percent >= 100;
+        self.changed |= changes(progress.phase);
         if progress.severity <= SetupSeverity::Informational.into() {
             return;
         }
@@ -84,6 +89,24 @@ impl Evidence {
             .iter()
             .find(|warning| warning.severity >= SetupSeverity::Fatal.into())
     }
+}
+
+/// The phases that change a host or the cluster; before them a call has only looked (facts 1.5).
+fn changes(phase: i32) -> bool {
+    SetupPhase::try_from(phase).is_ok_and(|phase| {
+        !matches!(
+            phase,
+            SetupPhase::Unspecified
+                | SetupPhase::Initialize
+                | SetupPhase::ValidateNodeState
+                | SetupPhase::ValidateNetft
+                | SetupPhase::ValidateClusDisk
+                | SetupPhase::QueryClusterNameAccount
+                | SetupPhase::ValidateClusterNameAccount
+                | SetupPhase::GettingCurrentMembership
+                | SetupPhase::FailureCleanup
+        )
+    })
 }
 
 /// The phases whose failure leaves a cluster without something it should have (facts 1.4).
@@ -116,16 +139,22 @@ pub fn conclude(
     call: &Parameters,
     returned: &Returned,
     evidence: Evidence,
-    inspection: Inspection,
+    inspection: Option<Inspection>,
     cancellation: Cancellation,
 ) -> OperationOutcome {
     let mut outcome = evidence;
-    let gone = call.kind() == OperationKind::DestroyCluster && !inspection.cluster_found && outcome.completed;
+    let gone = call.kind() == OperationKind::DestroyCluster
+        && outcome.completed
+        && inspection
+            .as_ref()
+            .is_some_and(|seen| !seen.cluster_found && all_untouched(seen));
     let (state, reason, message) = match returned {
-        Returned::Success | Returned::Evicted(_) => match contradiction(call, &inspection) {
-            None => (OperationState::Succeeded, String::new(), success_text(call, &outcome)),
-            Some(text) => (OperationState::Failed, reasons::SETUP_INCOMPLETE.into(), text),
-        },
+        Returned::Success | Returned::Evicted(_) => {
+            match inspection.as_ref().and_then(|seen| contradiction(call, seen)) {
+                None => (OperationState::Succeeded, String::new(), success_text(call, &outcome)),
+                Some(text) => (OperationState::Failed, reasons::SETUP_INCOMPLETE.into(), text),
+            }
+        }
         Returned::UpgradedRestartRequired => (
             OperationState::Succeeded,
             String::new(),
@@ -149,15 +178,16 @@ pub fn conclude(
             native::reason(error),
             failure_text(error, &outcome),
         ),
+        // The call may have done its work: nothing is known but what the cluster shows.
         Returned::Panicked => (
-            OperationState::Failed,
+            OperationState::Interrupted,
             reasons::INTERNAL.into(),
             String::from("The daemon failed while it made the call, which is a defect; the log tells more."),
         ),
     };
     let suggested = match state {
         OperationState::Succeeded => Vec::new(),
-        _ => suggest(call, Some(&inspection)),
+        _ => suggest(call, inspection.as_ref(), outcome.changed),
     };
     OperationOutcome {
         state: state.into(),
@@ -175,7 +205,7 @@ pub fn conclude(
             && (outcome.missing || matches!(returned, Returned::Evicted(Cleanup::Failed(_) | Cleanup::Running))),
         warnings: outcome.warnings,
         warning_count: outcome.warning_count,
-        inspection: Some(inspection),
+        inspection,
         suggested_actions: suggested,
         reason,
         message,
@@ -201,7 +231,7 @@ pub fn interrupted(call: &Parameters, evidence: Evidence, inspection: Option<Ins
         worst_severity: evidence.worst,
         warnings: evidence.warnings,
         warning_count: evidence.warning_count,
-        suggested_actions: suggest(call, inspection.as_ref()),
+        suggested_actions: suggest(call, inspection.as_ref(), evidence.changed),
         reason: reasons::OPERATION_INTERRUPTED.into(),
         message: format!(
             "The daemon ended while {} was running; what came of it is not known. {found}",
@@ -288,7 +318,10 @@ fn contradiction(call: &Parameters, inspection: &Inspection) -> Option<String> {
 }
 
 /// What an operator can do, given what the cluster looks like.
-fn suggest(call: &Parameters, inspection: Option<&Inspection>) -> Vec<i32> {
+///
+/// Remains are suspected only where the call had begun to change something: a cluster of the same name, or a host that
+/// belongs to a cluster, may be somebody else's.
+fn suggest(call: &Parameters, inspection: Option<&Inspection>, changed: bool) -> Vec<i32> {
     let Some(seen) = inspection else {
         return vec![SuggestedAction::Inspect.into()];
     };
@@ -298,32 +331,35 @@ fn suggest(call: &Parameters, inspection: Option<&Inspection>) -> Vec<i32> {
             .find(|host| is_host(&host.host, name))
             .map(v1::HostObservation::state)
     };
-    let untouched = |name: &str| host_state(name) == Some(HostState::NotConfigured);
     let up = |name: &str| member(seen, name).is_some_and(|node| node.state() == NodeState::Up);
+    let remains = if changed {
+        SuggestedAction::CleanUp
+    } else {
+        SuggestedAction::Inspect
+    };
     let action = match call {
-        Parameters::CreateCluster(p) if seen.cluster_found => {
-            if p.nodes.iter().all(|node| up(node)) {
-                SuggestedAction::Accept
-            } else {
-                SuggestedAction::CleanUp
-            }
-        }
         Parameters::CreateCluster(p) => {
-            // A host that runs some other cluster was not touched by this call, so only half-made ones need a clean-up.
-            if p.nodes
+            let half_made = p
+                .nodes
                 .iter()
-                .any(|node| host_state(node) == Some(HostState::NotRunning))
-            {
-                SuggestedAction::CleanUp
+                .any(|node| host_state(node) == Some(HostState::NotRunning));
+            if seen.cluster_found && p.nodes.iter().all(|node| up(node)) {
+                SuggestedAction::Accept
+            } else if seen.cluster_found || half_made {
+                remains
             } else {
                 SuggestedAction::Retry
             }
         }
-        Parameters::AddNode(p) if up(&p.node) => SuggestedAction::Accept,
-        Parameters::AddNode(p) if member(seen, &p.node).is_none() && untouched(&p.node) => SuggestedAction::Retry,
-        Parameters::AddNode(p) if member(seen, &p.node).is_some() => SuggestedAction::CleanUp,
-        Parameters::AddNode(p) if host_state(&p.node) == Some(HostState::NotRunning) => SuggestedAction::CleanUp,
-        Parameters::AddNode(_) => SuggestedAction::Retry,
+        Parameters::AddNode(p) => {
+            if up(&p.node) {
+                SuggestedAction::Accept
+            } else if member(seen, &p.node).is_some() || host_state(&p.node) == Some(HostState::NotRunning) {
+                remains
+            } else {
+                SuggestedAction::Retry
+            }
+        }
         Parameters::EvictNode(_) | Parameters::DestroyCluster(_) if !seen.cluster_found && seen.error.is_some() => {
             if call.kind() == OperationKind::DestroyCluster && all_untouched(seen) {
                 SuggestedAction::Accept
@@ -349,9 +385,11 @@ fn suggest(call: &Parameters, inspection: Option<&Inspection>) -> Vec<i32> {
 }
 
 fn all_untouched(seen: &Inspection) -> bool {
-    seen.hosts
-        .iter()
-        .all(|host| host.error.is_none() && host.state() == HostState::NotConfigured)
+    !seen.hosts.is_empty()
+        && seen
+            .hosts
+            .iter()
+            .all(|host| host.error.is_none() && host.state() == HostState::NotConfigured)
 }
 
 #[cfg(test)]
@@ -443,7 +481,7 @@ mod tests {
     }
 
     fn judge(call: &Parameters, returned: &Returned, evidence: Evidence, seen: Inspection) -> OperationOutcome {
-        conclude(call, returned, evidence, seen, Cancellation::default())
+        conclude(call, returned, evidence, Some(seen), Cancellation::default())
     }
 
     #[test]
@@ -522,6 +560,7 @@ mod tests {
 
     #[test]
     fn a_failure_carries_the_native_name_and_the_phase() {
+        // Forming is a change, so the half-configured host is this call's.
         let fatal = report(SetupPhase::FormingCluster, SetupSeverity::Fatal, 1066, 56);
         let seen = gone(&[("n1", HostState::NotRunning)]);
         let outcome = judge(&create(), &failed(1066), evidence(&[fatal]), seen);
@@ -538,39 +577,94 @@ mod tests {
             requested: true,
             answered_false: true,
         };
-        let outcome = conclude(&create(), &failed(1223), evidence(&[]), seen(), both);
+        let outcome = conclude(&create(), &failed(1223), evidence(&[]), Some(seen()), both);
         assert_eq!(outcome.state(), OperationState::Cancelled);
         let asked = Cancellation {
             requested: true,
             answered_false: false,
         };
-        let outcome = conclude(&create(), &failed(1223), evidence(&[]), seen(), asked);
+        let outcome = conclude(&create(), &failed(1223), evidence(&[]), Some(seen()), asked);
         assert_eq!(outcome.state(), OperationState::Failed);
     }
 
     #[test]
+    fn a_destroyed_cluster_that_cannot_be_asked_is_not_gone() {
+        let last = || report(SetupPhase::CleanupNode, SetupSeverity::Informational, 0, 100);
+        for seen in [gone(&[]), gone(&[("n1", HostState::Running)])] {
+            let outcome = judge(&destroy(), &failed(1722), evidence(&[last()]), seen);
+            assert_eq!(outcome.state(), OperationState::Failed);
+        }
+    }
+
+    #[test]
+    fn a_panic_says_nothing_about_the_call() {
+        let outcome = conclude(
+            &create(),
+            &Returned::Panicked,
+            evidence(&[]),
+            None,
+            Cancellation::default(),
+        );
+        assert_eq!(outcome.state(), OperationState::Interrupted);
+        assert_eq!(outcome.reason, reasons::INTERNAL);
+        assert_eq!(outcome.suggested_actions().next(), Some(SuggestedAction::Inspect));
+    }
+
+    #[test]
     fn an_interrupted_call_suggests_what_the_cluster_allows() {
-        let suggested = |call: &Parameters, seen| {
-            interrupted(call, Evidence::default(), seen)
+        let configured = || report(SetupPhase::ConfigureClusSvc, SetupSeverity::Informational, 0, 30);
+        let suggested = |call: &Parameters, records: &[OperationRecord], seen| {
+            interrupted(call, evidence(records), seen)
                 .suggested_actions()
                 .next()
                 .unwrap()
         };
-        assert_eq!(suggested(&create(), None), SuggestedAction::Inspect);
+        let half = || gone(&[("n1", HostState::NotRunning)]);
+        assert_eq!(suggested(&create(), &[], None), SuggestedAction::Inspect);
         assert_eq!(
-            suggested(&create(), Some(found(&["n1", "n2"]))),
+            suggested(&create(), &[], Some(found(&["n1", "n2"]))),
             SuggestedAction::Accept
         );
-        assert_eq!(suggested(&create(), Some(found(&["n1"]))), SuggestedAction::CleanUp);
         assert_eq!(
-            suggested(&create(), Some(gone(&[("n1", HostState::NotConfigured)]))),
+            suggested(&create(), &[configured()], Some(found(&["n1"]))),
+            SuggestedAction::CleanUp
+        );
+        assert_eq!(
+            suggested(&create(), &[configured()], Some(half())),
+            SuggestedAction::CleanUp
+        );
+        assert_eq!(
+            suggested(&create(), &[], Some(gone(&[("n1", HostState::NotConfigured)]))),
             SuggestedAction::Retry
         );
         assert_eq!(
-            suggested(&create(), Some(gone(&[("n1", HostState::NotRunning)]))),
-            SuggestedAction::CleanUp
+            suggested(&add(), &[], Some(found(&["n1", "n2"]))),
+            SuggestedAction::Accept
         );
-        assert_eq!(suggested(&add(), Some(found(&["n1", "n2"]))), SuggestedAction::Accept);
-        assert_eq!(suggested(&destroy(), Some(found(&["n1"]))), SuggestedAction::Retry);
+        assert_eq!(suggested(&destroy(), &[], Some(found(&["n1"]))), SuggestedAction::Retry);
+        assert_eq!(
+            suggested(&destroy(), &[], Some(gone(&[("n1", HostState::NotConfigured)]))),
+            SuggestedAction::Accept
+        );
+    }
+
+    /// A cluster of the same name, or a host in a cluster, may be somebody else's: nothing is to be removed on suspicion.
+    #[test]
+    fn what_the_call_did_not_touch_is_not_to_be_cleaned_up() {
+        let suggested = |call: &Parameters, seen| {
+            let outcome = judge(call, &failed(5900), evidence(&[]), seen);
+            outcome.suggested_actions().next().unwrap()
+        };
+        assert_eq!(suggested(&create(), found(&["n7"])), SuggestedAction::Inspect);
+        assert_eq!(
+            suggested(&create(), gone(&[("n1", HostState::NotRunning)])),
+            SuggestedAction::Inspect
+        );
+        assert_eq!(
+            suggested(&add(), gone(&[("n2", HostState::NotRunning)])),
+            SuggestedAction::Inspect
+        );
+        // Nothing was asked, so nothing is known: an empty list of hosts is no evidence.
+        assert_ne!(suggested(&destroy(), gone(&[])), SuggestedAction::Accept);
     }
 }

@@ -48,10 +48,8 @@ impl Schedule {
     /// With `refuse`, the operation that is in the way, and no place is taken.
     pub fn enter(self: &Arc<Self>, operation_id: &str, keys: Vec<String>, refuse: bool) -> Result<Place, Busy> {
         let mut queue = self.queue();
-        if refuse && let Some(entry) = queue.entries.iter().find(|entry| entry.shares_any(&keys)) {
-            return Err(Busy {
-                operation_id: entry.operation_id.clone(),
-            });
+        if refuse && let Some(busy) = queue.holder(&keys) {
+            return Err(busy);
         }
         queue.entries.push(Entry {
             operation_id: operation_id.into(),
@@ -64,9 +62,23 @@ impl Schedule {
         })
     }
 
+    /// The operation that is in the way of one that would hold these keys.
+    pub fn holder(&self, keys: &[String]) -> Option<Busy> {
+        self.queue().holder(keys)
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // No code panics while it holds this lock, and a queue is whole at any time.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn holder(&self, keys: &[String]) -> Option<Busy> {
+        let entry = self.entries.iter().find(|entry| entry.shares_any(keys))?;
+        Some(Busy {
+            operation_id: entry.operation_id.clone(),
+        })
     }
 }
 

@@ -12,12 +12,13 @@ use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
 
-use super::call::{self, Call as _, Parameters, cluster_key};
-use super::engine::{Engine, Inner, Live, id_of};
+use super::call::{self, Call as _, Parameters, cluster_key, locks};
+use super::engine::{Engine, Inner, Live, id_of, was_found};
 use super::execute::{Execution, Finished, execute};
 use super::inspect::inspect;
-use super::outcome::{Cancellation, Evidence, conclude, interrupted, never_made};
+use super::outcome::{Cancellation, Evidence, Returned, conclude, interrupted, never_made};
 use super::schedule::Place;
+use super::validate::MAX_WAIT;
 use crate::journal::{Append, AppendError, Journal, MAX_BATCH_BYTES, ReadError};
 
 /// How long the look at an interrupted operation may take before the daemon goes on without it: it must be settled five
@@ -33,9 +34,13 @@ pub(super) struct Supervised {
     pub(super) call: Parameters,
     /// The cluster's own name.
     pub(super) cluster: String,
-    pub(super) credentials: Option<v1::Credentials>,
+    /// The hosts that it configures.
+    pub(super) hosts: Vec<String>,
+    pub(super) credentials: Option<Credentials>,
     /// AddNode: the shortest time since a CreateCluster.
     pub(super) settle: Duration,
+    /// The operation in the way that is recorded already.
+    pub(super) told: Option<String>,
     pub(super) place: Place,
 }
 
@@ -60,22 +65,34 @@ impl Supervised {
             Err(Left::Cancelled) => tracing::info!(%operation_id, "Operation cancelled before it began"),
             Err(Left::Refused(error)) => {
                 tracing::error!(%operation_id, %error, "Operation cannot go on because the journal takes no record of it");
+                if !matches!(error, AppendError::Failed(_)) {
+                    self.give_up(engine, &error).await;
+                }
             }
+        }
+    }
+
+    /// Ends an operation that cannot begin, so that nobody waits for it for ever.
+    async fn give_up(&self, engine: &Inner, error: &AppendError) {
+        let text = format!("The operation could not begin, which is a defect of the daemon: {error}.");
+        let outcome = never_made(OperationState::Failed, reasons::INTERNAL, &text);
+        let append = Append::new(self.operation_id, Payload::Outcome(outcome));
+        if let Err(error) = engine.journal.append(append).await {
+            tracing::error!(operation_id = %self.operation_id, %error, "The end of the operation could not be recorded");
         }
     }
 
     /// Waits until nothing is in the way, and records why while it waits; then takes the locks, durably.
     async fn wait_for_turn(&mut self, engine: &Inner, live: &Live) -> Result<(), Left> {
-        let mut told = None;
         while let Some(blocking) = self.place.blocked_by() {
-            if told.as_ref() != Some(&blocking) {
+            if self.told.as_ref() != Some(&blocking) {
                 let pending = v1::OperationPending {
                     reason: PendingReason::Busy.into(),
                     blocking_operation_id: blocking.clone(),
                     ..v1::OperationPending::default()
                 };
                 self.pend(engine, pending).await?;
-                told = Some(blocking);
+                self.told = Some(blocking);
             }
             tokio::select! {
                 () = self.place.departure() => {}
@@ -92,7 +109,7 @@ impl Supervised {
         };
         let append = Append {
             expect: Some(OperationState::Pending),
-            take_locks: self.call.locks(&self.cluster),
+            take_locks: locks(&self.cluster, &self.hosts),
             ..Append::new(self.operation_id, Payload::Started(started))
         };
         engine.journal.append(append).await.map(drop).map_err(left)
@@ -144,6 +161,7 @@ impl Supervised {
             operation_id,
             call,
             cluster,
+            hosts,
             credentials,
             place,
             ..
@@ -153,7 +171,8 @@ impl Supervised {
         let execution = Execution {
             call: call.clone(),
             cluster: cluster.clone(),
-            credentials: credentials.map(|c| Credentials::new(c.user_name, c.password.into(), Some(c.domain))),
+            hosts,
+            credentials,
             abort: Arc::clone(&live.abort),
         };
         let (api, sink) = (engine.api.clone(), engine.journal.progress(operation_id));
@@ -164,11 +183,14 @@ impl Supervised {
         let outcome = match engine.platform.threads.spawn("wsfcd-operation", work) {
             Ok(()) => match answered.await {
                 Ok(finished) => conclude_on_evidence(engine, operation_id, &call, finished).await,
-                Err(_panicked) => never_made(
-                    OperationState::Failed,
-                    reasons::INTERNAL,
-                    "The thread of the call panicked, which is a defect.",
-                ),
+                // The call may have done its work: nothing is known.
+                Err(_panicked) => {
+                    let unknown = Finished {
+                        returned: Returned::Panicked,
+                        inspection: None,
+                    };
+                    conclude_on_evidence(engine, operation_id, &call, unknown).await
+                }
             },
             Err(error) => {
                 let text = format!("No thread could be started for the call: {error}.");
@@ -187,8 +209,11 @@ impl Supervised {
         if let Some(created) = created {
             engine.created().insert(cluster_key(&cluster), created);
         }
-        let settle = created.map(|created| (cluster_key(&cluster), created + engine.settings.create_settle));
-        if succeeded && call.kind() == OperationKind::DestroyCluster {
+        // Kept for the longest pause that a request can ask for.
+        let settle = created.map(|created| (cluster_key(&cluster), created + MAX_WAIT));
+        if was_found(Some(&outcome)) {
+            engine.remember(&cluster);
+        } else if succeeded && call.kind() == OperationKind::DestroyCluster {
             engine.forget(&cluster);
         }
         let append = Append {
@@ -213,10 +238,10 @@ impl Engine {
                 "The operation has no parameters that this daemon understands.",
             ),
             Some(call) => {
-                let (api, looked_for, cluster) = (self.api().clone(), call.clone(), operation.cluster.clone());
+                let (api, cluster, hosts) = (self.api().clone(), operation.cluster.clone(), operation.hosts.clone());
                 let look = self
                     .blocking()
-                    .run("wsfcd-inspect", move || inspect(&api, &looked_for, &cluster, &[]));
+                    .run("wsfcd-inspect", move || inspect(&api, &cluster, &hosts));
                 let inspection = match tokio::time::timeout(INSPECTION, look).await {
                     Ok(Ok(inspection)) => Some(inspection),
                     Ok(Err(error)) => {
