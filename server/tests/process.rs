@@ -16,35 +16,127 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
-use wsfc_client::{Client, ConnectOptions, Progress};
+use wsfc_client::{Client, ConnectOptions, Operation, Progress};
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationState, SetupPhaseType, SuggestedAction};
 
-/// The phases of creating a cluster of two nodes with one address, by their names in scenarios and by their numbers
-/// (facts 1.5).
-const PHASES: [(&str, i32); 20] = [
-    ("Initialize", 1),
-    ("ValidateNodeState", 100),
-    ("QueryClusterNameAccount", 106),
-    ("ValidateClusterNameAccount", 107),
-    ("CreateClusterAccount", 108),
-    ("ConfigureClusterAccount", 109),
-    ("ValidateNetft", 102),
-    ("ValidateClusDisk", 103),
-    ("ConfigureClusSvc", 104),
-    ("StartingClusSvc", 105),
-    ("FormingCluster", 200),
-    ("AddClusterProperties", 201),
-    ("CreateResourceTypes", 202),
-    ("CreateGroups", 203),
-    ("CreateIPAddressResources", 204),
-    ("CreateNetworkName", 205),
-    ("ClusterGroupOnline", 206),
-    ("GettingCurrentMembership", 300),
-    ("AddNodeToCluster", 301),
-    ("NodeUp", 302),
+/// The calls that are cut off, each with its phases by their names in scenarios and by their numbers (facts 1.5).
+const CALLS: [(Call, &[(&str, i32)]); 3] = [
+    (
+        Call::Create,
+        &[
+            ("Initialize", 1),
+            ("ValidateNodeState", 100),
+            ("QueryClusterNameAccount", 106),
+            ("ValidateClusterNameAccount", 107),
+            ("CreateClusterAccount", 108),
+            ("ConfigureClusterAccount", 109),
+            ("ValidateNetft", 102),
+            ("ValidateClusDisk", 103),
+            ("ConfigureClusSvc", 104),
+            ("StartingClusSvc", 105),
+            ("FormingCluster", 200),
+            ("AddClusterProperties", 201),
+            ("CreateResourceTypes", 202),
+            ("CreateGroups", 203),
+            ("CreateIPAddressResources", 204),
+            ("CreateNetworkName", 205),
+            ("ClusterGroupOnline", 206),
+            ("GettingCurrentMembership", 300),
+            ("AddNodeToCluster", 301),
+            ("NodeUp", 302),
+        ],
+    ),
+    (
+        Call::Add,
+        &[
+            ("ValidateNodeState", 100),
+            ("AddNodeToCluster", 301),
+            ("ConfigureClusSvc", 104),
+            ("StartingClusSvc", 105),
+            ("NodeUp", 302),
+        ],
+    ),
+    (
+        Call::Destroy,
+        &[
+            ("Initialize", 1),
+            ("OfflineGroup", 403),
+            ("CoreGroupCleanup", 406),
+            ("EvictNode", 404),
+            ("CleanupNode", 405),
+        ],
+    ),
 ];
+
+/// A call that is cut off.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Create,
+    Add,
+    Destroy,
+}
+
+impl Call {
+    /// The world that it is made in, in which it hangs in a phase.
+    fn scenario(self, folder: &Path, phase: &str) -> PathBuf {
+        let cluster = "[[clusters]]\nname = \"CL1\"\naddresses = [\"10.0.0.10\"]\n";
+        let (function, cluster) = match self {
+            Self::Create => ("CreateCluster", String::new()),
+            Self::Add => ("AddClusterNode", format!("{cluster}nodes = [\"n1\"]\n")),
+            Self::Destroy => ("DestroyCluster", format!("{cluster}nodes = [\"n1\", \"n2\"]\n")),
+        };
+        let fault = format!("[[faults]]\ncall = \"{function}\"\nphase = \"{phase}\"\nhang = true\n");
+        scenario(folder, &format!("{cluster}{fault}"))
+    }
+
+    async fn start(self, client: &Client) -> Operation {
+        let started = match self {
+            Self::Create => client.create_cluster(create()).await,
+            Self::Add => {
+                let node = v1::AddNodeParameters {
+                    cluster: "CL1".into(),
+                    node: "n2".into(),
+                };
+                client
+                    .add_node(v1::AddNodeRequest {
+                        node: Some(node),
+                        ..Default::default()
+                    })
+                    .await
+            }
+            Self::Destroy => {
+                let cluster = v1::DestroyClusterParameters {
+                    cluster: "CL1".into(),
+                    ..Default::default()
+                };
+                let request = v1::DestroyClusterRequest {
+                    cluster: Some(cluster),
+                    ..Default::default()
+                };
+                client.destroy_cluster(request).await
+            }
+        };
+        started.unwrap()
+    }
+
+    /// Whether a suggestion fits what was seen: nothing is called done, or to be removed, without evidence.
+    fn is_sound(self, action: SuggestedAction, seen: &v1::Inspection) -> bool {
+        let is = |host: &v1::HostObservation, state| host.error.is_none() && host.state() == state;
+        let clean = !seen.hosts.is_empty() && seen.hosts.iter().all(|host| is(host, v1::HostState::NotConfigured));
+        let members = seen.cluster.as_ref().map_or(0, |cluster| cluster.nodes.len());
+        match (self, action) {
+            (Self::Create | Self::Add, SuggestedAction::Accept) => seen.ready && members == 2,
+            (Self::Destroy, SuggestedAction::Accept) => !seen.cluster_found && clean,
+            (Self::Create, SuggestedAction::Retry) => !seen.cluster_found,
+            (Self::Add, SuggestedAction::Retry) => members == 1,
+            (Self::Destroy, SuggestedAction::Retry) => seen.cluster_found,
+            (_, SuggestedAction::CleanUp | SuggestedAction::Inspect) => true,
+            (_, SuggestedAction::Unspecified) => false,
+        }
+    }
+}
 
 /// How much a full disk still takes: enough to open the store, which grows by its own measure.
 #[cfg(unix)]
@@ -150,12 +242,11 @@ fn create() -> v1::CreateClusterRequest {
 }
 
 /// Kills the daemon while a call stands in a phase, and looks at what the next one knows.
-async fn kill_in_phase(name: &str, number: i32) {
+async fn kill_in_phase(call: Call, name: &str, number: i32) {
     let folder = TempDir::new().unwrap();
-    let faults = format!("[[faults]]\ncall = \"CreateCluster\"\nphase = \"{name}\"\nhang = true\n");
-    let scenario = scenario(folder.path(), &faults);
+    let scenario = call.scenario(folder.path(), name);
     let daemon = Process::start(folder.path(), &scenario).await;
-    let operation = daemon.client().await.create_cluster(create()).await.unwrap();
+    let operation = call.start(&daemon.client().await).await;
     let mut seen = Vec::new();
     let mut progress = operation.progress();
     while let Some(item) = progress.next().await {
@@ -174,26 +265,12 @@ async fn kill_in_phase(name: &str, number: i32) {
     let daemon = Process::start(folder.path(), &scenario).await;
     let client = daemon.client().await;
     let after = client.get_operation(operation.id()).await.unwrap().operation.unwrap();
-    assert_eq!(after.state(), OperationState::Interrupted, "{name}");
+    assert_eq!(after.state(), OperationState::Interrupted, "{call:?} {name}");
     let outcome = after.outcome.as_ref().unwrap();
     assert_eq!(outcome.reason, "OPERATION_INTERRUPTED");
     let inspection = outcome.inspection.as_ref().expect("the cluster was inspected");
-    let action = outcome
-        .suggested_actions
-        .first()
-        .copied()
-        .map(SuggestedAction::try_from);
-    if inspection.cluster_found {
-        assert!(
-            number >= 200 || number == 102 || number == 103 || number == 104 || number == 105,
-            "{name}"
-        );
-    } else {
-        assert!(
-            matches!(action, Some(Ok(SuggestedAction::Retry | SuggestedAction::CleanUp))),
-            "{name}: {outcome:?}"
-        );
-    }
+    let action = outcome.suggested_actions().next().unwrap();
+    assert!(call.is_sound(action, inspection), "{call:?} {name}: {outcome:?}");
 
     // What was seen before the kill is what there is, byte for byte; nothing is missing, and the outcome is last.
     let mut progress = client.operation(operation.id()).progress();
@@ -221,13 +298,15 @@ async fn kill_in_phase(name: &str, number: i32) {
 
 #[tokio::test]
 async fn a_daemon_killed_at_any_phase_keeps_every_record_and_says_so() {
-    let mut waiting = PHASES.iter();
+    let mut waiting = CALLS
+        .iter()
+        .flat_map(|(call, phases)| phases.iter().map(|phase| (*call, *phase)));
     let mut running = tokio::task::JoinSet::new();
     loop {
         while running.len() < 4
-            && let Some((name, number)) = waiting.next()
+            && let Some((call, (name, number))) = waiting.next()
         {
-            running.spawn(kill_in_phase(name, *number));
+            running.spawn(kill_in_phase(call, name, number));
         }
         match running.join_next().await {
             Some(ended) => ended.unwrap(),
