@@ -46,6 +46,7 @@ pub fn broken_promises(evidence: &Evidence<'_>) -> Vec<String> {
     starts_are_kept(evidence, &mut broken);
     request_ids_start_once(evidence, &mut broken);
     calls_are_made_once(evidence, &mut broken);
+    clusters_have_one_change_at_a_time(evidence.log, &mut broken);
     lists_join_streams(evidence, &mut broken);
     answers_are_final(evidence, &mut broken);
     broken
@@ -323,6 +324,34 @@ fn calls_are_made_once(evidence: &Evidence<'_>, broken: &mut Vec<String>) {
     }
 }
 
+/// P11: on one cluster, a call begins only after the one before has ended, across crashes too.
+fn clusters_have_one_change_at_a_time(log: &Log, broken: &mut Vec<String>) {
+    let mut running: BTreeMap<String, Vec<(u64, u64, &str)>> = BTreeMap::new();
+    for Logged { operation, records } in &log.operations {
+        let begin = records
+            .iter()
+            .find(|record| matches!(record.payload, Some(Payload::Started(_))));
+        if let Some(begin) = begin {
+            let interval = (begin.revision, operation.last_revision, operation.operation_id.as_str());
+            running
+                .entry(operation.cluster.to_lowercase())
+                .or_default()
+                .push(interval);
+        }
+    }
+    for (cluster, mut intervals) in running {
+        intervals.sort_unstable();
+        for pair in intervals.windows(2) {
+            let [(_, end, one), (begin, _, other)] = pair else {
+                continue;
+            };
+            if begin < end {
+                broken.push(format!("P11: {other} began on {cluster} while {one} was running"));
+            }
+        }
+    }
+}
+
 /// P7: a snapshot from a list, and the records after it, are the operation.
 fn lists_join_streams(evidence: &Evidence<'_>, broken: &mut Vec<String>) {
     let mut joined: BTreeMap<(ClientNumber, String), v1::Operation> = BTreeMap::new();
@@ -366,7 +395,8 @@ fn lists_join_streams(evidence: &Evidence<'_>, broken: &mut Vec<String>) {
     }
 }
 
-/// P12: who waited for an outcome, or cancelled in time, was told the state that stays.
+/// P12: who waited for an outcome, or cancelled in time, was told the state that stays; nobody was refused for a reason
+/// that the contract does not know there.
 fn answers_are_final(evidence: &Evidence<'_>, broken: &mut Vec<String>) {
     for Event { at, client, seen } in evidence.events {
         let (operation_id, state) = match seen {
@@ -375,6 +405,26 @@ fn answers_are_final(evidence: &Evidence<'_>, broken: &mut Vec<String>) {
                 operation_id,
                 answer: Ok(state),
             } => (operation_id, *state),
+            Seen::Cancelled {
+                operation_id,
+                answer: Err(reason),
+            } => {
+                // No reason: no answer came in time.
+                if !["", reasons::OPERATION_ENDED, reasons::STORE_FAILED].contains(&reason.as_str()) {
+                    broken.push(format!(
+                        "P5: client {client} could not cancel {operation_id} at {at:?}: {reason}"
+                    ));
+                }
+                continue;
+            }
+            Seen::Refused { request, reason, .. } => {
+                if [reasons::INTERNAL, reasons::INVALID_FIELD, ""].contains(&reason.as_str()) {
+                    broken.push(format!(
+                        "P5: client {client} could not start {request:?} at {at:?}: {reason}"
+                    ));
+                }
+                continue;
+            }
             _ => continue,
         };
         let kept = evidence.log.find(operation_id).map(|logged| logged.operation.state);

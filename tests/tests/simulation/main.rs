@@ -3,7 +3,11 @@
 //!
 //! `SIM_SEEDS=300` runs so many seeds, `SIM_SEED=17` runs that one and tells what happened in it. See `plan.rs` for what
 //! a seed decides, and `check.rs` for the promises.
-#![expect(clippy::panic, reason = "how a test fails")]
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "how a test fails and tells what it found"
+)]
 
 mod check;
 mod clients;
@@ -15,7 +19,6 @@ mod run;
 mod stage;
 mod turns;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wsfc_client::v1::OperationRecord;
@@ -72,29 +75,24 @@ fn every_seed_keeps_every_promise() {
             "{all:?}"
         );
         assert!(all.operations > 0 && all.interrupted > 0 && all.records > 0, "{all:?}");
+        assert!(all.reused > 0 && all.compacted > 0, "{all:?}");
     }
 }
 
 /// Runs the seeds from 0 on, a few at a time.
 fn run_all(seeds: u64) -> Vec<(u64, Verdict)> {
     let next = AtomicU64::new(0);
-    let verdicts = Mutex::new(Vec::new());
     let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
-                return;
-            }
-            let verdict = run(Plan::of(seed, None));
-            verdicts.lock().unwrap().push((seed, verdict));
-        }
+        let seeds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|seed| *seed < seeds);
+        seeds.map(|seed| (seed, run(Plan::of(seed, None)))).collect::<Vec<_>>()
     };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
+    let mut verdicts: Vec<_> = std::thread::scope(|scope| {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+        let ends = threads.into_iter().map(|thread| thread.join());
+        ends.flat_map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
-    let mut verdicts = verdicts.into_inner().unwrap();
     verdicts.sort_by_key(|(seed, _)| *seed);
     verdicts
 }

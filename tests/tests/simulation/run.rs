@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use turmoil::Sim;
 use wsfc_client::v1::OperationState;
+use wsfc_proto::reasons;
 use wsfcd::journal::sim_disk::Unsynced;
 
 use crate::check::{Evidence, broken_promises};
@@ -51,6 +52,10 @@ pub struct Figures {
     pub interrupted: usize,
     /// Records that clients saw.
     pub records: usize,
+    /// Starts that were refused because their request id stands for something else.
+    pub reused: usize,
+    /// Streams that met compaction.
+    pub compacted: usize,
     /// Simulated time.
     pub simulated: Duration,
 }
@@ -64,6 +69,8 @@ impl Figures {
             operations: self.operations + other.operations,
             interrupted: self.interrupted + other.interrupted,
             records: self.records + other.records,
+            reused: self.reused + other.reused,
+            compacted: self.compacted + other.compacted,
             simulated: self.simulated + other.simulated,
         }
     }
@@ -387,14 +394,16 @@ impl Run<'_> {
         };
         broken.extend(broken_promises(&evidence));
         let interrupted = |logged: &&Logged| logged.operation.state() == OperationState::Interrupted;
+        let count = |is: &dyn Fn(&Seen) -> bool| events.iter().filter(|event| is(&event.seen)).count();
         let figures = Figures {
             crashes,
             operations: log.operations.len(),
             interrupted: log.operations.iter().filter(interrupted).count(),
-            records: events
-                .iter()
-                .filter(|event| matches!(event.seen, Seen::Record { .. }))
-                .count(),
+            records: count(&|seen| matches!(seen, Seen::Record { .. })),
+            reused: count(&|seen| matches!(seen, Seen::Refused { reason, .. } if reason == reasons::REQUEST_ID_REUSED)),
+            compacted: count(
+                &|seen| matches!(seen, Seen::Ended { error: Some((reason, _)), .. } if reason == reasons::COMPACTED),
+            ),
             ..self.figures
         };
         Verdict {
