@@ -89,8 +89,7 @@ macro_rules! starts {
                 request: Request<v1::GetHostStateRequest>,
             ) -> Result<Response<v1::GetHostStateResponse>, Status> {
                 let host = request.into_inner().host;
-                let invalid = |_| FieldViolation { field: "host".into(), description: "is no host name".into() };
-                validate::cluster_to_open(&host).map_err(|fault| status::invalid(&[invalid(fault)]))?;
+                validate::name_to_open("host", &host).map_err(|fault| status::invalid(&[fault]))?;
                 let what = if host.is_empty() { String::from("this host") } else { format!("host {host:?}") };
                 let state = self
                     .read(&what, move |api| api.node_cluster_state((!host.is_empty()).then_some(host.as_str())))
@@ -157,7 +156,7 @@ impl Clusters {
         name: &str,
         read: impl FnOnce(wsfc_clusapi::Cluster) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Status> {
-        validate::cluster_to_open(name).map_err(|violations| status::invalid(&violations))?;
+        validate::name_to_open("cluster", name).map_err(|fault| status::invalid(&[fault]))?;
         let what = if name.is_empty() {
             String::from("the cluster of this host")
         } else {

@@ -14,10 +14,15 @@ use crate::journal::{AppendError, ReadError, StoreFailed};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::engine::{CancelError, StartError};
-use crate::operation::validate::FieldViolation;
+use crate::operation::validate::{FieldViolation, excerpt};
 
 /// When a caller that met a passing state may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How many refused fields an error names at most, and with how many bytes. A status travels in the headers of the
+/// answer, of which some clients read 8 KiB; it holds its message twice and its details as base64.
+const FIELDS: usize = 16;
+const FIELD_BYTES: usize = 2_048;
 
 /// An error in the form of the contract.
 fn status(code: Code, message: String, reason: &str, metadata: &[(&str, String)]) -> Status {
@@ -98,28 +103,33 @@ pub fn deadline(what: &str, limit: Duration) -> Status {
     status(Code::DeadlineExceeded, message, reasons::TIMED_OUT, &[])
 }
 
-/// Fields that were refused.
+/// Fields that were refused: those that fit, and how many there are.
 pub fn invalid(violations: &[FieldViolation]) -> Status {
-    let mut details = ErrorDetails::new();
-    details.set_bad_request(
-        violations
-            .iter()
-            .map(|v| WireViolation::new(v.field.clone(), v.description.clone()))
-            .collect::<Vec<_>>(),
-    );
-    let listed: Vec<_> = violations
+    let mut room = FIELD_BYTES;
+    let fit = |violation: &&FieldViolation| {
+        let size = violation.field.len() + violation.description.len();
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    let named: Vec<_> = violations
         .iter()
-        .map(|v| format!("{} {}", v.field, v.description))
+        .take(FIELDS)
+        .take_while(fit)
+        .map(|violation| WireViolation::new(violation.field.clone(), violation.description.clone()))
         .collect();
-    let fields: Vec<_> = violations.iter().map(|v| v.field.clone()).collect();
-    let metadata = [("fields", fields.join(","))];
-    with_details(
-        Code::InvalidArgument,
-        listed.join("; "),
-        reasons::INVALID_FIELD,
-        &metadata,
-        details,
-    )
+    let left = violations.len() - named.len();
+    let first = violations.first().map_or(String::new(), |violation| {
+        format!("{} {}", violation.field, violation.description)
+    });
+    let message = match violations.len() {
+        1 => first,
+        count if left == 0 => format!("{count} fields are refused: first, {first}"),
+        count => format!("{count} fields are refused, {left} more than are named: first, {first}"),
+    };
+    let mut details = ErrorDetails::new();
+    details.set_bad_request(named);
+    with_details(Code::InvalidArgument, message, reasons::INVALID_FIELD, &[], details)
 }
 
 /// What the cluster API answered, about an object by name.
@@ -224,6 +234,7 @@ pub fn read(operation_id: &str, error: &ReadError) -> Status {
 
 /// There is no such operation.
 pub fn operation_not_found(operation_id: &str) -> Status {
+    let operation_id = excerpt(operation_id);
     let message = format!("there is no operation {operation_id:?}");
     status(
         Code::NotFound,
@@ -363,6 +374,57 @@ mod tests {
         assert_eq!(status.code(), Code::InvalidArgument);
         let violations = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations[0].field, "cluster.nodes[1]");
+    }
+
+    /// Everything that a client is sent as headers, as HTTP/2 counts them (RFC 9113, section 6.5.2).
+    fn header_bytes(status: Status) -> usize {
+        let response: http::Response<()> = status.into_http();
+        let headers = response.headers().iter();
+        headers
+            .map(|(name, value)| name.as_str().len() + value.len() + 32)
+            .sum()
+    }
+
+    #[test]
+    fn the_worst_request_gets_an_error_that_fits_into_the_headers_of_every_client() {
+        let violation = |index: usize| FieldViolation {
+            field: format!("cluster.ip_addresses[{index}].address"),
+            description: format!("{:?} is no IPv4 or IPv6 address", excerpt(&"\u{10ffff}".repeat(60_000))),
+        };
+        let violations: Vec<_> = (0..1_000).map(violation).collect();
+        let status = invalid(&violations);
+        assert!(status.message().starts_with("1000 fields are refused"), "{status:?}");
+        let named = status.get_details_bad_request().unwrap().field_violations;
+        assert!((1..=FIELDS).contains(&named.len()), "{named:?}");
+        let bytes = header_bytes(status);
+        assert!(bytes < 8_192, "{bytes} bytes");
+
+        for id in ["a", "ä", "\0", "\u{10ffff}"] {
+            let bytes = header_bytes(operation_not_found(&id.repeat(200_000)));
+            assert!(bytes < 8_192, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn sixteen_fields_are_named_and_the_rest_counted() {
+        let violations = |count| -> Vec<_> {
+            let violation = |index| FieldViolation {
+                field: format!("cluster.nodes[{index}]"),
+                description: "is required".into(),
+            };
+            (0..count).map(violation).collect()
+        };
+        let named = |status: &Status| status.get_details_bad_request().unwrap().field_violations.len();
+        let all = invalid(&violations(16));
+        assert_eq!(named(&all), 16);
+        assert_eq!(
+            all.message(),
+            "16 fields are refused: first, cluster.nodes[0] is required"
+        );
+        let some = invalid(&violations(64));
+        assert_eq!(named(&some), 16);
+        assert!(some.message().contains("48 more than are named"), "{some:?}");
+        assert_eq!(invalid(&violations(1)).message(), "cluster.nodes[0] is required");
     }
 
     #[test]

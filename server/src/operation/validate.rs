@@ -13,6 +13,8 @@ use super::call::{Call as _, Parameters};
 
 /// Most nodes of a cluster (facts section 7).
 const MAX_NODES: usize = 64;
+/// Most addresses of a cluster. Guess: no limit is documented; a cluster has one for each of its networks.
+const MAX_ADDRESSES: usize = 64;
 /// Longest cluster name: a DNS label (facts 1.2, MAX_CLUSTERNAME_LENGTH).
 const MAX_CLUSTER_NAME: usize = 63;
 /// Longest name that NetBIOS and a computer object hold (facts 1.2).
@@ -21,6 +23,8 @@ const MAX_NETBIOS_NAME: usize = 15;
 const MAX_HOST_NAME: usize = 255;
 /// Longest free text: descriptions, reasons, account names.
 const MAX_TEXT: usize = 1_024;
+/// How many characters of a value an error repeats.
+const EXCERPT: usize = 64;
 /// Longest wait that a request can ask for.
 pub const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -31,6 +35,15 @@ pub struct FieldViolation {
     pub field: String,
     /// Why it was refused: lower case, no full stop.
     pub description: String,
+}
+
+/// The beginning of a value, as much of it as an error may repeat: errors travel in headers, which are small.
+pub fn excerpt(value: &str) -> &str {
+    value
+        .char_indices()
+        .nth(EXCERPT)
+        .and_then(|(end, _)| value.get(..end))
+        .unwrap_or(value)
 }
 
 /// The findings of a check.
@@ -113,18 +126,17 @@ pub fn validate(
     }
 }
 
-/// Checks the name of a cluster to open, for reads.
+/// Checks the name of a cluster or a host to read from; empty is the daemon's own.
 ///
 /// # Errors
 ///
-/// The field `cluster`, when it cannot be a name.
-pub fn cluster_to_open(cluster: &str) -> Result<(), Vec<FieldViolation>> {
-    let description = open_name_fault(cluster).map_or(Ok(()), Err);
-    description.map_err(|description| {
-        vec![FieldViolation {
-            field: "cluster".into(),
+/// The field, when it cannot be a name.
+pub fn name_to_open(field: &str, name: &str) -> Result<(), FieldViolation> {
+    open_name_fault(name).map_or(Ok(()), |description| {
+        Err(FieldViolation {
+            field: field.into(),
             description,
-        }]
+        })
     })
 }
 
@@ -152,20 +164,28 @@ fn create_cluster(findings: &mut Findings, p: &v1::CreateClusterParameters) {
             "nodes",
             format!("names {} nodes; a cluster holds at most {MAX_NODES}", p.nodes.len()),
         );
-    }
-    let mut seen = HashSet::new();
-    for (index, node) in p.nodes.iter().enumerate() {
-        let field = format!("nodes[{index}]");
-        if host(findings, &field, node) && !seen.insert(node.to_lowercase()) {
-            findings.refuse(&field, format!("names {node:?} again; names compare without case"));
+    } else {
+        let mut seen = HashSet::new();
+        for (index, name) in p.nodes.iter().enumerate() {
+            node(findings, index, name, &mut seen);
         }
     }
     if p.empty_cluster && !p.ip_addresses.is_empty() {
         findings.refuse("ip_addresses", "must be empty for an empty cluster");
     }
-    let mut seen = HashSet::new();
-    for (index, entry) in p.ip_addresses.iter().enumerate() {
-        ip_address(findings, index, entry, &mut seen);
+    if p.ip_addresses.len() > MAX_ADDRESSES {
+        findings.refuse(
+            "ip_addresses",
+            format!(
+                "holds {} addresses; at most {MAX_ADDRESSES} are allowed",
+                p.ip_addresses.len()
+            ),
+        );
+    } else {
+        let mut seen = HashSet::new();
+        for (index, entry) in p.ip_addresses.iter().enumerate() {
+            ip_address(findings, index, entry, &mut seen);
+        }
     }
     let point = management_point(findings, p.management_point_type, p.management_point_resource_type);
     let has_point = !matches!(
@@ -177,6 +197,14 @@ fn create_cluster(findings: &mut Findings, p: &v1::CreateClusterParameters) {
     }
 }
 
+fn node(findings: &mut Findings, index: usize, name: &str, seen: &mut HashSet<String>) {
+    let field = format!("nodes[{index}]");
+    if host(findings, &field, name) && !seen.insert(name.to_lowercase()) {
+        let again = format!("names {:?} again; names compare without case", excerpt(name));
+        findings.refuse(&field, again);
+    }
+}
+
 fn ip_address(findings: &mut Findings, index: usize, entry: &v1::IpAddress, seen: &mut HashSet<IpAddr>) {
     let field = format!("ip_addresses[{index}]");
     let address = match entry.address.parse::<IpAddr>() {
@@ -184,7 +212,7 @@ fn ip_address(findings: &mut Findings, index: usize, entry: &v1::IpAddress, seen
         Err(_malformed) => {
             findings.refuse(
                 format!("{field}.address"),
-                format!("{:?} is no IPv4 or IPv6 address", entry.address),
+                format!("{:?} is no IPv4 or IPv6 address", excerpt(&entry.address)),
             );
             return;
         }
@@ -387,6 +415,23 @@ mod tests {
             refused("cluster.nodes[0]", |p| p.nodes = vec![name.into()]);
         }
         assert!(create(|p| p.nodes = (0..64).map(|n| format!("n{n}")).collect()).is_ok());
+    }
+
+    #[test]
+    fn too_many_entries_are_one_finding() {
+        let empty = vec![String::new(); 130_000];
+        let violations = create(|p| p.nodes = empty).unwrap_err();
+        assert_eq!(violations.len(), 1, "{violations:?}");
+        let violations = create(|p| p.ip_addresses = vec![v1::IpAddress::default(); 65]).unwrap_err();
+        assert_eq!(violations.len(), 1, "{violations:?}");
+        assert_eq!(violations[0].field, "cluster.ip_addresses");
+    }
+
+    #[test]
+    fn an_excerpt_ends_at_a_character() {
+        assert_eq!(excerpt("n1"), "n1");
+        assert_eq!(excerpt(&"ä".repeat(64)), "ä".repeat(64));
+        assert_eq!(excerpt(&"ä".repeat(200_000)), "ä".repeat(64));
     }
 
     #[test]

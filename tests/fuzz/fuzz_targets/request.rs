@@ -56,7 +56,7 @@ fuzz_target!(|data: &[u8]| {
         9 => start!(v1::RemoveStorageNodeRequest, bytes, storage_node, Parameters::RemoveStorageNode),
         10 => {
             if let Ok(request) = v1::GetClusterRequest::decode(bytes) {
-                let _ = validate::cluster_to_open(&request.cluster);
+                let _ = validate::name_to_open("cluster", &request.cluster);
             }
         }
         _ => {
