@@ -1,6 +1,6 @@
 //! The place of a client in the records of an operation.
 
-use wsfc_proto::v1::{OperationRecord, StreamMark};
+use wsfc_proto::v1::{GetOperationResponse, OperationRecord, StreamMark};
 
 use crate::error::Error;
 
@@ -50,6 +50,16 @@ impl Cursor {
             });
         }
         self.require(mark.sequence, self.sequence)
+    }
+
+    /// True when the operation has ended, and nothing of it follows.
+    pub(crate) fn is_at_the_end(&self, answer: &GetOperationResponse) -> bool {
+        let same_journal = self.store_id.is_empty() || self.store_id == answer.store_id;
+        let ended = answer
+            .operation
+            .as_ref()
+            .is_some_and(|operation| operation.outcome.is_some() && operation.last_sequence <= self.sequence);
+        same_journal && ended
     }
 
     fn require(&self, received: u64, at_most: u64) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use wsfc_proto::v1::operation_record::Payload;
-use wsfc_proto::v1::{OperationRecord, WatchOperationRequest};
+use wsfc_proto::v1::{GetOperationResponse, OperationRecord, WatchOperationRequest};
 
 use crate::backoff::Backoff;
 use crate::client::{Client, WATCH};
@@ -42,8 +42,8 @@ pub enum Progress {
 
 /// The records of an operation to its outcome, each once and in order.
 ///
-/// It reconnects and resumes by itself, also across a restart of the daemon. It ends after the record with the outcome,
-/// or after its first error: one that no further attempt can mend, such as OPERATION_NOT_FOUND, COMPACTED,
+/// It reconnects and resumes by itself, also across a restart of the daemon. It ends after the record with the outcome
+/// (at once when it was asked for what follows that), or after its first error: one that no further attempt can mend, such as OPERATION_NOT_FOUND, COMPACTED,
 /// STORE_REPLACED or [`Error::Gap`], or any once [`follow_timeout`](crate::ConnectOptions::follow_timeout) has passed
 /// without a connection.
 pub struct ProgressStream {
@@ -69,6 +69,8 @@ enum State {
         method: &'static str,
         silence: Pin<Box<Sleep>>,
     },
+    /// The stream ended well without an outcome: has the operation ended at or before the position that was asked for?
+    Asking(BoxFuture<'static, Result<GetOperationResponse, Error>>),
     /// The pause before the next attempt.
     Pausing(Pin<Box<Sleep>>),
     /// Only this error is left to tell.
@@ -142,6 +144,12 @@ impl ProgressStream {
             store_id: self.cursor.store_id.clone(),
         };
         State::Opening(Box::pin(async move { client.watch(request, failed).await }))
+    }
+
+    fn asking(&self) -> State {
+        let client = self.client.clone();
+        let operation_id = self.cursor.operation_id.clone();
+        State::Asking(Box::pin(async move { client.get_operation(operation_id).await }))
     }
 
     /// Takes in a message of the stream.
@@ -233,10 +241,7 @@ impl Stream for ProgressStream {
                     match Pin::new(chunks).poll_next(cx) {
                         Poll::Ready(Some(Ok(chunk))) => this.take_in(chunk),
                         Poll::Ready(Some(Err(status))) => this.lose(Error::from_status(method, status)),
-                        Poll::Ready(None) => {
-                            let status = Status::unavailable("the stream ended before the outcome");
-                            this.lose(Error::from_status(method, status));
-                        }
+                        Poll::Ready(None) => this.state = this.asking(),
                         Poll::Pending => {
                             ready!(silence.as_mut().poll(cx));
                             let after = this.client.options().silence_timeout;
@@ -248,6 +253,13 @@ impl Stream for ProgressStream {
                         }
                     }
                 }
+                State::Asking(asking) => match ready!(asking.as_mut().poll(cx)) {
+                    Ok(answer) if this.cursor.is_at_the_end(&answer) => this.state = State::Ended,
+                    Ok(_) | Err(_) => {
+                        let status = Status::unavailable("the stream ended before the outcome");
+                        this.lose(Error::from_status(WATCH, status));
+                    }
+                },
                 State::Pausing(pause) => {
                     ready!(pause.as_mut().poll(cx));
                     this.state = this.opening(this.generation);

@@ -5,6 +5,7 @@
 //! neither the thread nor the time). Nothing unwinds into C.
 #![expect(unsafe_code, reason = "C calls the trampolines with pointers")]
 
+use core::any::Any;
 use core::ffi::c_void;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -144,8 +145,7 @@ fn with_sink(argument: *mut c_void, deliver: impl FnOnce(&mut Sink) -> Option<An
         match catch_unwind(AssertUnwindSafe(|| deliver(sink))) {
             Ok(answer) => answer,
             Err(payload) => {
-                // Dropping a payload may panic again, here at the door to C.
-                core::mem::forget(payload);
+                discard(payload);
                 if !call.panicked.swap(true, Ordering::Relaxed) {
                     tracing::error!(id, "The receiver of a progress record panicked");
                 }
@@ -160,12 +160,23 @@ fn with_sink(argument: *mut c_void, deliver: impl FnOnce(&mut Sink) -> Option<An
     })
 }
 
+/// Drops what a panic carried. That may panic again, here at the door to C; what goes on panicking is given up.
+fn discard(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..8 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(again) => payload = again,
+        }
+    }
+    core::mem::forget(payload);
+}
+
 /// Runs the body of a trampoline; nothing unwinds out of it.
 fn guarded(body: impl FnOnce() -> Answer) -> BOOL {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(answer) => answer.to_bool(),
         Err(payload) => {
-            core::mem::forget(payload);
+            discard(payload);
             TRUE
         }
     }

@@ -399,7 +399,7 @@ impl Cluster {
 
 impl Node {
     /// Evicts a node and waits at most `timeout` for its clean-up. A reason is passed on where Windows
-    /// can take one (facts 1.1), and left out elsewhere.
+    /// can take one (facts 1.1), and left out with a warning in the log elsewhere.
     ///
     /// # Errors
     ///
@@ -409,6 +409,9 @@ impl Node {
         let reason = WideString::optional("reason", reason)?;
         let timeout = milliseconds(timeout);
         let mut cleanup_status = 0;
+        if reason.is_some() && table.EvictClusterNodeEx2.is_none() {
+            tracing::warn!("This Windows cannot record why a node is evicted, so the reason is left out");
+        }
         let (function, code, tells_status) = match (&reason, table.EvictClusterNodeEx2, table.EvictClusterNodeEx) {
             (Some(reason), Some(evict), _) => {
                 // SAFETY: The handle is open, and the status and the reason outlive the call.

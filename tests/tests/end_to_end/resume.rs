@@ -354,3 +354,17 @@ async fn a_stream_goes_on_over_a_restart_and_ends_interrupted() {
     to_the_end(&waiting).await;
     daemon.finish().await;
 }
+
+#[tokio::test]
+async fn following_what_comes_after_the_outcome_ends_at_once() {
+    let daemon = TestDaemon::start(world::machines(1)).await;
+    let client = daemon.client();
+    let operation = client
+        .create_cluster(request::create_cluster("CL1", &["n1"]))
+        .await
+        .unwrap();
+    let last = to_the_end(&operation).await.len() as u64;
+    let mut progress = operation.progress_after(last, "");
+    assert!(soon("the end", progress.next()).await.is_none());
+    daemon.finish().await;
+}

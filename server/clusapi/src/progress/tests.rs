@@ -148,7 +148,7 @@ fn a_payload_that_panics_when_dropped_does_not_reach_c() {
     struct Trap;
     impl Drop for Trap {
         fn drop(&mut self) {
-            panic!("expected not to run");
+            panic!("expected by the test");
         }
     }
     let call = Registration::new(Sink::Setup(Box::new(|_| std::panic::panic_any(Trap))));
