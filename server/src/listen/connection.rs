@@ -43,11 +43,13 @@ impl Peer {
 
     /// The name that operations are recorded under: see `Operation.principal` of the contract.
     pub fn principal(&self) -> String {
+        let is_local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
         match &self.certificate {
-            None => String::from("local"),
             Some(digest) => digest
                 .iter()
                 .fold(String::from("cert:"), |text, byte| text + &format!("{byte:02x}")),
+            None if self.address.is_some_and(is_local) => String::from("local"),
+            None => String::from("anonymous"),
         }
     }
 }
@@ -116,8 +118,22 @@ mod tests {
     use super::Peer;
 
     #[test]
+    fn without_a_certificate_only_the_host_itself_has_a_name() {
+        for (address, principal) in [
+            ("127.0.0.1:50000", "local"),
+            ("[::1]:50000", "local"),
+            ("[::ffff:127.0.0.1]:50000", "local"),
+            ("10.0.0.1:50000", "anonymous"),
+            ("[2001:db8::1]:50000", "anonymous"),
+        ] {
+            let peer = Peer::plain(Some(address.parse().unwrap()));
+            assert_eq!(peer.principal(), principal, "{address}");
+        }
+        assert_eq!(Peer::plain(None).principal(), "anonymous");
+    }
+
+    #[test]
     fn principals_tell_certificates_apart() {
-        assert_eq!(Peer::plain(None).principal(), "local");
         let one = Peer::with_certificate(None, b"one").principal();
         assert_eq!(one.len(), "cert:".len() + 64);
         assert_ne!(one, Peer::with_certificate(None, b"two").principal());

@@ -9,9 +9,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 /// The longest time that a setting may ask for, but for how long the journal keeps things.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The contract promises a mark or a record at least this often.
+const RAREST_MARKS: Duration = Duration::from_secs(5);
+/// Marks that come faster would be all that a daemon with many streams does.
+const FASTEST_MARKS: Duration = Duration::from_millis(10);
+/// The shortest time limit; less would refuse everybody.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +95,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key of the server.
     pub key: PathBuf,
-    /// The authorities of clients. When set, a client without a certificate from one of them is refused.
+    /// The authorities of clients. When set, a client without a certificate from one of them is refused. When not, nobody
+    /// is: off loopback everybody who reaches the address controls the clusters, which is logged as a warning.
     #[serde(default)]
     pub client_ca: Option<PathBuf>,
 }
@@ -247,6 +255,22 @@ pub enum Unfit {
         /// The least sensible value.
         least: u64,
     },
+    /// A number that is more than can be counted.
+    #[error("`{field}` must be at most {most}")]
+    TooMany {
+        /// The setting.
+        field: &'static str,
+        /// The greatest value that can be kept.
+        most: usize,
+    },
+    /// A time in which nothing can be done.
+    #[error("`{field}` must be at least {}", humantime::format_duration(*least))]
+    TooShort {
+        /// The setting.
+        field: &'static str,
+        /// The least sensible value.
+        least: Duration,
+    },
     /// A time that is longer than anybody waits.
     #[error("`{field}` must be at most {}", humantime::format_duration(*most))]
     TooLong {
@@ -299,23 +323,32 @@ impl Settings {
                 });
             }
         }
+        if self.limits.connections > Semaphore::MAX_PERMITS {
+            return Err(Unfit::TooMany {
+                field: "limits.connections",
+                most: Semaphore::MAX_PERMITS,
+            });
+        }
         for (field, value, most) in [
             ("operations.create_settle", self.operations.create_settle, LONGEST),
             ("operations.shutdown_grace", self.operations.shutdown_grace, LONGEST),
             ("limits.handshake", self.limits.handshake, LONGEST),
             ("limits.unary", self.limits.unary, LONGEST),
-            ("limits.mark_every", self.limits.mark_every, LONGEST),
+            ("limits.mark_every", self.limits.mark_every, RAREST_MARKS),
             ("journal.keep_for", self.journal.keep_for, 3_650 * LONGEST),
         ] {
             if value > most {
                 return Err(Unfit::TooLong { field, most });
             }
         }
-        if self.limits.mark_every.is_zero() {
-            return Err(Unfit::TooSmall {
-                field: "limits.mark_every",
-                least: 1,
-            });
+        for (field, value, least) in [
+            ("limits.handshake", self.limits.handshake, SHORTEST),
+            ("limits.unary", self.limits.unary, SHORTEST),
+            ("limits.mark_every", self.limits.mark_every, FASTEST_MARKS),
+        ] {
+            if value < least {
+                return Err(Unfit::TooShort { field, least });
+            }
         }
         if self.limits.streams_per_connection == 0 {
             return Err(Unfit::TooSmall {
@@ -330,6 +363,12 @@ impl Settings {
             });
         }
         Ok(())
+    }
+
+    /// Whether everybody on the network has full control: off loopback, TLS without client certificates keeps a
+    /// listener out, and nobody else.
+    pub fn serves_anybody(&self) -> bool {
+        !self.listen.address.ip().is_loopback() && self.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
     }
 
     /// Where the simulated world is kept.
@@ -355,12 +394,34 @@ mod tests {
         let mut settings = Settings::default();
         settings.listen.address = "0.0.0.0:7443".parse().unwrap();
         assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
+        assert!(settings.serves_anybody());
         settings.tls = Some(Tls {
             certificate: "/c.pem".into(),
             key: "/k.pem".into(),
             client_ca: None,
         });
         assert_eq!(settings.check(), Ok(()));
+    }
+
+    #[test]
+    fn only_a_listener_that_asks_for_no_certificate_serves_anybody() {
+        let settings = |address: &str, client_ca: Option<&str>| {
+            let mut settings = Settings {
+                tls: Some(Tls {
+                    certificate: "/c.pem".into(),
+                    key: "/k.pem".into(),
+                    client_ca: client_ca.map(PathBuf::from),
+                }),
+                ..Settings::default()
+            };
+            settings.listen.address = address.parse().unwrap();
+            settings
+        };
+        assert!(settings("0.0.0.0:7443", None).serves_anybody());
+        assert!(settings("[2001:db8::1]:7443", None).serves_anybody());
+        assert!(!settings("0.0.0.0:7443", Some("/ca.pem")).serves_anybody());
+        assert!(!settings("127.0.0.1:7443", None).serves_anybody());
+        assert!(!Settings::default().serves_anybody());
     }
 
     #[test]
@@ -389,12 +450,41 @@ mod tests {
                 ..
             })
         ));
-        settings = Settings::default();
-        settings.limits.mark_every = Duration::ZERO;
+        let limits = |change: fn(&mut Limits)| {
+            let mut settings = Settings::default();
+            change(&mut settings.limits);
+            settings.check().map_err(|unfit| unfit.to_string())
+        };
+        let refused = |text: &str| Err(String::from(text));
+        assert_eq!(
+            limits(|limits| limits.mark_every = Duration::from_millis(9)),
+            refused("`limits.mark_every` must be at least 10ms")
+        );
+        assert_eq!(limits(|limits| limits.mark_every = Duration::from_millis(10)), Ok(()));
+        assert_eq!(
+            limits(|limits| limits.mark_every = Duration::from_millis(5_001)),
+            refused("`limits.mark_every` must be at most 5s")
+        );
+        assert_eq!(
+            limits(|limits| limits.unary = Duration::ZERO),
+            refused("`limits.unary` must be at least 1ms")
+        );
+        assert_eq!(
+            limits(|limits| limits.handshake = Duration::ZERO),
+            refused("`limits.handshake` must be at least 1ms")
+        );
+    }
+
+    #[test]
+    fn connections_can_be_counted() {
+        let mut settings = Settings::default();
+        settings.limits.connections = Semaphore::MAX_PERMITS;
+        assert_eq!(settings.check(), Ok(()));
+        settings.limits.connections += 1;
         assert!(matches!(
             settings.check(),
-            Err(Unfit::TooSmall {
-                field: "limits.mark_every",
+            Err(Unfit::TooMany {
+                field: "limits.connections",
                 ..
             })
         ));
