@@ -1,7 +1,8 @@
 //! The daemon as a whole: its start, its stop, and the order of both.
 //!
-//! Start: lock and open the journal, settle what a former daemon left, then listen. Stop: refuse what is new, end the
-//! streams, let running operations end, close the journal.
+//! Start: take the address, lock and open the journal, settle what a former daemon left, then listen; a start that fails
+//! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, close the
+//! journal. When the journal has failed, it refuses what is new by itself, and streams end only after the operations.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -32,6 +33,11 @@ use crate::settings::{Settings, Unfit};
 
 /// How long connections get to end after their streams have been told to.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Connections that the system holds for the acceptor.
+const LISTEN_BACKLOG: u32 = 1_024;
+
+/// What an operator must know who serves the network without asking for certificates.
+pub const SERVES_ANYBODY: &str = "`listen.address` is not a loopback address and `tls.client_ca` is not set: everybody who reaches the address has full control of the clusters";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +78,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The reflection service.
+    #[error("the contract's own descriptor set cannot be read, which is a defect of the build")]
+    Reflection(#[source] tonic_reflection::server::Error),
     /// A thread.
     #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
@@ -101,7 +110,9 @@ impl Core {
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
         let engine = Engine::new(journal, api, platform, settings.operations.clone(), stop.clone());
-        engine.recover(unfinished).await?;
+        let recovered = engine.recover(unfinished).await;
+        // What was taken up before the failure must not begin.
+        recovered.inspect_err(|_failed| stop.cancel())?;
         Ok(Self { engine, settings, stop })
     }
 
@@ -158,6 +169,8 @@ pub struct Daemon {
     address: SocketAddr,
     health: HealthReporter,
     serving: Vec<oneshot::Receiver<()>>,
+    /// Ends serving threads whose connections do not end.
+    cut: CancellationToken,
     written: oneshot::Receiver<()>,
     ready_file: Option<PathBuf>,
 }
@@ -167,10 +180,15 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// See [`StartError`]. Nothing is left behind but the data directory.
+    /// See [`StartError`]. Nothing is left behind but the data directory; what had been taken up got the time that a stop
+    /// gives.
     pub async fn start(settings: Settings, api: Clusapi, platform: Platform) -> Result<Self, StartError> {
         settings.check()?;
         let tls = settings.tls.as_ref().map(server_config).transpose()?;
+        let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
+            address: settings.listen.address,
+            source,
+        })?;
         let Opened {
             journal,
             writer,
@@ -199,47 +217,72 @@ impl Daemon {
             .threads
             .spawn("wsfcd-journal", Box::new(write))
             .map_err(StartError::Thread)?;
-        let core = Core::new(settings.clone(), journal, &unfinished, api, platform.clone())
-            .await
-            .map_err(StartError::Recover)?;
-        let wanted = settings.listen.address;
-        let bind = |source| StartError::Bind {
-            address: wanted,
-            source,
+        let core = match Core::new(settings.clone(), journal.clone(), &unfinished, api, platform.clone()).await {
+            Ok(core) => core,
+            Err(error) => {
+                close(&journal, written).await;
+                return Err(StartError::Recover(error));
+            }
         };
-        let listener = TcpListener::bind(wanted).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
+        drop(journal);
         let (health, health_service) = tonic_health::server::health_reporter();
-        set_health(&health, ServingStatus::Serving).await;
         let mut daemon = Self {
             core,
-            address,
+            address: settings.listen.address,
             health,
             serving: Vec::new(),
+            cut: CancellationToken::new(),
             written,
-            ready_file: settings.listen.ready_file.clone(),
+            ready_file: None,
         };
+        if let Err(error) = daemon.open(socket, tls, health_service, &platform).await {
+            daemon.stop().await;
+            return Err(error);
+        }
+        if settings.serves_anybody() {
+            tracing::warn!("{SERVES_ANYBODY}");
+        }
+        tracing::info!(address = %daemon.address, tls = settings.tls.is_some(), version = env!("CARGO_PKG_VERSION"), "Serving");
+        Ok(daemon)
+    }
+
+    /// Starts the serving threads, listens, and says so.
+    async fn open(
+        &mut self,
+        socket: TcpSocket,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        health: HealthServer<impl Health>,
+        platform: &Platform,
+    ) -> Result<(), StartError> {
+        let settings = self.core.settings.clone();
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
             let (sender, accepted) = listen::channel();
             senders.push(sender);
-            let ended = daemon.serve(index, accepted, tls.clone(), health_service.clone(), &platform)?;
-            daemon.serving.push(ended);
+            let ended = self.serve(index, accepted, tls.clone(), health.clone(), platform)?;
+            self.serving.push(ended);
         }
+        let bind = |source| StartError::Bind {
+            address: settings.listen.address,
+            source,
+        };
+        let listener = socket.listen(LISTEN_BACKLOG).map_err(bind)?;
+        self.address = listener.local_addr().map_err(bind)?;
+        if let Some(path) = &settings.listen.ready_file {
+            write_whole(path, &format!("{}\n", self.address)).map_err(|source| StartError::ReadyFile {
+                path: path.clone(),
+                source,
+            })?;
+            self.ready_file = Some(path.clone());
+        }
+        set_health(&self.health, ServingStatus::Serving).await;
         tokio::spawn(listen::accept(
             listener,
             senders,
             settings.limits.connections,
-            daemon.core.stop.clone(),
+            self.core.stop.clone(),
         ));
-        tracing::info!(%address, tls = settings.tls.is_some(), version = env!("CARGO_PKG_VERSION"), "Serving");
-        if let Some(path) = &daemon.ready_file {
-            write_whole(path, &format!("{address}\n")).map_err(|source| StartError::ReadyFile {
-                path: path.clone(),
-                source,
-            })?;
-        }
-        Ok(daemon)
+        Ok(())
     }
 
     /// The address that it listens on.
@@ -252,18 +295,22 @@ impl Daemon {
         &self.core
     }
 
-    /// Waits until the journal can no longer be written. The daemon should then end; reads go on until it does.
+    /// Waits until the journal can no longer be written. The daemon should then [stop](Self::stop); reads of what is
+    /// durable go on while running operations get their time there.
     pub async fn failure(&self) -> StoreFailed {
         let failed = self.core.engine.journal().failure().await;
         set_health(&self.health, ServingStatus::NotServing).await;
         failed
     }
 
-    /// Stops: what is new is refused, streams end, running operations get their time, the journal is closed.
-    pub async fn stop(self) {
+    /// Stops: what is new is refused, streams end, running operations get their time, the journal is closed. A daemon whose
+    /// journal has failed refuses what is new anyhow, and goes on with reads and streams until the operations have ended.
+    pub async fn stop(mut self) {
         tracing::info!("Stopping");
         set_health(&self.health, ServingStatus::NotServing).await;
-        self.core.stop.cancel();
+        if self.core.engine.journal().failed().is_none() {
+            self.core.stop.cancel();
+        }
         let grace = self.core.settings.operations.shutdown_grace;
         if tokio::time::timeout(grace, self.core.engine.settle()).await.is_err() {
             let left = self.core.engine.unsettled();
@@ -272,16 +319,9 @@ impl Daemon {
                 "Operations are still running; they will be INTERRUPTED at the next start"
             );
         }
-        for ended in self.serving {
-            if tokio::time::timeout(DRAIN, ended).await.is_err() {
-                tracing::warn!("Connections are still open and are dropped");
-            }
-        }
-        match self.core.engine.journal().stop().await {
-            // The journal's thread ends just after it has answered, and gives the store back then.
-            Ok(()) => drop(self.written.await),
-            Err(error) => tracing::error!(error = chain(&error), "The journal did not close in order"),
-        }
+        self.core.stop.cancel();
+        drain(&mut self.serving, &self.cut).await;
+        close(self.core.engine.journal(), self.written).await;
         if let Some(path) = &self.ready_file {
             // A stale file would name an address where nobody answers.
             if let Err(error) = std::fs::remove_file(path) {
@@ -301,11 +341,8 @@ impl Daemon {
         platform: &Platform,
     ) -> Result<oneshot::Receiver<()>, StartError> {
         let limits = self.core.settings.limits.clone();
-        let stop = self.core.stop.clone();
-        let (routes, dispatch) = self
-            .core
-            .routes(health)
-            .map_err(|error| StartError::Thread(io::Error::other(error)))?;
+        let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
+        let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -315,8 +352,11 @@ impl Daemon {
             runtime.block_on(async move {
                 tokio::spawn(dispatch);
                 let connections = listen::connections(accepted, tls, limits.handshake);
-                if let Err(error) = listen::serve(routes, connections, &limits, stop).await {
-                    tracing::error!(error = chain(&error), "A serving thread has ended");
+                tokio::select! {
+                    () = cut.cancelled() => {}
+                    served = listen::serve(routes, connections, &limits, stop) => if let Err(error) = served {
+                        tracing::error!(error = chain(&error), "A serving thread has ended");
+                    },
                 }
             });
             // What its tasks hold of the journal goes with the runtime, and with that the lock on the data directory.
@@ -329,6 +369,51 @@ impl Daemon {
             .spawn(&format!("wsfcd-serve-{index}"), Box::new(serve))
             .map_err(StartError::Thread)?;
         Ok(ended)
+    }
+}
+
+/// Takes the address without listening yet, so that a daemon that cannot have it touches nothing, and no client waits for
+/// the recovery.
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Elsewhere an address is free as soon as its daemon is gone; and on Windows this would share a port that is in use.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Waits until the serving threads have ended. They have one time in all; then the connections that are left are cut.
+async fn drain(serving: &mut Vec<oneshot::Receiver<()>>, cut: &CancellationToken) {
+    if tokio::time::timeout(DRAIN, all_ended(serving)).await.is_ok() {
+        return;
+    }
+    tracing::warn!(threads = serving.len(), "Connections are still open and are dropped");
+    cut.cancel();
+    if tokio::time::timeout(DRAIN, all_ended(serving)).await.is_err() {
+        tracing::error!(threads = serving.len(), "Serving threads do not end");
+    }
+}
+
+/// Those that have not ended stay in the list when this is dropped.
+async fn all_ended(serving: &mut Vec<oneshot::Receiver<()>>) {
+    while let Some(ended) = serving.last_mut() {
+        // A thread that panicked has ended as well.
+        let _ = ended.await;
+        serving.pop();
+    }
+}
+
+/// Closes the journal, and waits until its thread has given the store back.
+async fn close(journal: &Journal, written: oneshot::Receiver<()>) {
+    match journal.stop().await {
+        // The journal's thread ends just after it has answered.
+        Ok(()) => drop(written.await),
+        Err(error) => tracing::error!(error = chain(&error), "The journal did not close in order"),
     }
 }
 
@@ -351,4 +436,88 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     partial.push(".partial");
     std::fs::write(&partial, text)?;
     std::fs::rename(&partial, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::cluster_api;
+
+    fn settings(folder: &Path) -> Settings {
+        let mut settings = Settings {
+            data_dir: folder.join("data"),
+            ..Settings::default()
+        };
+        settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
+        settings.listen.threads = 2;
+        settings
+    }
+
+    async fn start(settings: Settings) -> Result<Daemon, StartError> {
+        let world = cluster_api::simulation("default", None).unwrap();
+        Daemon::start(settings, Clusapi::from_provider(world), Platform::system()).await
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_cannot_have_its_address_touches_nothing() {
+        let folder = TempDir::new().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut settings = settings(folder.path());
+        settings.listen.address = taken.local_addr().unwrap();
+        let refused = start(settings.clone()).await.err();
+        assert!(matches!(refused, Some(StartError::Bind { .. })), "{refused:?}");
+        assert!(!settings.data_dir.exists(), "the journal was opened");
+    }
+
+    #[tokio::test]
+    async fn a_start_that_fails_late_leaves_nothing_running() {
+        let folder = TempDir::new().unwrap();
+        let mut settings = settings(folder.path());
+        settings.listen.ready_file = Some(folder.path().join("missing/address"));
+        let refused = start(settings.clone()).await.err();
+        assert!(matches!(refused, Some(StartError::ReadyFile { .. })), "{refused:?}");
+        // The lock on the data directory goes with the last thread that holds anything of the journal.
+        settings.listen.ready_file = Some(folder.path().join("address"));
+        let daemon = start(settings).await.expect("the first start left the lock");
+        let address = std::fs::read_to_string(folder.path().join("address")).unwrap();
+        assert_eq!(address.trim_end(), daemon.address().to_string());
+        daemon.stop().await;
+        assert!(!folder.path().join("address").exists());
+    }
+
+    #[tokio::test]
+    async fn a_serving_thread_ends_when_it_is_cut() {
+        let folder = TempDir::new().unwrap();
+        let mut daemon = start(settings(folder.path())).await.unwrap();
+        assert_eq!(daemon.serving.len(), 2);
+        daemon.cut.cancel();
+        all_ended(&mut daemon.serving).await;
+        assert!(
+            !daemon.core.stop.is_cancelled(),
+            "nothing told their connections to end"
+        );
+        daemon.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_serving_threads_have_one_time_to_end() {
+        let cut = CancellationToken::new();
+        let mut serving = Vec::new();
+        for _ in 0..4 {
+            let (done, ended) = oneshot::channel::<()>();
+            serving.push(ended);
+            let cut = cut.clone();
+            tokio::spawn(async move {
+                cut.cancelled().await;
+                drop(done);
+            });
+        }
+        let began = Instant::now();
+        drain(&mut serving, &cut).await;
+        assert!(serving.is_empty());
+        assert_eq!(began.elapsed().as_secs(), DRAIN.as_secs());
+    }
 }

@@ -37,20 +37,26 @@ pub enum RunError {
     /// to be written.
     #[error("the daemon ended because its journal cannot be written")]
     Journal(#[source] StoreFailed),
+    /// It was told to end while it stopped. Operations that were still running will be INTERRUPTED at the next start.
+    #[error("the daemon was told again to end, and did not wait for running operations")]
+    Hurried,
 }
 
-/// Runs a daemon until `shutdown` is ready.
+/// Runs a daemon until `told` is ready, and stops it then; `told` is asked again meanwhile, and ends it at once.
 ///
 /// # Errors
 ///
 /// See [`RunError`].
-pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(settings: Settings, mut told: impl AsyncFnMut()) -> Result<(), RunError> {
     let api = cluster_api::connect(&settings)?;
     let daemon = Daemon::start(settings, api, Platform::system()).await?;
     let failed = tokio::select! {
-        () = shutdown => None,
+        () = told() => None,
         failed = daemon.failure() => Some(failed),
     };
-    daemon.stop().await;
-    failed.map_or(Ok(()), |failed| Err(RunError::Journal(failed)))
+    let stopped = tokio::select! {
+        () = daemon.stop() => Ok(()),
+        () = told() => Err(RunError::Hurried),
+    };
+    failed.map_or(stopped, |failed| Err(RunError::Journal(failed)))
 }

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Arguments, Command, ConfigCommand, config, demo, signals};
+use crate::cli::signals::Signals;
+use crate::cli::{Arguments, Command, ConfigCommand, config, demo};
 use wsfcd::logging;
 
 fn main() -> ExitCode {
@@ -31,8 +32,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             logging::start(&loaded.settings.log);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let shutdown = signals::shutdown()?;
-                wsfcd::run(loaded.settings, shutdown).await.map_err(Box::from)
+                let mut signals = Signals::new()?;
+                wsfcd::run(loaded.settings, async || signals.next().await)
+                    .await
+                    .map_err(Box::from)
             })
         }
         Command::Demo(options) => {

@@ -18,7 +18,7 @@ use wsfcd::platform::Platform;
 use wsfcd::settings::{Log, Settings};
 
 use super::relay::Relay;
-use super::signals;
+use super::signals::Signals;
 use super::story::{Form, Story};
 
 /// The scenario that the demonstration plays in.
@@ -147,8 +147,10 @@ async fn tell(story: &mut Teller, address: SocketAddr) -> Result<(), Box<dyn Err
     let warnings: u64 = steps.iter().map(|step| step.warnings).sum();
     let reconnects: u64 = steps.iter().map(|step| step.reconnects).sum();
     story.say(&format!(
-        "{} operations, {records} records in order and without gap, {warnings} warning, {reconnects} lost connection resumed.",
-        steps.len()
+        "{} operations, {records} records in order and without gap, {}, {} resumed.",
+        steps.len(),
+        counted(warnings, "warning"),
+        counted(reconnects, "lost connection"),
     ))?;
     Ok(())
 }
@@ -166,6 +168,11 @@ fn cluster_to_make() -> v1::CreateClusterParameters {
     }
 }
 
+fn counted(count: u64, name: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {name}{plural}")
+}
+
 /// What a step came to.
 struct Step {
     records: u64,
@@ -180,6 +187,7 @@ async fn follow(story: &mut Teller, operation: &Operation, cut: Option<&Relay>) 
         warnings: 0,
         reconnects: 0,
     };
+    let to_be_cut = cut.is_some();
     let mut cut = cut;
     let mut progress = operation.progress();
     while let Some(item) = progress.next().await {
@@ -212,6 +220,20 @@ async fn follow(story: &mut Teller, operation: &Operation, cut: Option<&Relay>) 
             }
         }
     }
+    if cut.is_some() {
+        return Err(format!(
+            "operation {} never formed its cluster, so nothing was cut",
+            operation.id()
+        )
+        .into());
+    }
+    if to_be_cut && step.reconnects == 0 {
+        return Err(format!(
+            "the connection of operation {} was cut, and never resumed",
+            operation.id()
+        )
+        .into());
+    }
     Ok(step)
 }
 
@@ -240,7 +262,7 @@ fn describe(cluster: &v1::Cluster) -> String {
 }
 
 async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let shutdown = signals::shutdown()?;
+    let mut signals = Signals::new()?;
     let mut out = std::io::stderr();
     writeln!(
         out,
@@ -258,7 +280,7 @@ async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
             "  cargo run -q --release -p wsfcctl -- --endpoint http://{address} {command}"
         )?;
     }
-    shutdown.await;
+    signals.next().await;
     Ok(())
 }
 
