@@ -13,6 +13,15 @@ pub enum ClusterApiError {
     /// The library or the system's own.
     #[error("the cluster API cannot be loaded")]
     Load(#[source] wsfc_clusapi::Error),
+    /// The library that was named.
+    #[error("the library {} cannot be read", path.display())]
+    Library {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A scenario file that cannot be read.
     #[error("the scenario {} cannot be read", path.display())]
     Read {
@@ -68,6 +77,27 @@ pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
         return Clusapi::library(path).map_err(ClusterApiError::Load);
     }
     Clusapi::system().map_err(ClusterApiError::Load)
+}
+
+/// Checks that the settings name a cluster API, without loading a library or touching a saved world.
+///
+/// # Errors
+///
+/// See [`ClusterApiError`].
+pub fn check(settings: &Settings) -> Result<(), ClusterApiError> {
+    if let Some(name) = &settings.cluster_api.simulate {
+        simulation(name, None)?;
+    }
+    if let Some(path) = &settings.cluster_api.library {
+        let refuse = |source| ClusterApiError::Library {
+            path: path.clone(),
+            source,
+        };
+        if !std::fs::metadata(path).map_err(refuse)?.is_file() {
+            return Err(refuse(std::io::Error::other("it is not a file")));
+        }
+    }
+    Ok(())
 }
 
 /// Makes or loads a simulated world; `name` is a built-in scenario, or the path of a file that ends in `.toml`.

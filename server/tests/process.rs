@@ -201,6 +201,17 @@ impl Process {
         );
     }
 
+    /// Waits until the log has a line with these words.
+    #[cfg(unix)]
+    async fn logged(&mut self, words: &str) {
+        while let Some(line) = self.log.next_line().await.unwrap() {
+            if line.contains(words) {
+                return;
+            }
+        }
+        panic!("the daemon ended without logging {words:?}");
+    }
+
     /// Waits for the end of the process, and gives what it has logged meanwhile.
     async fn wait(mut self) -> (std::process::ExitStatus, Vec<String>) {
         let mut log = Vec::new();
@@ -354,31 +365,9 @@ async fn a_full_disk_ends_the_daemon_and_loses_nothing_that_was_acknowledged() {
     daemon.interrupt().await;
     drop(daemon.wait().await);
 
-    let size = std::fs::metadata(folder.path().join("data/journal.redb"))
-        .unwrap()
-        .len();
-    let mut command = Command::new("sh");
-    // The limit counts blocks of 512 bytes; without the trap the first write over it would kill the process.
-    let limited = format!("ulimit -f {}; trap '' XFSZ; exec \"$0\" \"$@\"", (size + ROOM) / 512);
-    command.args(["-c", &limited, env!("CARGO_BIN_EXE_wsfcd")]);
-    let daemon = Process::start_by(command, folder.path(), &scenario).await;
-    let options = ConnectOptions::new([format!("http://{}", daemon.address)]);
-    let client = Client::connect(ConnectOptions {
-        request_timeout: Duration::from_secs(2),
-        ..options
-    })
-    .await
-    .unwrap();
-    let mut large = create();
-    large.cluster.as_mut().unwrap().nodes = (0..64).map(|n| format!("{}{n}", "x".repeat(200))).collect();
-    let mut acknowledged = Vec::new();
-    let refused = loop {
-        match client.create_cluster(large.clone()).await {
-            Ok(operation) => acknowledged.push(operation.id().to_owned()),
-            Err(error) => break error,
-        }
-        assert!(acknowledged.len() < 5_000, "the disk was never full");
-    };
+    let daemon = on_a_small_disk(folder.path(), &scenario).await;
+    let client = impatient(&daemon).await;
+    let (acknowledged, refused) = fill_the_disk(&client).await;
     let (status, log) = daemon.wait().await;
     assert!(!status.success(), "{refused}");
     assert!(
@@ -409,6 +398,109 @@ async fn a_full_disk_ends_the_daemon_and_loses_nothing_that_was_acknowledged() {
     daemon.kill().await;
 }
 
+/// Starts the daemon again over a journal whose file can grow by [`ROOM`] only.
+#[cfg(unix)]
+async fn on_a_small_disk(folder: &Path, scenario: &Path) -> Process {
+    let size = std::fs::metadata(folder.join("data/journal.redb")).unwrap().len();
+    let mut command = Command::new("sh");
+    // The limit counts blocks of 512 bytes; without the trap the first write over it would kill the process.
+    let limited = format!("ulimit -f {}; trap '' XFSZ; exec \"$0\" \"$@\"", (size + ROOM) / 512);
+    command.args(["-c", &limited, env!("CARGO_BIN_EXE_wsfcd")]);
+    Process::start_by(command, folder, scenario).await
+}
+
+/// A client that gives up soon where others would outlast the daemon's trouble.
+#[cfg(unix)]
+async fn impatient(daemon: &Process) -> Client {
+    let options = ConnectOptions::new([format!("http://{}", daemon.address)]);
+    Client::connect(ConnectOptions {
+        request_timeout: Duration::from_secs(2),
+        ..options
+    })
+    .await
+    .unwrap()
+}
+
+/// Starts operations until the journal takes no more: their ids, and how the last one was refused.
+#[cfg(unix)]
+async fn fill_the_disk(client: &Client) -> (Vec<String>, wsfc_client::Error) {
+    let mut large = create();
+    large.cluster.as_mut().unwrap().nodes = (0..64).map(|n| format!("{}{n}", "x".repeat(200))).collect();
+    let mut acknowledged = Vec::new();
+    loop {
+        match client.create_cluster(large.clone()).await {
+            Ok(operation) => acknowledged.push(operation.id().to_owned()),
+            Err(error) => return (acknowledged, error),
+        }
+        assert!(acknowledged.len() < 5_000, "the disk was never full");
+    }
+}
+
+/// When the journal fails while a call runs, what is durable can still be read until the call has had its time; and a
+/// signal ends the waiting.
+#[cfg(unix)]
+#[tokio::test]
+async fn reads_go_on_after_the_journal_failed_while_a_call_runs() {
+    let folder = TempDir::new().unwrap();
+    let faults = "[[faults]]\ncall = \"CreateCluster\"\nphase = \"FormingCluster\"\nobject = \"CL1\"\nhang = true\n";
+    let scenario = scenario(folder.path(), faults);
+    let daemon = Process::start(folder.path(), &scenario).await;
+    daemon.interrupt().await;
+    drop(daemon.wait().await);
+
+    let mut daemon = on_a_small_disk(folder.path(), &scenario).await;
+    let client = impatient(&daemon).await;
+    let running = client.create_cluster(create()).await.unwrap();
+    let mut progress = running.progress();
+    while let Some(item) = progress.next().await {
+        if let Progress::Record(record) = item.unwrap()
+            && matches!(&record.payload, Some(Payload::SetupProgress(progress)) if progress.phase == 200)
+        {
+            break;
+        }
+    }
+    drop(progress);
+    let (_acknowledged, refused) = fill_the_disk(&client).await;
+    daemon.logged("Stopping").await;
+    let read = client.get_operation(running.id()).await.unwrap().operation.unwrap();
+    assert_eq!(read.state(), OperationState::Running, "{refused}");
+
+    daemon.interrupt().await;
+    let (status, log) = daemon.wait().await;
+    assert!(!status.success());
+    assert!(
+        log.iter().any(|line| line.contains("journal cannot be written")),
+        "{log:?}"
+    );
+    assert!(!log.iter().any(|line| line.contains("Stopped")), "{log:?}");
+}
+
+/// The second SIGINT ends a daemon that waits for a call, at once and with a failing exit code.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_signal_ends_the_daemon_at_once() {
+    let folder = TempDir::new().unwrap();
+    let faults = "[[faults]]\ncall = \"CreateCluster\"\nphase = \"FormingCluster\"\nhang = true\n";
+    let scenario = scenario(folder.path(), faults);
+    let mut daemon = Process::start(folder.path(), &scenario).await;
+    let client = daemon.client().await;
+    let operation = client.create_cluster(create()).await.unwrap();
+    let mut progress = operation.progress();
+    while let Some(item) = progress.next().await {
+        if let Progress::Record(record) = item.unwrap()
+            && matches!(&record.payload, Some(Payload::SetupProgress(progress)) if progress.phase == 200)
+        {
+            break;
+        }
+    }
+    daemon.interrupt().await;
+    daemon.logged("Stopping").await;
+    daemon.interrupt().await;
+    let (status, log) = daemon.wait().await;
+    assert!(!status.success());
+    assert!(log.last().is_some_and(|line| line.contains("told again")), "{log:?}");
+}
+
 /// SIGINT ends the daemon in order: exit code 0, and the last line says so.
 #[cfg(unix)]
 #[tokio::test]
@@ -430,6 +522,16 @@ async fn bad_settings_are_refused_with_the_reason_and_a_failing_exit_code() {
         (vec!["run", "--config", "no-such-file.toml"], "no-such-file.toml"),
         (vec!["config", "check", "--set", "log.filter=wsfcd=loud"], "log.filter"),
         (vec!["run", "--simulate", "no-such-scenario"], "no-such-scenario"),
+        (
+            vec!["config", "check", "--simulate", "no-such-scenario"],
+            "no-such-scenario",
+        ),
+        (
+            vec!["config", "check", "--set", "cluster_api.library=/no/such/library"],
+            "/no/such/library",
+        ),
+        (vec!["config", "check", "--set", "cluster_api.library=/"], "not a file"),
+        (vec!["config", "check", "--set", "limits.unary=0s"], "limits.unary"),
     ] {
         let run = Command::new(env!("CARGO_BIN_EXE_wsfcd"))
             .args(&arguments)
@@ -443,4 +545,36 @@ async fn bad_settings_are_refused_with_the_reason_and_a_failing_exit_code() {
         assert!(!output.status.success(), "{arguments:?}");
         assert!(text.contains(reason), "{arguments:?}: {text}");
     }
+}
+
+/// A daemon that serves the network without asking for certificates says so, and so does the check of its settings.
+#[tokio::test]
+async fn open_control_is_said_aloud() {
+    let folder = TempDir::new().unwrap();
+    let pair = rcgen::generate_simple_self_signed([String::from("localhost")]).unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, pair.cert.pem()).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let check = |client_ca: Option<&Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wsfcd"));
+        command.args(["config", "check", "--simulate", "--listen", "0.0.0.0:0"]);
+        command
+            .arg("--tls-certificate")
+            .arg(&certificate)
+            .arg("--tls-key")
+            .arg(&key);
+        if let Some(path) = client_ca {
+            command.arg("--tls-client-ca").arg(path);
+        }
+        command.stdin(Stdio::null()).output()
+    };
+    let open = check(None).await.unwrap();
+    assert!(open.status.success(), "{open:?}");
+    assert!(
+        String::from_utf8_lossy(&open.stderr).contains("full control"),
+        "{open:?}"
+    );
+    let closed = check(Some(&certificate)).await.unwrap();
+    assert!(closed.status.success(), "{closed:?}");
+    assert!(closed.stderr.is_empty(), "{closed:?}");
 }

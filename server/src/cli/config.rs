@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io::Write as _;
 
 use super::SettingsFlags;
+use wsfcd::cluster_api;
+use wsfcd::daemon::SERVES_ANYBODY;
 use wsfcd::listen::tls::server_config;
 
 /// Says whether the settings can be used.
@@ -11,6 +13,10 @@ pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     let loaded = flags.load()?;
     if let Some(tls) = &loaded.settings.tls {
         server_config(tls)?;
+    }
+    cluster_api::check(&loaded.settings)?;
+    if loaded.settings.serves_anybody() {
+        writeln!(std::io::stderr(), "warning: {SERVES_ANYBODY}")?;
     }
     writeln!(std::io::stdout(), "The settings can be used.")?;
     Ok(())

@@ -6,11 +6,11 @@ pub mod relay;
 pub mod signals;
 pub mod story;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use wsfcd::settings::LogFormat;
-use wsfcd::settings::sources::{self, Assignments, Loaded, SettingsError};
+use wsfcd::settings::sources::{self, Assignments, Loaded, Origin, SettingsError};
 
 /// The daemon that serves the Windows Server Failover Clustering API over gRPC.
 ///
@@ -27,7 +27,7 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve until interrupted.
+    /// Serve until interrupted; interrupt it again to end at once, without waiting for running operations.
     Run(SettingsFlags),
     /// Show everything in a simulated world: create, grow, upgrade, shrink and destroy a cluster over the network.
     Demo(demo::Options),
@@ -87,34 +87,46 @@ pub struct SettingsFlags {
 impl SettingsFlags {
     /// Reads and merges all sources.
     pub fn load(&self) -> Result<Loaded, SettingsError> {
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        sources::load(self.config.as_deref(), environment, self.assignments())
+        sources::load(self.config.as_deref(), std::env::vars_os(), self.assignments()?)
     }
 
     /// The flags as values by path; `--set` comes last and wins.
-    fn assignments(&self) -> Assignments {
-        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    fn assignments(&self) -> Result<Assignments, SettingsError> {
         let format = |format: LogFormat| match format {
             LogFormat::Text => String::from("text"),
             LogFormat::Json => String::from("json"),
         };
-        [
-            ("data_dir", self.data_dir.as_ref().map(path)),
+        let mut given = vec![
             ("listen.address", self.listen.clone()),
-            ("listen.ready_file", self.ready_file.as_ref().map(path)),
             ("cluster_api.simulate", self.simulate.clone()),
-            ("tls.certificate", self.tls_certificate.as_ref().map(path)),
-            ("tls.key", self.tls_key.as_ref().map(path)),
-            ("tls.client_ca", self.tls_client_ca.as_ref().map(path)),
             ("log.filter", self.log_filter.clone()),
             ("log.format", self.log_format.map(format)),
-        ]
-        .into_iter()
-        .filter_map(|(path, value)| Some((path.to_owned(), toml::Value::String(value?))))
-        .chain(self.set.iter().cloned())
-        .collect()
+        ];
+        for (setting, path) in [
+            ("data_dir", &self.data_dir),
+            ("listen.ready_file", &self.ready_file),
+            ("tls.certificate", &self.tls_certificate),
+            ("tls.key", &self.tls_key),
+            ("tls.client_ca", &self.tls_client_ca),
+        ] {
+            given.push((setting, path.as_deref().map(|path| text(setting, path)).transpose()?));
+        }
+        let given = given
+            .into_iter()
+            .filter_map(|(path, value)| Some((path.to_owned(), toml::Value::String(value?))));
+        Ok(given.chain(self.set.iter().cloned()).collect())
     }
+}
+
+/// A path as text, since settings are; one that is not Unicode would name another file.
+fn text(setting: &str, path: &Path) -> Result<String, SettingsError> {
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| SettingsError::NotUnicode {
+            path: setting.into(),
+            lossy: path.to_string_lossy().into_owned(),
+            origin: Origin::Flag,
+        })
 }
 
 fn assignment(text: &str) -> Result<(String, toml::Value), String> {
@@ -147,8 +159,24 @@ mod tests {
         let Command::Run(flags) = arguments.command else {
             panic!("run was asked for")
         };
-        let loaded = sources::load(None, [], flags.assignments()).unwrap();
+        let loaded = sources::load(None, [], flags.assignments().unwrap()).unwrap();
         assert_eq!(loaded.settings.listen.address.port(), 2);
         assert_eq!(loaded.settings.cluster_api.simulate.as_deref(), Some("default"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_unicode_is_refused() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let broken = std::ffi::OsString::from_vec(b"/data/\xff".to_vec());
+        let arguments = Arguments::parse_from(["wsfcd".into(), "run".into(), "--data-dir".into(), broken]);
+        let Command::Run(flags) = arguments.command else {
+            panic!("run was asked for")
+        };
+        let error = flags.load().unwrap_err();
+        assert!(
+            matches!(&error, SettingsError::NotUnicode { path, .. } if path == "data_dir"),
+            "{error}"
+        );
     }
 }

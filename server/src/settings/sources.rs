@@ -5,6 +5,7 @@
 //! it, and as text otherwise.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,16 @@ pub enum SettingsError {
         /// Who set it.
         origin: Origin,
     },
+    /// A value that is not Unicode, and would be another value if it were mended.
+    #[error("{origin} sets `{path}` to {lossy:?}, which is not valid Unicode")]
+    NotUnicode {
+        /// The whole path.
+        path: String,
+        /// The value, with a mark in place of what cannot be shown.
+        lossy: String,
+        /// Who set it.
+        origin: Origin,
+    },
     /// A value of the wrong type, or a name that is no setting.
     #[error("a setting cannot be used")]
     Value {
@@ -98,7 +109,7 @@ pub struct Loaded {
 /// See [`SettingsError`]; nothing is guessed or passed over.
 pub fn load(
     file: Option<&Path>,
-    environment: impl IntoIterator<Item = (String, String)>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
     flags: Assignments,
 ) -> Result<Loaded, SettingsError> {
     let mut origins = BTreeMap::new();
@@ -111,8 +122,8 @@ pub fn load(
     }
     let mut environment: Vec<_> = environment
         .into_iter()
-        .filter_map(|(name, value)| variable(name, &value))
-        .collect();
+        .filter_map(|(name, value)| variable(&name, value).transpose())
+        .collect::<Result<_, _>>()?;
     environment.sort_by(|one, other| one.0.cmp(&other.0));
     for (path, name, value) in environment {
         set(&mut table, &path, value, Origin::Environment(name), &mut origins)?;
@@ -149,12 +160,23 @@ fn read(path: &Path) -> Result<Table, SettingsError> {
 }
 
 /// Variables of this program's flags (`WSFCD_CONFIG`) are not settings.
-fn variable(name: String, text: &str) -> Option<(String, String, Value)> {
-    let path = name.strip_prefix(ENVIRONMENT_PREFIX)?.to_lowercase().replace("__", ".");
+fn variable(name: &OsStr, text: OsString) -> Result<Option<(String, String, Value)>, SettingsError> {
+    // A name that is not Unicode is looked at as well: with the prefix it is no setting, and is refused as one.
+    let name = name.to_string_lossy().into_owned();
+    let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
+        return Ok(None);
+    };
+    let path = path.to_lowercase().replace("__", ".");
     if path == "config" {
-        None
-    } else {
-        Some((path, name, value(text)))
+        return Ok(None);
+    }
+    match text.into_string() {
+        Ok(text) => Ok(Some((path, name, value(&text)))),
+        Err(text) => Err(SettingsError::NotUnicode {
+            path,
+            lossy: text.to_string_lossy().into_owned(),
+            origin: Origin::Environment(name),
+        }),
     }
 }
 
@@ -207,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
         pairs
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
@@ -268,6 +290,24 @@ mod tests {
             (String::from("data_dir.y"), value("z")),
         ];
         assert!(matches!(load(None, [], flags), Err(SettingsError::NotATable { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_unicode_is_refused_and_not_passed_over() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let broken = || OsString::from_vec(b"/data/\xff".to_vec());
+        let error = load(None, [("WSFCD_DATA_DIR".into(), broken())], Vec::new()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment WSFCD_DATA_DIR sets `data_dir` to \"/data/\u{fffd}\", which is not valid Unicode"
+        );
+        // What is none of ours, and the path of the file, which need not be Unicode.
+        for name in ["PATH", "WSFCD_CONFIG"] {
+            load(None, [(name.into(), broken())], Vec::new()).unwrap();
+        }
+        let name = OsString::from_vec(b"WSFCD_DATA\xff".to_vec());
+        assert!(load(None, [(name, "x".into())], Vec::new()).is_err());
     }
 
     #[test]
