@@ -95,7 +95,13 @@ impl ProgressStream {
         stream
     }
 
-    pub(crate) fn opened(client: Client, cursor: Cursor, opened: Opened) -> Self {
+    pub(crate) fn opened(client: Client, mut cursor: Cursor, opened: Opened) -> Self {
+        // A start that is repeated late gets the records that are still kept; its first mark says where they begin.
+        if let Some(mark) = &opened.first.mark
+            && opened.first.records.is_empty()
+        {
+            cursor.sequence = mark.sequence;
+        }
         let backoff = client.backoff();
         let silence = Box::pin(tokio::time::sleep(client.options().silence_timeout));
         let mut stream = Self {

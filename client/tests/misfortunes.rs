@@ -347,6 +347,7 @@ async fn all_pages_are_listed_in_order_and_the_first_error_ends_them() {
             })
             .collect(),
         next_page_token: next.to_owned(),
+        ..Default::default()
     };
     let daemon = Daemon::default()
         .page(page(&["a", "b"], "t1"))

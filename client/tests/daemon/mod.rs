@@ -308,6 +308,7 @@ impl UnaryService<v1::WaitOperationRequest> for Wait {
             let operation = next.ok_or_else(|| Status::unimplemented("no wait is scripted"))?;
             Ok(Response::new(v1::WaitOperationResponse {
                 operation: Some(operation),
+                ..v1::WaitOperationResponse::default()
             }))
         })
     }

@@ -131,8 +131,9 @@ pub(crate) fn clusters(out: &mut dyn Write, answer: &ListClustersResponse, wide:
         row
     });
     let unreachable = answer.unreachable.iter().map(|lost| {
-        let why = lost.status.as_ref().map(phrases::status).unwrap_or_default();
-        vec![lost.cluster.clone(), "-".to_owned(), format!("unreachable: {why}")]
+        let why = lost.status.as_ref().map_or_else(|| lost.reason.clone(), phrases::status);
+        let name = if lost.cluster.is_empty() { "(this host's)" } else { &lost.cluster };
+        vec![name.to_owned(), "-".to_owned(), format!("unreachable: {why}")]
     });
     rows(out, &headings, reached.chain(unreachable))
 }
@@ -292,6 +293,7 @@ mod tests {
             unreachable: vec![UnreachableCluster {
                 cluster: "CL2".to_owned(),
                 status: Some(status),
+                reason: "RPC_S_SERVER_UNAVAILABLE".to_owned(),
             }],
         };
         insta::assert_snapshot!("clusters", text(|out| clusters(out, &answer, false)));

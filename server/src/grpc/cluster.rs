@@ -1,15 +1,18 @@
 //! `ClusterService`: the calls that start operations, and reads of whole clusters.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
-use wsfc_clusapi::{Answer, Clusapi, Error};
-use wsfc_proto::v1;
+use wsfc_clusapi::{Answer, Clusapi, Error, Win32};
+use wsfc_proto::{reasons, v1};
 
 use super::frame::Frame;
 use super::generated::cluster_service_server::ClusterService;
 use super::stream::{RecordStream, Streams};
 use super::{principal, status};
+use crate::journal::ReadError;
 use crate::native;
 use crate::operation::call::Parameters;
 use crate::operation::engine::{Engine, Start, Started};
@@ -79,9 +82,7 @@ macro_rules! starts {
                 &self,
                 _request: Request<v1::ListClustersRequest>,
             ) -> Result<Response<v1::ListClustersResponse>, Status> {
-                let known = self.engine.known_clusters();
-                let listed = self.read("the clusters", move |api| Ok(list(api, &known))).await?;
-                Ok(Response::new(listed))
+                Ok(Response::new(self.list().await?))
             }
 
             async fn get_host_state(
@@ -142,10 +143,13 @@ impl Clusters {
         match self.engine.start(start).await.map_err(|error| status::start(&error))? {
             Started::Validated(report) => Ok(Response::new(self.streams.single(Frame::validation(&report)))),
             Started::Operation(id) => {
-                let stream = self
-                    .streams
-                    .open(id, 0)
-                    .map_err(|error| status::read(&id.to_string(), &error))?;
+                let opened = match self.streams.open(id, 0) {
+                    // A request that is repeated late still gets its operation: the records that are kept, after a mark
+                    // that says where they begin.
+                    Err(ReadError::Compacted { oldest }) => self.streams.open(id, oldest.saturating_sub(1)),
+                    opened => opened,
+                };
+                let stream = opened.map_err(|error| status::read(&id.to_string(), &error))?;
                 Ok(Response::new(stream))
             }
         }
@@ -166,6 +170,45 @@ impl Clusters {
         self.read(&what, move |api| read(open(api, &name)?)).await
     }
 
+    /// The cluster of this host and those that operations were about, read side by side: one that does not answer takes
+    /// its own time only.
+    async fn list(&self) -> Result<v1::ListClustersResponse, Status> {
+        let mut looking = JoinSet::new();
+        for name in std::iter::once(String::new()).chain(self.engine.known_clusters()) {
+            let clusters = self.clone();
+            looking.spawn(async move { clusters.look(name).await });
+        }
+        let mut looks = Vec::with_capacity(looking.len());
+        while let Some(look) = looking.join_next().await {
+            looks.extend(look.map_err(|_panicked| status::internal("a look at a cluster panicked"))??);
+        }
+        Ok(list(looks))
+    }
+
+    /// Reads one cluster for the list; nothing when there is none to read.
+    async fn look(&self, name: String) -> Result<Option<Look>, Status> {
+        let api = self.engine.api().clone();
+        let asked = name.clone();
+        let reading = self.engine.blocking().run("wsfcd-read", move || {
+            open(&api, &asked).and_then(|cluster| describe(&cluster))
+        });
+        let lost = |reason, status| {
+            Some(Err(v1::UnreachableCluster {
+                cluster: name.clone(),
+                status,
+                reason,
+            }))
+        };
+        let Ok(read) = tokio::time::timeout(self.unary, reading).await else {
+            return Ok(lost(reasons::TIMED_OUT.into(), None));
+        };
+        Ok(match read.map_err(|error| status::blocking(&error))? {
+            Ok(cluster) => Some(Ok(cluster)),
+            Err(error) if name.is_empty() && means_no_cluster(&error) => None,
+            Err(error) => lost(native::reason(&error), native::error_status(&error)),
+        })
+    }
+
     /// Reads from the cluster API on a thread of its own, in bounded time.
     async fn read<T: Send + 'static>(
         &self,
@@ -182,51 +225,66 @@ impl Clusters {
     }
 }
 
-/// The cluster of this host and those that operations were about.
-fn list(api: &Clusapi, known: &[String]) -> v1::ListClustersResponse {
+/// A cluster that was read for the list, or why it could not be.
+type Look = Result<v1::Cluster, v1::UnreachableCluster>;
+
+/// Puts the list together. The cluster of this host has an empty name as long as it was not read, and may be known by
+/// its own name as well.
+fn list(looks: Vec<Look>) -> v1::ListClustersResponse {
     let mut listed = v1::ListClustersResponse::default();
-    // A host without a cluster is no error here.
-    if let Ok(own) = api.open_cluster(None).and_then(|cluster| describe(&cluster)) {
-        listed.clusters.push(own);
-    }
-    for name in known {
-        if listed
-            .clusters
-            .iter()
-            .any(|cluster| cluster.name.eq_ignore_ascii_case(name))
-        {
-            continue;
-        }
-        match api.open_cluster(Some(name)).and_then(|cluster| describe(&cluster)) {
-            Ok(cluster) => listed.clusters.push(cluster),
-            Err(error) => listed.unreachable.push(v1::UnreachableCluster {
-                cluster: name.clone(),
-                status: native::error_status(&error),
-            }),
+    let mut names = HashSet::new();
+    for look in looks {
+        match look {
+            Ok(cluster) if names.insert(cluster.name.to_lowercase()) => listed.clusters.push(cluster),
+            Ok(_listed_before) => {}
+            Err(lost) => listed.unreachable.push(lost),
         }
     }
+    listed
+        .unreachable
+        .retain(|lost| !names.contains(&lost.cluster.to_lowercase()));
     listed
         .clusters
         .sort_unstable_by_key(|cluster| cluster.name.to_lowercase());
     listed
+        .unreachable
+        .sort_unstable_by_key(|lost| lost.cluster.to_lowercase());
+    listed
+}
+
+/// Whether the answer to opening the local cluster means that this host has none, or none that runs: no cluster service,
+/// none that listens, or none that has a node here. Guess: the codes are documented, but not for this case.
+fn means_no_cluster(error: &Error) -> bool {
+    error.code().is_some_and(|code| {
+        matches!(
+            code,
+            Win32::ERROR_SERVICE_DOES_NOT_EXIST
+                | Win32::RPC_S_SERVER_UNAVAILABLE
+                | Win32::EPT_S_NOT_REGISTERED
+                | Win32::ERROR_CLUSTER_LOCAL_NODE_NOT_FOUND
+        )
+    })
 }
 
 /// "0" from the native check does not mean that an upgrade is available: it is also the answer when no node supports the
 /// next level (facts 1.7), so the nodes' own versions decide.
 fn check_upgrade(cluster: wsfc_clusapi::Cluster) -> Result<v1::CheckUpgradeResponse, Error> {
     let described = describe(&cluster)?;
+    // The description leaves out what cannot be read; here the level decides. Clusters before functional levels have none,
+    // and nothing to raise.
+    let level = cluster.functional_level()?;
     let native = match cluster.upgrade_functional_level(false, |_phase| Answer::Continue) {
         Ok(_allowed) => 0,
         Err(error) => error.code().ok_or(error)?.0,
     };
-    let next = described.functional_level + 1;
-    let supports = |node: &&v1::Node| node.highest_version >> 16 >= next;
+    let next = level.and_then(|level| level.checked_add(1));
+    let supports = |node: &&v1::Node| next.is_some_and(|next| node.highest_version >> 16 >= next);
     let (able, blocking): (Vec<_>, Vec<_>) = described.nodes.iter().partition(supports);
     let available = !able.is_empty() && blocking.is_empty();
     Ok(v1::CheckUpgradeResponse {
         upgrade_available: available,
-        current_level: described.functional_level,
-        target_level: if available { next } else { described.functional_level },
+        current_level: level.unwrap_or_default(),
+        target_level: next.filter(|_| available).or(level).unwrap_or_default(),
         blocking_nodes: if able.is_empty() {
             Vec::new()
         } else {
@@ -234,4 +292,39 @@ fn check_upgrade(cluster: wsfc_clusapi::Cluster) -> Result<v1::CheckUpgradeRespo
         },
         native_check: Some(native::status(native)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(name: &str) -> Look {
+        Ok(v1::Cluster {
+            name: name.into(),
+            ..v1::Cluster::default()
+        })
+    }
+
+    fn lost(name: &str) -> Look {
+        Err(v1::UnreachableCluster {
+            cluster: name.into(),
+            ..v1::UnreachableCluster::default()
+        })
+    }
+
+    #[test]
+    fn a_cluster_is_listed_once_however_it_was_reached() {
+        let listed = list(vec![
+            lost("z"),
+            cluster("CL2"),
+            lost("cl1"),
+            cluster("CL1"),
+            cluster("cl2"),
+            lost(""),
+        ]);
+        let names: Vec<_> = listed.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        assert_eq!(names, ["CL1", "CL2"]);
+        let names: Vec<_> = listed.unreachable.iter().map(|lost| lost.cluster.as_str()).collect();
+        assert_eq!(names, ["", "z"]);
+    }
 }

@@ -2,6 +2,9 @@
 //!
 //! A request that is too large, cannot be decoded or names no method never reaches a handler. Its status has no details;
 //! callers are promised one `ErrorInfo` all the same.
+//!
+//! The promise is about `wsfc.v1`. Health and reflection are protocols of their own, whose errors have no `ErrorInfo`; nor
+//! has the CANCELLED of the library's own timeout, which a caller asks for with `grpc-timeout`.
 
 use http::Response;
 use tonic::{Code, Status};

@@ -52,6 +52,7 @@ pub fn routes(
     let operations = Operations {
         engine: engine.clone(),
         streams,
+        unary: limits.unary,
     };
     let reflection = || {
         tonic_reflection::server::Builder::configure()

@@ -1,5 +1,6 @@
 //! `OperationService`: reads, follows and cancels operations.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -19,6 +20,9 @@ use crate::operation::validate::{self, FieldViolation};
 const PAGE: usize = 50;
 /// The largest page.
 const LARGEST_PAGE: usize = 500;
+/// How many bytes of operations a page holds before it takes no more. An operation holds the text of its warnings and of
+/// an inspection, and a client reads messages of 4 MiB.
+const PAGE_BYTES: usize = 1 << 20;
 /// How long `WaitOperation` waits when it is not told.
 const WAIT: Duration = Duration::from_secs(60);
 /// How long `WaitOperation` waits at most.
@@ -31,6 +35,8 @@ pub struct Operations {
     pub engine: Engine,
     /// The streams of the thread.
     pub streams: Streams,
+    /// How long a search of the journal may take.
+    pub unary: Duration,
 }
 
 #[tonic::async_trait]
@@ -42,10 +48,9 @@ impl OperationService for Operations {
         request: Request<v1::GetOperationRequest>,
     ) -> Result<Response<v1::GetOperationResponse>, Status> {
         let operation = self.find(&request.get_ref().operation_id)?;
-        let store_id = self.engine.journal().store_id().to_string();
         Ok(Response::new(v1::GetOperationResponse {
             operation: Some(operation),
-            store_id,
+            store_id: self.store_id(),
         }))
     }
 
@@ -65,14 +70,24 @@ impl OperationService for Operations {
         } else {
             Some(read_token(&request).ok_or_else(status::page_token_invalid)?)
         };
-        let page = self
-            .engine
-            .journal()
-            .operations(before, size, |operation| filter.admits(operation))
-            .map_err(|error| status::read("", &error))?;
+        let journal = self.engine.journal();
+        // Read before the page, so that everything up to it is in the page or on a later one.
+        let revision = journal.head();
+        // Filters that match little search the whole journal, which must not keep a serving thread.
+        let journal = journal.clone();
+        let searching = self.engine.blocking().run("wsfcd-list", move || {
+            journal.page(before, size, PAGE_BYTES, |operation| filter.admits(operation))
+        });
+        let page = tokio::time::timeout(self.unary, searching)
+            .await
+            .map_err(|_elapsed| status::deadline("the search of the journal", self.unary))?
+            .map_err(|error| status::blocking(&error))?
+            .map_err(|error| status::list(&error))?;
         Ok(Response::new(v1::ListOperationsResponse {
-            operations: page.operations.iter().map(|operation| (**operation).clone()).collect(),
+            operations: page.operations.into_iter().map(Arc::unwrap_or_clone).collect(),
             next_page_token: page.next.map_or(String::new(), |before| make_token(before, &request)),
+            store_id: self.store_id(),
+            revision,
         }))
     }
 
@@ -81,7 +96,7 @@ impl OperationService for Operations {
         request: Request<v1::WatchOperationRequest>,
     ) -> Result<Response<RecordStream>, Status> {
         let request = request.into_inner();
-        let store_id = self.engine.journal().store_id().to_string();
+        let store_id = self.store_id();
         if !request.store_id.is_empty() && request.store_id != store_id {
             return Err(status::store_replaced(&store_id));
         }
@@ -112,6 +127,7 @@ impl OperationService for Operations {
         let operation = operation.map_err(|error| status::read(&request.operation_id, &error))?;
         Ok(Response::new(v1::WaitOperationResponse {
             operation: Some((*operation).clone()),
+            store_id: self.store_id(),
         }))
     }
 
@@ -128,11 +144,16 @@ impl OperationService for Operations {
             .map_err(|error| status::cancel(&request.get_ref().operation_id, &error))?;
         Ok(Response::new(v1::CancelOperationResponse {
             operation: Some((*operation).clone()),
+            store_id: self.store_id(),
         }))
     }
 }
 
 impl Operations {
+    fn store_id(&self) -> String {
+        self.engine.journal().store_id().to_string()
+    }
+
     fn find(&self, operation_id: &str) -> Result<v1::Operation, Status> {
         let id = parse_id(operation_id)?;
         let operation = self

@@ -232,6 +232,22 @@ pub fn read(operation_id: &str, error: &ReadError) -> Status {
     }
 }
 
+/// Why operations cannot be listed. Which one it is about is not known.
+pub fn list(error: &ReadError) -> Status {
+    match error {
+        ReadError::Damaged { revision } => status(
+            Code::DataLoss,
+            format!("the operations cannot be listed: record {revision} of the journal is damaged and not served"),
+            reasons::RECORD_DAMAGED,
+            &[("revision", revision.to_string())],
+        ),
+        ReadError::Failed(failed) => store(failed),
+        ReadError::NotFound | ReadError::Future { .. } | ReadError::Compacted { .. } => {
+            internal("a list of operations named one")
+        }
+    }
+}
+
 /// There is no such operation.
 pub fn operation_not_found(operation_id: &str) -> Status {
     let operation_id = excerpt(operation_id);
@@ -343,6 +359,8 @@ mod tests {
             read("o", &ReadError::Compacted { oldest: 3 }),
             read("o", &ReadError::Damaged { revision: 3 }),
             read("o", &ReadError::Failed(StoreFailed::Stopped)),
+            list(&ReadError::Damaged { revision: 3 }),
+            list(&ReadError::NotFound),
             start(&StartError::ShuttingDown),
             start(&StartError::Busy {
                 operation_id: "o".into(),

@@ -7,6 +7,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message as _;
 use uuid::Uuid;
 use wsfc_proto::v1;
 
@@ -182,11 +183,27 @@ impl Journal {
         limit: usize,
         matches: impl Fn(&v1::Operation) -> bool,
     ) -> Result<Page, ReadError> {
+        self.page(before, limit, usize::MAX, matches)
+    }
+
+    /// As [`Journal::operations`], and a page that holds `max_bytes` or more of encoded operations takes no other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::operations`].
+    pub fn page(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+        max_bytes: usize,
+        matches: impl Fn(&v1::Operation) -> bool,
+    ) -> Result<Page, ReadError> {
         let snapshot = self.0.snapshots.snapshot()?;
         let head = self.0.log().head();
         // What was created after the head is durable but not yet published.
         let end = schema::creation_key(before.unwrap_or(u64::MAX).min(head.saturating_add(1)));
         let mut page = Page::default();
+        let mut bytes = 0_usize;
         let mut last = None;
         let mut failed = None;
         let range = (Bound::Unbounded, Bound::Excluded(end.as_slice()));
@@ -195,13 +212,14 @@ impl Journal {
             range,
             Order::Descending,
             &mut |key, value| {
-                if page.operations.len() == limit {
+                if page.operations.len() == limit || bytes >= max_bytes {
                     page.next = last;
                     return ControlFlow::Break(());
                 }
                 match self.0.listed(&*snapshot, key, value) {
                     Ok((created, operation)) => {
                         if matches(&operation) {
+                            bytes = bytes.saturating_add(operation.encoded_len());
                             page.operations.push(operation);
                         }
                         last = Some(created);

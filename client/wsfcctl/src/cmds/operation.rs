@@ -206,7 +206,7 @@ async fn list(arguments: &List, session: &mut Session<'_>) -> Result<Exit, Failu
     })?;
     let answer = ListOperationsResponse {
         operations,
-        next_page_token: String::new(),
+        ..ListOperationsResponse::default()
     };
     let write = |out: &mut dyn Write, wide| tables::operations(out, &answer.operations, wide);
     output::answer(&mut session.terminal.out, session.globals.output, &answer, write)?;
