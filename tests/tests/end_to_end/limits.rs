@@ -114,3 +114,35 @@ async fn a_client_that_does_not_speak_costs_nobody_anything() {
     drop(silent);
     daemon.finish().await;
 }
+
+#[tokio::test]
+async fn clusters_that_do_not_answer_in_time_are_listed_as_unreachable() {
+    let daemon = TestDaemon::builder(world::cluster("CL1", 1))
+        .settings(|s| s.limits.unary = Duration::from_millis(300))
+        .start()
+        .await;
+    let client = daemon.client();
+    to_the_end(&client.add_node(request::add_node("CL1", "n1")).await.unwrap()).await;
+    let opening = Point::entry("OpenCluster");
+    daemon.simulation().hold(opening.clone());
+    let listed = client.list_clusters().await.unwrap();
+    assert_eq!(listed.clusters, []);
+    let lost: Vec<_> = listed
+        .unreachable
+        .iter()
+        .map(|lost| (lost.cluster.as_str(), lost.reason.as_str(), lost.status.as_ref()))
+        .collect();
+    assert_eq!(lost, [("", "TIMED_OUT", None), ("CL1", "TIMED_OUT", None)]);
+    daemon.simulation().release(&opening);
+    // Reached by both of its names now, and listed once. How long a slow machine takes for it is not the point.
+    let listed = soon("the cluster", async {
+        loop {
+            let listed = client.list_clusters().await.unwrap();
+            if listed.unreachable.is_empty() {
+                return listed.clusters.len();
+            }
+        }
+    });
+    assert_eq!(listed.await, 1);
+    daemon.finish().await;
+}

@@ -153,6 +153,8 @@ async fn pages_join_without_gap_or_repetition() {
 
     let first = client.list_operations(page.clone()).await.unwrap();
     assert_eq!(first.operations.len(), 3);
+    assert_eq!(first.store_id, client.get_operation(&ids[0]).await.unwrap().store_id);
+    assert!(first.revision >= first.operations[0].last_revision, "{first:?}");
     // What came after the first page was given does not move the second.
     to_the_end(&client.add_node(request::add_node("CL1", "n1")).await.unwrap()).await;
     let next = v1::ListOperationsRequest {

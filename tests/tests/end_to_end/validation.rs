@@ -221,3 +221,26 @@ async fn a_password_is_neither_recorded_nor_logged() {
     }
     daemon.finish().await;
 }
+
+#[tokio::test]
+async fn however_much_is_wrong_the_error_arrives() {
+    let daemon = TestDaemon::start(world::machines(1)).await;
+    let client = daemon.client();
+    let twice = vec!["n1".to_owned(); 65];
+    refused_for(&create(&client, |p| p.nodes = twice).await, &["cluster.nodes"]);
+    let empty = vec![String::new(); 64];
+    let error = create(&client, |p| p.nodes = empty).await;
+    assert_eq!(error.rejection().unwrap().fields.len(), 16, "{error:?}");
+    let address = v1::IpAddress {
+        address: "\u{1}".repeat(3_000),
+        prefix_length: 24,
+    };
+    let error = create(&client, |p| p.ip_addresses = vec![address; 64]).await;
+    assert_eq!(error.reason(), Some(&Reason::InvalidField), "{error:?}");
+    let long = "ä".repeat(100_000);
+    let error = client.get_operation(&long).await.map(drop).unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::OperationNotFound), "{error:?}");
+    let error = client.get_host_state(&long).await.map(drop).unwrap_err();
+    refused_for(&error, &["host"]);
+    daemon.finish().await;
+}
