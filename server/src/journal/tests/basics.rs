@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use prost::Message as _;
+
 use super::super::{
     AcceptError, AcceptOutcome, Append, AppendError, Cursor, Journal, MemoryBudget, MemoryStore, NewOperation, Options,
     Position, ReadError, Step, StoreFailed,
@@ -203,6 +205,33 @@ fn a_batch_of_one_chunk_is_not_copied() {
     );
     assert_eq!(one.count, 3);
     assert_eq!(one.bytes.as_ptr(), other.bytes.as_ptr());
+}
+
+#[test]
+fn a_page_is_bounded_by_bytes_too_and_the_next_goes_on_there() {
+    let mut world = World::new(Options::default());
+    for number in 1..=5 {
+        world.begin(number);
+    }
+    let size = world.journal.operations(None, 1, |_all| true).unwrap().operations[0].encoded_len();
+    let mut before = None;
+    let mut pages = Vec::new();
+    loop {
+        let page = world.journal.page(before, 9, size + 1, |_all| true).unwrap();
+        let names: Vec<_> = page
+            .operations
+            .iter()
+            .map(|operation| operation.cluster.clone())
+            .collect();
+        pages.push(names.join(" "));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, ["cluster-5 cluster-4", "cluster-3 cluster-2", "cluster-1"]);
+    // One that is larger than the bound is still given.
+    assert_eq!(world.journal.page(None, 9, 1, |_all| true).unwrap().operations.len(), 1);
 }
 
 #[test]
