@@ -98,6 +98,7 @@ impl Supervised {
                 () = self.place.departure() => {}
                 () = live.cancelled.cancelled() => return Err(Left::Cancelled),
                 () = engine.stop.cancelled() => return Err(Left::Stopping),
+                _failed = engine.journal.failure() => return Err(Left::Stopping),
             }
         }
         self.let_cluster_settle(engine, live).await?;
@@ -143,6 +144,7 @@ impl Supervised {
                 () = tokio::time::sleep(remaining.min(step)) => {}
                 () = live.cancelled.cancelled() => return Err(Left::Cancelled),
                 () = engine.stop.cancelled() => return Err(Left::Stopping),
+                _failed = engine.journal.failure() => return Err(Left::Stopping),
             }
         }
     }
