@@ -131,8 +131,15 @@ pub(crate) fn clusters(out: &mut dyn Write, answer: &ListClustersResponse, wide:
         row
     });
     let unreachable = answer.unreachable.iter().map(|lost| {
-        let why = lost.status.as_ref().map_or_else(|| lost.reason.clone(), phrases::status);
-        let name = if lost.cluster.is_empty() { "(this host's)" } else { &lost.cluster };
+        let why = lost
+            .status
+            .as_ref()
+            .map_or_else(|| lost.reason.clone(), phrases::status);
+        let name = if lost.cluster.is_empty() {
+            "(this host's)"
+        } else {
+            &lost.cluster
+        };
         vec![name.to_owned(), "-".to_owned(), format!("unreachable: {why}")]
     });
     rows(out, &headings, reached.chain(unreachable))
