@@ -255,7 +255,11 @@ impl Shared {
             Lookup::InStore(operation) => {
                 let snapshot = self.snapshots.snapshot()?;
                 // The store may be ahead of what is published, so only its oldest sequence number counts.
-                let stored = stored_operation(&*snapshot, operation_id)?;
+                let stored = stored_operation(&*snapshot, operation_id).map_err(|error| match error {
+                    // Compaction takes ended operations only, so the row of one that goes on is missing.
+                    ReadError::NotFound if !is_final(operation.state()) => ReadError::Damaged { revision: 0 },
+                    error => error,
+                })?;
                 read_stored(
                     &*snapshot,
                     operation_id,
