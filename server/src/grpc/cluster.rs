@@ -15,9 +15,10 @@ use super::{principal, status};
 use crate::journal::ReadError;
 use crate::native;
 use crate::operation::call::Parameters;
-use crate::operation::engine::{Engine, Start, Started};
+use crate::operation::engine::Engine;
 use crate::operation::execute::open;
 use crate::operation::inspect::{describe, host_state};
+use crate::operation::start::{Start, Started};
 use crate::operation::validate::{self, FieldViolation};
 
 /// The service on one serving thread.

@@ -13,7 +13,8 @@ use crate::blocking::BlockingError;
 use crate::journal::{AppendError, ReadError, StoreFailed};
 use crate::logging::chain;
 use crate::native;
-use crate::operation::engine::{CancelError, StartError};
+use crate::operation::engine::CancelError;
+use crate::operation::start::StartError;
 use crate::operation::validate::{FieldViolation, excerpt};
 
 /// When a caller that met a passing state may try again.

@@ -79,9 +79,14 @@ pub fn be(data_dir: PathBuf, ready: PathBuf) {
     settings.cluster_api.simulate = Some("default".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let input_ends = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-        wsfcd::run(settings, async { drop(input_ends.await) })
-            .await
-            .expect("a daemon");
+        let mut input_ends = Some(tokio::task::spawn_blocking(|| {
+            std::io::stdin().read_to_end(&mut Vec::new())
+        }));
+        // The input ends once, so nothing hurries the stop.
+        let told = async || match input_ends.take() {
+            Some(ended) => drop(ended.await),
+            None => std::future::pending().await,
+        };
+        wsfcd::run(settings, told).await.expect("a daemon");
     });
 }
