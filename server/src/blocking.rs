@@ -1,4 +1,4 @@
-//! Blocking calls into the cluster API, off the threads that serve connections.
+//! Blocking reads of clusters and of the journal, off the threads that serve connections.
 
 use std::sync::Arc;
 

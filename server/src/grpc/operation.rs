@@ -75,7 +75,7 @@ impl OperationService for Operations {
         let revision = journal.head();
         // Filters that match little search the whole journal, which must not keep a serving thread.
         let journal = journal.clone();
-        let searching = self.engine.blocking().run("wsfcd-list", move || {
+        let searching = self.engine.searches().run("wsfcd-list", move || {
             journal.page(before, size, PAGE_BYTES, |operation| filter.admits(operation))
         });
         let page = tokio::time::timeout(self.unary, searching)

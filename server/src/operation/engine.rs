@@ -43,6 +43,8 @@ pub(super) struct Inner {
     pub(super) platform: Platform,
     pub(super) settings: settings::Operations,
     pub(super) blocking: Blocking,
+    /// Apart from the reads of clusters, so that clusters that hang hold up no search of the journal.
+    searches: Blocking,
     pub(super) schedule: Arc<Schedule>,
     /// Serialises the last step of a start, so that two equal requests at once see one another.
     admission: tokio::sync::Mutex<()>,
@@ -106,6 +108,7 @@ impl Engine {
         let created = Mutex::new(created.collect());
         Self(Arc::new(Inner {
             blocking: Blocking::new(platform.clone()),
+            searches: Blocking::new(platform.clone()),
             journal,
             api,
             platform,
@@ -335,7 +338,12 @@ impl Engine {
         &self.0.api
     }
 
-    /// Where blocking reads run.
+    /// Where searches of the journal run.
+    pub fn searches(&self) -> &Blocking {
+        &self.0.searches
+    }
+
+    /// Where blocking reads of clusters run.
     pub fn blocking(&self) -> &Blocking {
         &self.0.blocking
     }
