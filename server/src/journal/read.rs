@@ -85,7 +85,15 @@ pub enum ReadError {
 
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(StoreFailed::from(Arc::new(error)))
+        match error {
+            StoreError::Damaged(cause) => {
+                tracing::error!(cause, "The store is damaged where it was read");
+                Self::Damaged { revision: 0 }
+            }
+            error @ (StoreError::Io(_) | StoreError::InUse | StoreError::Closed) => {
+                Self::Failed(StoreFailed::from(Arc::new(error)))
+            }
+        }
     }
 }
 
@@ -145,7 +153,7 @@ impl Journal {
         match in_memory {
             Some(operation) => Ok(operation),
             None => {
-                let snapshot = self.0.snapshots.snapshot()?;
+                let snapshot = self.0.snapshot()?;
                 Ok(Arc::new(self.0.ended_operation(&*snapshot, operation_id)?.operation))
             }
         }
@@ -198,7 +206,7 @@ impl Journal {
         max_bytes: usize,
         matches: impl Fn(&v1::Operation) -> bool,
     ) -> Result<Page, ReadError> {
-        let snapshot = self.0.snapshots.snapshot()?;
+        let snapshot = self.0.snapshot()?;
         let head = self.0.log().head();
         // What was created after the head is durable but not yet published.
         let end = schema::creation_key(before.unwrap_or(u64::MAX).min(head.saturating_add(1)));
@@ -237,6 +245,15 @@ impl Journal {
 }
 
 impl Shared {
+    /// The store as it is now. A store that damage has closed for reading while the journal goes on is damaged; one that
+    /// failed with the journal has failed, and is worth coming back to.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        match self.snapshots.snapshot() {
+            Err(StoreError::Closed) if self.failed().is_none() => Err(ReadError::Damaged { revision: 0 }),
+            snapshot => Ok(snapshot?),
+        }
+    }
+
     /// As [`Journal::read`].
     pub(super) fn read(&self, operation_id: Uuid, after: u64, max_bytes: usize) -> Result<Batch, ReadError> {
         let lookup = {
@@ -253,7 +270,7 @@ impl Shared {
         match lookup {
             Lookup::Here(batch) => Ok(batch),
             Lookup::InStore(operation) => {
-                let snapshot = self.snapshots.snapshot()?;
+                let snapshot = self.snapshot()?;
                 // The store may be ahead of what is published, so only its oldest sequence number counts.
                 let stored = stored_operation(&*snapshot, operation_id).map_err(|error| match error {
                     // Compaction takes ended operations only, so the row of one that goes on is missing.
@@ -270,7 +287,7 @@ impl Shared {
                 )
             }
             Lookup::Unknown => {
-                let snapshot = self.snapshots.snapshot()?;
+                let snapshot = self.snapshot()?;
                 let operation = self.ended_operation(&*snapshot, operation_id)?.operation;
                 if after > operation.last_sequence {
                     return Err(ReadError::Future {
