@@ -12,5 +12,6 @@ pub mod inspect;
 pub mod outcome;
 pub mod schedule;
 pub mod start;
+mod suggest;
 mod supervise;
 pub mod validate;

@@ -5,15 +5,16 @@
 //! that worked (facts 1.7).
 
 use wsfc_clusapi::{Cleanup, Win32};
+use wsfc_proto::reasons;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{
-    HostState, Inspection, NodeState, OperationKind, OperationOutcome, OperationRecord, OperationState,
-    OperationWarning, SetupPhase, SetupSeverity, SuggestedAction,
+    HostState, Inspection, OperationKind, OperationOutcome, OperationRecord, OperationState, OperationWarning,
+    SetupPhase, SetupSeverity, SuggestedAction,
 };
-use wsfc_proto::{reasons, v1};
 
 use super::call::{Call as _, Parameters};
-use super::inspect::{is_host, member};
+use super::inspect::member;
+use super::suggest::{all_untouched, suggest};
 use crate::native;
 
 /// How many warnings an outcome lists; the records hold all of them.
@@ -317,85 +318,11 @@ fn contradiction(call: &Parameters, inspection: &Inspection) -> Option<String> {
     }
 }
 
-/// What an operator can do, given what the cluster looks like.
-///
-/// Remains are suspected only where the call had begun to change something: a cluster of the same name, or a host that
-/// belongs to a cluster, may be somebody else's.
-fn suggest(call: &Parameters, inspection: Option<&Inspection>, changed: bool) -> Vec<i32> {
-    let Some(seen) = inspection else {
-        return vec![SuggestedAction::Inspect.into()];
-    };
-    let host_state = |name: &str| {
-        seen.hosts
-            .iter()
-            .find(|host| is_host(&host.host, name))
-            .map(v1::HostObservation::state)
-    };
-    let up = |name: &str| member(seen, name).is_some_and(|node| node.state() == NodeState::Up);
-    let remains = if changed {
-        SuggestedAction::CleanUp
-    } else {
-        SuggestedAction::Inspect
-    };
-    let action = match call {
-        Parameters::CreateCluster(p) => {
-            let half_made = p
-                .nodes
-                .iter()
-                .any(|node| host_state(node) == Some(HostState::NotRunning));
-            if seen.cluster_found && p.nodes.iter().all(|node| up(node)) {
-                SuggestedAction::Accept
-            } else if seen.cluster_found || half_made {
-                remains
-            } else {
-                SuggestedAction::Retry
-            }
-        }
-        Parameters::AddNode(p) => {
-            if up(&p.node) {
-                SuggestedAction::Accept
-            } else if member(seen, &p.node).is_some() || host_state(&p.node) == Some(HostState::NotRunning) {
-                remains
-            } else {
-                SuggestedAction::Retry
-            }
-        }
-        Parameters::EvictNode(_) | Parameters::DestroyCluster(_) if !seen.cluster_found && seen.error.is_some() => {
-            if call.kind() == OperationKind::DestroyCluster && all_untouched(seen) {
-                SuggestedAction::Accept
-            } else {
-                SuggestedAction::Inspect
-            }
-        }
-        Parameters::EvictNode(p) if member(seen, &p.node).is_some() => SuggestedAction::Retry,
-        Parameters::EvictNode(p) if host_state(&p.node) == Some(HostState::NotRunning) => SuggestedAction::CleanUp,
-        Parameters::EvictNode(_) => SuggestedAction::Accept,
-        Parameters::DestroyCluster(_) if seen.cluster_found => SuggestedAction::Retry,
-        Parameters::DestroyCluster(_) if all_untouched(seen) => SuggestedAction::Accept,
-        Parameters::DestroyCluster(_) => SuggestedAction::CleanUp,
-        // One step per call, so a second call could go a level further: look at the level first (facts 1.7).
-        Parameters::UpgradeFunctionalLevel(_) => SuggestedAction::Inspect,
-        Parameters::CreateNameAccount(_)
-        | Parameters::RemoveNameAccount(_)
-        | Parameters::RepairNameAccount(_)
-        | Parameters::AddStorageNode(_)
-        | Parameters::RemoveStorageNode(_) => SuggestedAction::Retry,
-    };
-    vec![action.into()]
-}
-
-fn all_untouched(seen: &Inspection) -> bool {
-    !seen.hosts.is_empty()
-        && seen
-            .hosts
-            .iter()
-            .all(|host| host.error.is_none() && host.state() == HostState::NotConfigured)
-}
-
 #[cfg(test)]
 mod tests {
     use wsfc_clusapi::Error;
-    use wsfc_proto::v1::{Cluster, HostObservation, Node, SetupProgress};
+    use wsfc_proto::v1;
+    use wsfc_proto::v1::{Cluster, HostObservation, Node, NodeState, SetupProgress};
 
     use super::*;
 
