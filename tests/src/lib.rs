@@ -5,6 +5,7 @@ mod daemon;
 mod logs;
 pub mod records;
 pub mod request;
+pub mod wine;
 mod wire;
 pub mod world;
 

@@ -1,0 +1,13 @@
+//! The Windows programs, under Wine. They need the Windows build and a prefix, so each test is ignored until somebody
+//! who has them asks for it:
+//!
+//! ```sh
+//! tests/windows/build
+//! tests/windows/run cargo test -p wsfc-tests --test windows -- --include-ignored
+//! ```
+//!
+//! Every such test says `#[ignore = "needs the Windows build: tests/windows/run"]`. `wsfc_tests::wine` starts programs.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "how a test fails, outside of test functions too")]
+
+mod wine;

@@ -1,0 +1,45 @@
+//! Wine itself: what the other tests take for granted.
+
+use std::path::Path;
+
+use wsfc_tests::wine;
+
+#[test]
+#[ignore = "needs the Windows build: tests/windows/run"]
+fn paths_have_two_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a file.txt");
+    std::fs::write(&file, "seen\n").unwrap();
+    assert_eq!(wine::unix_path(&wine::windows_path(&file)), file);
+    let system = wine::windows_path(&wine::system32());
+    assert_eq!(system, "C:\\windows\\system32");
+    assert_eq!(wine::unix_path(&system), wine::system32());
+    let typed = wine::run(wine::command("cmd").args(["/c", "type", &wine::windows_path(&file)])).well();
+    assert_eq!(typed.stdout, "seen\n");
+}
+
+#[test]
+#[ignore = "needs the Windows build: tests/windows/run"]
+fn exit_codes_pass() {
+    let ended = wine::run(wine::command("cmd").args(["/c", "exit", "7"]));
+    assert_eq!(ended.status.code(), Some(7));
+}
+
+#[test]
+#[ignore = "needs the Windows build: tests/windows/run"]
+fn the_programs_start() {
+    for program in ["wsfcd.exe", "wsfcctl.exe"] {
+        let ended = wine::run(wine::command(wine::program(program)).arg("--version")).well();
+        let name = Path::new(program).file_stem().unwrap().to_str().unwrap();
+        assert_eq!(ended.stdout, format!("{name} {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+#[ignore = "needs the Windows build: tests/windows/run"]
+fn a_program_can_be_terminated() {
+    let mut program = wine::Running::start(wine::command("cmd").args(["/c", "echo up && ping -n 600 127.0.0.1"]));
+    program.line_with("up");
+    program.terminate();
+    assert!(!program.ended().status.success());
+}
