@@ -1,7 +1,8 @@
-//! The remote control: what tests and demonstrations do to a world from outside.
+//! What tests, demonstrations and remote controls do to a world from outside.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize};
 use wsfc_clusapi::sys::constants::notify_cluster;
 
 use crate::fault::Fault;
@@ -12,11 +13,19 @@ use crate::world::events::Event;
 use crate::world::save::SaveError;
 
 /// A place where a call can be held: its entry, or a phase of it after the Start record and before any work.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Point {
     call: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     phase: Option<i32>,
+    /// In lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lower_case")]
     object: Option<String>,
+}
+
+fn lower_case<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(|object| object.to_lowercase()))
 }
 
 impl Point {
@@ -56,7 +65,8 @@ impl Point {
 }
 
 /// An event about the connection that clusapi makes itself (facts 4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConnectionEvent {
     /// The connection was lost and is back; events may be missing.
     Reconnect,

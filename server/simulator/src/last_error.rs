@@ -6,9 +6,9 @@
 #[cfg(windows)]
 pub(crate) use windows_sys::Win32::Foundation::GetLastError as get;
 
-/// Sets the last error.
+/// Sets the last error of the calling thread, as the functions of every world do.
 #[cfg(windows)]
-pub(crate) fn set(code: u32) {
+pub fn set(code: u32) {
     // SAFETY: The function takes any number.
     unsafe { windows_sys::Win32::Foundation::SetLastError(code) }
 }
@@ -18,9 +18,9 @@ std::thread_local! {
     static LAST_ERROR: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
-/// Sets the last error.
+/// Sets the last error of the calling thread, as the functions of every world do.
 #[cfg(not(windows))]
-pub(crate) fn set(code: u32) {
+pub fn set(code: u32) {
     LAST_ERROR.set(code);
 }
 

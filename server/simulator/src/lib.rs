@@ -6,7 +6,7 @@
 //!
 //! The code is layered so: [`scenario`] describes; `world` holds the machines and clusters with their rules; `script`
 //! lists the phases of the setup calls and `procedure` what each does; `run` goes through them with faults, waits and
-//! callbacks; `entry` is the C side; [`control`] is the remote control for tests.
+//! callbacks; `entry` is the C side; [`control`] steers the world, [`remote`] from another process.
 
 pub mod control;
 mod fault;
@@ -15,6 +15,7 @@ mod notify;
 mod procedure;
 mod proplist;
 pub mod release;
+pub mod remote;
 pub mod scenario;
 mod script;
 mod slots;
@@ -38,6 +39,7 @@ mod simulation;
 
 pub use control::{ConnectionEvent, Point};
 pub use fault::{Fault, Phase, Severity};
+pub use last_error::set as set_last_error;
 pub use release::Release;
 pub use scenario::{Scenario, ScenarioError};
 pub use simulation::{Simulation, SimulationError};

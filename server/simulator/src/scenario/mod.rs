@@ -318,6 +318,20 @@ impl Scenario {
         Self::from_toml(text)
     }
 
+    /// A scenario as settings name it: the path of a file that ends in `.toml`, or one that comes with the simulator.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scenario::from_file`] and [`Scenario::builtin`].
+    pub fn named(name: &str) -> Result<Self, ScenarioError> {
+        let path = Path::new(name);
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            Self::from_file(path)
+        } else {
+            Self::builtin(name)
+        }
+    }
+
     /// The machine whose programs call the API.
     pub(crate) fn local_name(&self) -> Option<&str> {
         self.local

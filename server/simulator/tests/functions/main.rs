@@ -8,6 +8,7 @@ mod notify;
 mod objects;
 mod raw;
 mod refusals;
+mod remote;
 mod setup;
 mod upgrade;
 mod worlds;
