@@ -4,6 +4,7 @@
 //! layer does that through a [`table::Table`], which `clusapi.dll` or the simulator fills.
 
 pub mod constants;
+mod functions;
 pub mod table;
 pub mod types;
 
