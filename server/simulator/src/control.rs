@@ -1,5 +1,6 @@
 //! What tests, demonstrations and remote controls do to a world from outside.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -83,6 +84,12 @@ impl Simulation {
     #[must_use]
     pub fn calls(&self, function: &str) -> u64 {
         self.inner.lock().calls.get(function).copied().unwrap_or_default()
+    }
+
+    /// How often each C function was called, by name; those that were not are absent.
+    #[must_use]
+    pub fn call_counts(&self) -> BTreeMap<String, u64> {
+        self.inner.lock().calls.clone()
     }
 
     /// From now on calls stop at the point until it is released.

@@ -1,6 +1,6 @@
 //! The end that steers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufReader};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -123,6 +123,15 @@ impl RemoteControl {
         self.ask(Request::Calls {
             function: function.into(),
         })
+    }
+
+    /// How often each C function was called in the process that is connected, by name; those that were not are absent.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoteError`].
+    pub fn call_counts(&self) -> Result<BTreeMap<String, u64>, RemoteError> {
+        self.ask(Request::CallCounts)
     }
 
     /// From now on calls stop at the point until it is released, in this process and those that follow it.
@@ -342,16 +351,17 @@ impl RemoteControl {
         receive(&answer, patience)
     }
 
-    /// Tells the process what the control remembers by itself, if there is a process.
+    /// Tells the process what the control remembers by itself. When there is none, or it goes, the next one is told.
     fn tell(&self, mut state: MutexGuard<'_, State>, request: Request) -> Result<(), RemoteError> {
-        if state.process.is_none() {
-            return Ok(());
-        }
-        let answer = state.send(request)?;
-        drop(state);
-        match receive(&answer, PATIENCE) {
-            // The next process is told.
-            Err(RemoteError::Gone) => Ok(()),
+        let told = match state.send(request) {
+            Ok(answer) => {
+                drop(state);
+                receive(&answer, PATIENCE)
+            }
+            Err(error) => Err(error),
+        };
+        match told {
+            Err(RemoteError::Gone | RemoteError::Send(_)) => Ok(()),
             told => told,
         }
     }

@@ -104,6 +104,7 @@ enum Answer {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Request {
     Calls { function: String },
+    CallCounts,
     Hold { point: Point },
     Release { point: Point },
     ReleaseAll,

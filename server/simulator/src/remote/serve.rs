@@ -77,9 +77,14 @@ fn answer(answers: &Mutex<TcpStream>, id: u64, answer: Answer) -> io::Result<()>
     write_line(&mut *to, &Answered { id, answer })
 }
 
+#[expect(
+    clippy::unit_arg,
+    reason = "the answer is what the method gives, which may be nothing"
+)]
 fn perform(simulation: &Simulation, request: Request) -> Answer {
     match request {
         Request::Calls { function } => ok(simulation.calls(&function)),
+        Request::CallCounts => ok(simulation.call_counts()),
         Request::Hold { point } => ok(simulation.hold(point)),
         Request::Release { point } => ok(simulation.release(&point)),
         Request::ReleaseAll => ok(simulation.release_all()),

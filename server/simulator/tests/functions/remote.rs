@@ -1,4 +1,5 @@
 //! A world steered from another process's end of a connection.
+#![expect(clippy::disallowed_methods, reason = "the daemon's threads are another matter")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,6 +28,10 @@ fn what_is_asked_of_the_control_happens_to_the_world() {
     assert_eq!(raw.host_state("n5"), Err(1722));
     assert!(!control.set_reachable("nobody", false).unwrap());
     assert_eq!(control.calls("GetNodeClusterState").unwrap(), 1);
+    assert_eq!(
+        control.call_counts().unwrap(),
+        [(String::from("GetNodeClusterState"), 1)].into()
+    );
     control
         .inject(Fault {
             call: Some("CreateCluster".into()),
@@ -117,8 +122,7 @@ fn an_answer_that_will_not_come_is_an_error() {
     let control = RemoteControl::listen().unwrap();
     let mut process = TcpStream::connect(control.address()).unwrap();
     process.write_all(b"{\"wsfc_simulator_control\":1}\n").unwrap();
-    let asking = control.clone();
-    let asking = std::thread::spawn(move || asking.now());
+    let asking = std::thread::spawn(move || control.now());
     let mut lines = BufReader::new(process.try_clone().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "{\"wsfc_simulator_control\":1}");
     assert_eq!(lines.next().unwrap().unwrap(), "{\"id\":1,\"request\":\"now\"}");
@@ -140,7 +144,7 @@ fn only_loopback_and_only_this_version() {
         stream.write_all(b"{\"wsfc_simulator_control\":2}\n").unwrap();
         stream
     });
-    let error = remote::serve(raw.simulation.clone(), address).unwrap_err();
+    let error = remote::serve(raw.simulation, address).unwrap_err();
     assert!(error.to_string().contains("version 2"), "{error}");
     drop(other.join());
 }
