@@ -22,7 +22,7 @@ use crate::simulation::Inner;
 use crate::win32::{
     ERROR_CLUSTER_EVICT_WITHOUT_CLEANUP, ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_CLUSTER_TOO_MANY_NODES,
     ERROR_CLUSTER_UPGRADE_IN_PROGRESS, ERROR_CLUSTER_UPGRADE_RESTART_REQUIRED, ERROR_INVALID_PARAMETER,
-    RPC_S_SERVER_UNAVAILABLE, WAIT_TIMEOUT,
+    ERROR_REVISION_MISMATCH, RPC_S_SERVER_UNAVAILABLE, WAIT_TIMEOUT,
 };
 use crate::world::upgrade::Upgrade;
 
@@ -44,8 +44,8 @@ unsafe fn read_config(config: *const CREATE_CLUSTER_CONFIG) -> Answer<CreateClus
     // SAFETY: Every form of the struct has this field.
     let dw_version: u32 = unsafe { memory::read(field(config, offset_of!(Config, dwVersion))) };
     if dw_version < version::SERVER_2008 {
-        // Guess: a version that never was.
-        return Err(ERROR_INVALID_PARAMETER);
+        // Guess: what a version that never was answers. The code is that of versions which do not match.
+        return Err(ERROR_REVISION_MISMATCH);
     }
     // SAFETY: Every form of the struct has this field.
     let name: PCWSTR = unsafe { memory::read(field(config, offset_of!(Config, lpszClusterName))) };

@@ -66,6 +66,15 @@ fn an_empty_cluster_has_no_addresses() {
 }
 
 #[test]
+fn a_version_that_never_was_is_refused() {
+    let raw = Raw::new(|_| {});
+    // The version alone is read then: nothing else of the struct need be there.
+    let version: u32 = 0x5FF;
+    let config = (&raw const version).cast();
+    assert_eq!(raw.create_config(config, &Recorder::new()), Err(1306));
+}
+
+#[test]
 fn an_old_struct_is_read_no_further_than_its_version() {
     /// The form of 2008, which ends behind fEmptyCluster.
     #[repr(C)]
