@@ -1,0 +1,21 @@
+//! What the daemon asks of Windows beside the cluster API: service control, the event log, the folders that Windows
+//! names, and who may use a folder.
+//!
+//! The unsafe code of this kind lives here. On other systems the crate holds only what is plain data: the
+//! [`lifecycle`] of a service and the [`patience`] of those who wait for one.
+
+pub mod lifecycle;
+pub mod patience;
+
+#[cfg(windows)]
+pub mod control;
+#[cfg(windows)]
+pub mod event_log;
+#[cfg(windows)]
+pub mod host;
+#[cfg(windows)]
+pub mod places;
+#[cfg(windows)]
+pub mod security;
+#[cfg(windows)]
+mod wide;

@@ -1,0 +1,472 @@
+//! Who may use a folder, and which account may run a service.
+
+#![expect(unsafe_code, reason = "security descriptors are made and set by C functions")]
+
+use core::ffi::c_void;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, Prefix};
+
+use windows_sys::Win32::Foundation::{
+    CloseHandle, ERROR_ALREADY_EXISTS, ERROR_INSUFFICIENT_BUFFER, HANDLE, LocalFree, NTSTATUS,
+};
+use windows_sys::Win32::Security::Authentication::Identity::{
+    LSA_HANDLE, LSA_OBJECT_ATTRIBUTES, LSA_UNICODE_STRING, LsaAddAccountRights, LsaClose, LsaNtStatusToWinError,
+    LsaOpenPolicy, POLICY_CREATE_ACCOUNT, POLICY_LOOKUP_NAMES,
+};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW,
+    SDDL_REVISION_1, SE_FILE_OBJECT, SetNamedSecurityInfoW,
+};
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, GetTokenInformation,
+    LookupAccountNameW, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, SECURITY_ATTRIBUTES,
+    TOKEN_QUERY, TOKEN_USER, TokenUser,
+};
+use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+use crate::wide::{text, wide};
+
+/// LocalSystem, which every private folder is open to ("Well-known SIDs").
+const SYSTEM: &str = "S-1-5-18";
+/// The right that an account needs to run a service ("Account Rights Constants").
+const LOGON_AS_SERVICE: &str = "SeServiceLogonRight";
+
+/// An account by its security identifier, in the form `S-1-...`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sid(String);
+
+impl Sid {
+    /// The account that this process runs as.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn of_process() -> io::Result<Self> {
+        let mut token: HANDLE = core::ptr::null_mut();
+        // SAFETY: The call takes nothing and gives a constant.
+        let process = unsafe { GetCurrentProcess() };
+        // SAFETY: The pseudo handle is always good, and `token` takes one handle.
+        if unsafe { OpenProcessToken(process, TOKEN_QUERY, &mut token) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let sid = token_user(token);
+        // SAFETY: The handle was opened above and is not used afterwards.
+        unsafe { CloseHandle(token) };
+        sid
+    }
+
+    /// An account by its name as services name it: `LocalSystem`, `NT AUTHORITY\NetworkService`, `DOMAIN\user`, `.\user`.
+    ///
+    /// # Errors
+    ///
+    /// Nobody knows the account.
+    pub fn of_account(name: &str) -> io::Result<Self> {
+        // The names that the service control manager has for accounts of the system, which are not those of the accounts.
+        for (service_name, sid) in [
+            ("LocalSystem", SYSTEM),
+            (r".\LocalSystem", SYSTEM),
+            (r"NT AUTHORITY\LocalService", "S-1-5-19"),
+            (r"NT AUTHORITY\NetworkService", "S-1-5-20"),
+        ] {
+            if name.eq_ignore_ascii_case(service_name) {
+                return Ok(Self(sid.into()));
+            }
+        }
+        lookup(name.strip_prefix(r".\").unwrap_or(name))
+    }
+
+    /// The form `S-1-...`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Creates a folder that only the system, administrators and `accounts` may use; says whether it was missing. A folder that
+/// is there already is left as it is. Missing parents are made as usual.
+///
+/// # Errors
+///
+/// The folder cannot be made.
+pub fn create_private_folder(path: &Path, accounts: &[Sid]) -> io::Result<bool> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let descriptor = Descriptor::private(accounts)?;
+    let attributes = SECURITY_ATTRIBUTES {
+        nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).map_err(io::Error::other)?,
+        lpSecurityDescriptor: descriptor.0.0,
+        bInheritHandle: 0,
+    };
+    let name = verbatim(path)?;
+    // SAFETY: The path ends with a NUL, and the descriptor lives until the call returns.
+    if unsafe { CreateDirectoryW(name.as_ptr(), &attributes) } != 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(ERROR_ALREADY_EXISTS.cast_signed()) && path.is_dir() {
+        return Ok(false);
+    }
+    Err(error)
+}
+
+/// Gives a folder to the administrators, and lets only the system, administrators and `accounts` use it and what inherits
+/// from it. For a folder that somebody else may have made first.
+///
+/// # Errors
+///
+/// The path is no folder of its own (a link to another is refused), or the system refused.
+pub fn make_private(path: &Path, accounts: &[Sid]) -> io::Result<()> {
+    // The rights would be set on what a link points to.
+    if !path.symlink_metadata()?.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "the path is not a folder of its own",
+        ));
+    }
+    let descriptor = Descriptor::private(accounts)?;
+    let (mut owner, mut dacl) = (core::ptr::null_mut(), core::ptr::null_mut());
+    let (mut present, mut defaulted) = (0, 0);
+    // SAFETY: The descriptor is one that the system made, and the places take one answer each.
+    if unsafe { GetSecurityDescriptorDacl(descriptor.0.0, &mut present, &mut dacl, &mut defaulted) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: As above.
+    if unsafe { GetSecurityDescriptorOwner(descriptor.0.0, &mut owner, &mut defaulted) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let name = verbatim(path)?;
+    // SAFETY: The path ends with a NUL; owner and list point into the descriptor, which lives until the call returns.
+    let status = unsafe {
+        SetNamedSecurityInfoW(
+            name.as_ptr(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
+            owner,
+            core::ptr::null_mut(),
+            dacl,
+            core::ptr::null(),
+        )
+    };
+    win32(status)
+}
+
+/// Lets an account run services; the system's own accounts may always ("Log on as a service").
+///
+/// # Errors
+///
+/// The policy cannot be changed, normally for want of administrator rights.
+pub fn allow_service_logon(account: &Sid) -> io::Result<()> {
+    let mut policy: LSA_HANDLE = 0;
+    let attributes = LSA_OBJECT_ATTRIBUTES::default();
+    let access = (POLICY_CREATE_ACCOUNT | POLICY_LOOKUP_NAMES).cast_unsigned();
+    // SAFETY: NULL is this host, the attributes are all zero as the call asks, and `policy` takes one handle.
+    nt(unsafe { LsaOpenPolicy(core::ptr::null(), &attributes, access, &mut policy) })?;
+    let added = add_right(policy, account);
+    // SAFETY: The handle was opened above and is not used afterwards.
+    unsafe { LsaClose(policy) };
+    added
+}
+
+fn add_right(policy: LSA_HANDLE, account: &Sid) -> io::Result<()> {
+    let sid = binary(account)?;
+    let mut right = wide(LOGON_AS_SERVICE)?;
+    let bytes = u16::try_from(size_of_val(right.as_slice())).map_err(io::Error::other)?;
+    let right = LSA_UNICODE_STRING {
+        // Without the NUL.
+        Length: bytes - 2,
+        MaximumLength: bytes,
+        Buffer: right.as_mut_ptr(),
+    };
+    // SAFETY: The policy is open, the identifier is whole, and one right is given whose text lives until the call returns.
+    nt(unsafe { LsaAddAccountRights(policy, sid.0, &right, 1) })
+}
+
+/// Memory of the system that the caller frees by `LocalFree`.
+struct Local(*mut c_void);
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // SAFETY: A function of the system allocated it for the caller, and nothing uses it any more.
+        unsafe { LocalFree(self.0) };
+    }
+}
+
+/// A security descriptor.
+struct Descriptor(Local);
+
+impl Descriptor {
+    /// Owned by administrators, cut off from what its folder would hand down, and full control for the system,
+    /// administrators and `accounts`, also over what is made inside.
+    fn private(accounts: &[Sid]) -> io::Result<Self> {
+        let sddl = wide(private_sddl(accounts))?;
+        let mut descriptor = core::ptr::null_mut();
+        // SAFETY: The text ends with a NUL, and `descriptor` takes one pointer; the size is not asked for.
+        let made = unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                sddl.as_ptr(),
+                SDDL_REVISION_1,
+                &mut descriptor,
+                core::ptr::null_mut(),
+            )
+        };
+        if made == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self(Local(descriptor)))
+    }
+}
+
+fn private_sddl(accounts: &[Sid]) -> String {
+    let mut sddl = String::from("O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)");
+    for account in accounts.iter().filter(|account| account.0 != SYSTEM) {
+        sddl.push_str("(A;OICI;FA;;;");
+        sddl.push_str(&account.0);
+        sddl.push(')');
+    }
+    sddl
+}
+
+fn token_user(token: HANDLE) -> io::Result<Sid> {
+    // A token's user is at most a pointer and 68 bytes; the words keep the structure aligned.
+    let mut buffer = [0_u64; 32];
+    let size = u32::try_from(size_of_val(&buffer)).map_err(io::Error::other)?;
+    let mut needed = 0;
+    // SAFETY: The token is open for queries, and the buffer has the size that is given.
+    let told = unsafe { GetTokenInformation(token, TokenUser, buffer.as_mut_ptr().cast(), size, &mut needed) };
+    if told == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: The call filled in the structure at the start of the buffer, which is aligned for it.
+    let user = unsafe { buffer.as_ptr().cast::<TOKEN_USER>().read() };
+    sid_text(user.User.Sid)
+}
+
+fn lookup(name: &str) -> io::Result<Sid> {
+    let name = wide(name)?;
+    // The longest identifier has 68 bytes ("SECURITY_MAX_SID_SIZE"); the words keep it aligned.
+    let mut sid = [0_u32; 17];
+    let mut sid_size = u32::try_from(size_of_val(&sid)).map_err(io::Error::other)?;
+    let mut domain = vec![0_u16; 256];
+    let mut domain_length = 256;
+    let mut kind = 0;
+    loop {
+        // SAFETY: The name ends with a NUL, and both buffers have the sizes that are given.
+        let found = unsafe {
+            LookupAccountNameW(
+                core::ptr::null(),
+                name.as_ptr(),
+                sid.as_mut_ptr().cast(),
+                &mut sid_size,
+                domain.as_mut_ptr(),
+                &mut domain_length,
+                &mut kind,
+            )
+        };
+        if found != 0 {
+            return sid_text(sid.as_mut_ptr().cast());
+        }
+        let error = io::Error::last_os_error();
+        let longer = domain_length as usize > domain.len();
+        if error.raw_os_error() != Some(ERROR_INSUFFICIENT_BUFFER.cast_signed()) || !longer {
+            return Err(error);
+        }
+        domain.resize(domain_length as usize, 0);
+    }
+}
+
+/// `sid` points to a whole security identifier.
+fn sid_text(sid: *mut c_void) -> io::Result<Sid> {
+    let mut written = core::ptr::null_mut();
+    // SAFETY: Every caller has the identifier from a call that succeeded, and `written` takes one pointer.
+    if unsafe { ConvertSidToStringSidW(sid, &mut written) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let _freed = Local(written.cast());
+    // SAFETY: The call succeeded and left text with a NUL.
+    let text = unsafe { text(written) };
+    Ok(Sid(text.to_string_lossy().into_owned()))
+}
+
+fn binary(sid: &Sid) -> io::Result<Local> {
+    let name = wide(&sid.0)?;
+    let mut sid = core::ptr::null_mut();
+    // SAFETY: The text ends with a NUL, and `sid` takes one pointer.
+    if unsafe { ConvertStringSidToSidW(name.as_ptr(), &mut sid) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Local(sid))
+}
+
+/// The absolute path in the form that has no length limit ("Maximum Path Length Limitation").
+fn verbatim(path: &Path) -> io::Result<Vec<u16>> {
+    let absolute = std::path::absolute(path)?;
+    let mut name = OsString::new();
+    if let Some(Component::Prefix(prefix)) = absolute.components().next() {
+        match prefix.kind() {
+            Prefix::Disk(_) => name.push(r"\\?\"),
+            Prefix::UNC(server, share) => {
+                name.push(r"\\?\UNC\");
+                name.push(server);
+                name.push(r"\");
+                name.push(share);
+                name.extend(
+                    absolute
+                        .components()
+                        .skip(1)
+                        .filter_map(|part| match part {
+                            Component::Normal(part) => Some([OsString::from(r"\"), part.to_owned()]),
+                            _ => None,
+                        })
+                        .flatten(),
+                );
+                return wide(name);
+            }
+            _ => {}
+        }
+    }
+    name.push(&absolute);
+    wide(name)
+}
+
+fn win32(status: u32) -> io::Result<()> {
+    match status {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code.cast_signed())),
+    }
+}
+
+fn nt(status: NTSTATUS) -> io::Result<()> {
+    if status >= 0 {
+        return Ok(());
+    }
+    // SAFETY: The call reads a number and gives one.
+    win32(unsafe { LsaNtStatusToWinError(status) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use windows_sys::Win32::Security::Authorization::{
+        ConvertSecurityDescriptorToStringSecurityDescriptorW, GetNamedSecurityInfoW,
+    };
+
+    fn written(path: &Path) -> String {
+        let name = verbatim(path).unwrap();
+        let mut descriptor = core::ptr::null_mut();
+        // SAFETY: The path ends with a NUL, the parts are not asked for, and `descriptor` takes one pointer.
+        let status = unsafe {
+            GetNamedSecurityInfoW(
+                name.as_ptr(),
+                SE_FILE_OBJECT,
+                OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                core::ptr::null_mut(),
+                core::ptr::null_mut(),
+                core::ptr::null_mut(),
+                core::ptr::null_mut(),
+                &mut descriptor,
+            )
+        };
+        win32(status).unwrap();
+        let descriptor = Local(descriptor);
+        let mut sddl = core::ptr::null_mut();
+        // SAFETY: The descriptor is whole, and `sddl` takes one pointer; the length is not asked for.
+        let made = unsafe {
+            ConvertSecurityDescriptorToStringSecurityDescriptorW(
+                descriptor.0,
+                SDDL_REVISION_1,
+                OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                &mut sddl,
+                core::ptr::null_mut(),
+            )
+        };
+        assert_ne!(made, 0);
+        let _freed = Local(sddl.cast());
+        // SAFETY: The call succeeded and left text with a NUL.
+        unsafe { text(sddl) }.into_string().unwrap()
+    }
+
+    #[test]
+    fn a_private_folder_hands_full_control_down_to_few() {
+        let user = Sid(String::from("S-1-5-21-1-2-3-1001"));
+        assert_eq!(
+            private_sddl(&[Sid(SYSTEM.into()), user]),
+            "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;S-1-5-21-1-2-3-1001)"
+        );
+    }
+
+    #[test]
+    fn a_folder_is_made_private_and_can_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("parent").join("private");
+        let me = [Sid::of_process().unwrap()];
+        assert!(create_private_folder(&path, &me).unwrap());
+        assert!(!create_private_folder(&path, &me).unwrap(), "it is there already");
+        std::fs::write(path.join("inside"), "x").unwrap();
+        let open = folder.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        make_private(&open, &me).unwrap();
+        std::fs::write(open.join("inside"), "x").unwrap();
+        // Wine keeps a list as the mode of the file, and only the one that a folder is made with.
+        let list = written(&path);
+        assert!(list.contains("(A;OICI;FA;;;SY)"), "{list}");
+        assert!(list.contains(me[0].as_str()), "{list}");
+        for everybody in [";;;WD)", ";;;BU)", ";;;AU)"] {
+            assert!(!list.contains(everybody), "{list}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        assert!(create_private_folder(&file, &[]).is_err());
+        assert_eq!(
+            make_private(&file, &[]).unwrap_err().kind(),
+            io::ErrorKind::NotADirectory
+        );
+        let missing = folder.path().join("missing");
+        assert_eq!(make_private(&missing, &[]).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn long_paths_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder
+            .path()
+            .join("x".repeat(120))
+            .join("y".repeat(120))
+            .join("z".repeat(120));
+        assert!(create_private_folder(&path, &[Sid::of_process().unwrap()]).unwrap());
+        std::fs::write(path.join("inside"), "x").unwrap();
+    }
+
+    #[test]
+    fn paths_lose_their_limit() {
+        let name = |path: &str| {
+            let mut name = verbatim(Path::new(path)).unwrap();
+            assert_eq!(name.pop(), Some(0));
+            String::from_utf16(&name).unwrap()
+        };
+        assert_eq!(name(r"C:\a/b\..\c"), r"\\?\C:\a\c");
+        assert_eq!(name(r"\\host\share\a\b"), r"\\?\UNC\host\share\a\b");
+        assert_eq!(name(r"\\?\C:\a"), r"\\?\C:\a");
+    }
+
+    #[test]
+    fn accounts_have_identifiers() {
+        assert_eq!(Sid::of_account("localsystem").unwrap().as_str(), SYSTEM);
+        assert_eq!(
+            Sid::of_account(r"NT AUTHORITY\NetworkService").unwrap().as_str(),
+            "S-1-5-20"
+        );
+        assert_eq!(
+            Sid::of_account(r"BUILTIN\Administrators").unwrap().as_str(),
+            "S-1-5-32-544"
+        );
+        assert!(Sid::of_account(r"NOWHERE\nobody-at-all").is_err());
+    }
+}
