@@ -22,15 +22,6 @@ pub enum ClusterApiError {
         #[source]
         source: std::io::Error,
     },
-    /// A scenario file that cannot be read.
-    #[error("the scenario {} cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
     /// The folder for the state of the simulated world.
     #[error("the folder {} for the simulated world cannot be made", path.display())]
     StateFolder {
@@ -73,10 +64,22 @@ pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
         return Ok(Clusapi::from_provider(simulation));
     }
     if let Some(path) = &settings.cluster_api.library {
-        tracing::warn!(path = %path.display(), "The cluster API is loaded from a path that was set, not from the system");
-        return Clusapi::library(path).map_err(ClusterApiError::Load);
+        let api = Clusapi::library(path).map_err(ClusterApiError::Load)?;
+        tracing::warn!(
+            setting = %path.display(),
+            library = %library(&api),
+            "The cluster API is loaded from a path that was set, not from the system"
+        );
+        return Ok(api);
     }
-    Clusapi::system().map_err(ClusterApiError::Load)
+    let api = Clusapi::system().map_err(ClusterApiError::Load)?;
+    tracing::info!(library = %library(&api), "The cluster API is loaded from the system");
+    Ok(api)
+}
+
+/// The file that a cluster API was loaded from, in words for the log.
+fn library(api: &Clusapi) -> std::path::Display<'_> {
+    api.loaded_from().unwrap_or(Path::new("unknown")).display()
 }
 
 /// Checks that the settings name a cluster API, without loading a library or touching a saved world.
@@ -110,15 +113,7 @@ pub fn simulation(name: &str, state: Option<&Path>) -> Result<Simulation, Cluste
         name: name.into(),
         source,
     };
-    let scenario = if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
-        let text = std::fs::read_to_string(name).map_err(|source| ClusterApiError::Read {
-            path: name.into(),
-            source,
-        })?;
-        Scenario::from_toml(&text).map_err(|error| refuse(Box::new(error)))?
-    } else {
-        Scenario::builtin(name).map_err(|error| refuse(Box::new(error)))?
-    };
+    let scenario = Scenario::named(name).map_err(|error| refuse(Box::new(error)))?;
     let simulation = match state {
         Some(path) => Simulation::open(scenario, path),
         None => Simulation::new(scenario),

@@ -1,7 +1,7 @@
 //! The way to the C functions: a table from `clusapi.dll`, from another library, or from a simulator.
 #![expect(unsafe_code, reason = "the C functions of a table are called and trusted here")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Error;
@@ -17,19 +17,20 @@ pub struct Clusapi {
 
 struct Inner {
     table: Table,
-    /// What the functions of the table need to stay callable.
-    _origin: Origin,
+    origin: Origin,
 }
 
-/// Where a table came from.
-#[expect(
-    dead_code,
-    reason = "held for its Drop: code that the table points to must stay loaded"
-)]
+/// Where a table came from, and what its functions need to stay callable.
 enum Origin {
     Raw,
-    Library(libloading::Library),
-    Provider(Box<dyn TableProvider>),
+    Library {
+        /// Absent where the loader does not tell it.
+        path: Option<PathBuf>,
+        _library: libloading::Library,
+    },
+    Provider {
+        _provider: Box<dyn TableProvider>,
+    },
 }
 
 /// Takes an entry of the table, or ends with [`Error::Unsupported`].
@@ -60,7 +61,8 @@ impl Clusapi {
                 path: name.into(),
                 source,
             })?;
-            Ok(Self::from_library(library.into()))
+            let (path, library) = crate::module::file_of(library);
+            Ok(Self::from_library(library.into(), path))
         }
         #[cfg(not(windows))]
         Err(Error::NotWindows)
@@ -79,23 +81,29 @@ impl Clusapi {
         if !path.is_absolute() {
             return Err(Error::RelativePath { path: path.to_owned() });
         }
+        let refused = |source| Error::Load {
+            path: path.to_owned(),
+            source,
+        };
         #[cfg(windows)]
-        let library = {
+        let (loaded_from, library) = {
             use libloading::os::windows::{LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, LOAD_LIBRARY_SEARCH_SYSTEM32, Library};
             let flags = LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32;
             // SAFETY: Whoever named the file vouches for its initialisers (see above).
-            unsafe { Library::load_with_flags(path, flags) }.map(libloading::Library::from)
+            let library = unsafe { Library::load_with_flags(path, flags) }.map_err(refused)?;
+            crate::module::file_of(library)
         };
         #[cfg(not(windows))]
-        // SAFETY: Whoever named the file vouches for its initialisers (see above).
-        let library = unsafe { libloading::Library::new(path) };
-        Ok(Self::from_library(library.map_err(|source| Error::Load {
-            path: path.to_owned(),
-            source,
-        })?))
+        let (loaded_from, library) = {
+            // SAFETY: Whoever named the file vouches for its initialisers (see above).
+            let library = unsafe { libloading::os::unix::Library::new(path) }.map_err(refused)?;
+            // An absolute path is opened as it is.
+            (Some(path.to_owned()), library)
+        };
+        Ok(Self::from_library(library.into(), loaded_from))
     }
 
-    fn from_library(library: libloading::Library) -> Self {
+    fn from_library(library: libloading::Library, path: Option<PathBuf>) -> Self {
         // SAFETY: Both callers load a cluster API, and the library is kept beside the table.
         let table = unsafe { Table::from_library(&library) };
         #[cfg(windows)]
@@ -103,14 +111,21 @@ impl Clusapi {
             GetLastError: Some(windows_sys::Win32::Foundation::GetLastError),
             ..table
         };
-        Self::new(table, Origin::Library(library))
+        let origin = Origin::Library {
+            path,
+            _library: library,
+        };
+        Self::new(table, origin)
     }
 
     /// The functions of a provider, which stays alive as long as anything made from them.
     #[must_use]
     pub fn from_provider(provider: impl TableProvider) -> Self {
         let table = provider.table();
-        Self::new(table, Origin::Provider(Box::new(provider)))
+        let origin = Origin::Provider {
+            _provider: Box::new(provider),
+        };
+        Self::new(table, origin)
     }
 
     /// A table as it is.
@@ -126,7 +141,17 @@ impl Clusapi {
 
     fn new(table: Table, origin: Origin) -> Self {
         Self {
-            inner: Arc::new(Inner { table, _origin: origin }),
+            inner: Arc::new(Inner { table, origin }),
+        }
+    }
+
+    /// The file that the functions were loaded from, as the loader tells it; `None` if they come from no file, or the
+    /// loader does not tell.
+    #[must_use]
+    pub fn loaded_from(&self) -> Option<&Path> {
+        match &self.inner.origin {
+            Origin::Library { path, .. } => path.as_deref(),
+            Origin::Raw | Origin::Provider { .. } => None,
         }
     }
 

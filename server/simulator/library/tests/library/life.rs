@@ -37,6 +37,11 @@ fn every_function_is_exported() {
 }
 
 #[test]
+fn the_loader_tells_the_file() {
+    assert_eq!(api().loaded_from(), Some(process::library().as_path()));
+}
+
+#[test]
 fn a_cluster_is_created_extended_and_destroyed() {
     if !is_inside() {
         let (_folder, scenario) = process::scenario("");
