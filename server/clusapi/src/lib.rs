@@ -4,6 +4,7 @@
 //! - [`Clusapi`]: the functions, from the system, another library or a provider; it opens clusters.
 //! - [`Cluster`], [`Node`], [`Group`]: owning handles with safe calls, each of which blocks its thread.
 //! - [`proplist`]: property lists and value lists.
+//! - [`trace`]: recordings of every call and callback.
 //! - [`com`]: COM on the threads that run setup calls.
 //!
 //! Every call that fails says which C function failed and with which code. All unsafe code of the daemon is here.
@@ -25,6 +26,7 @@ mod progress;
 pub mod proplist;
 mod setup;
 pub mod sys;
+pub mod trace;
 mod wide;
 mod win32;
 
