@@ -1,14 +1,19 @@
 //! The harness of the end-to-end tests: real daemons and real clients over real sockets, each in a world of its own.
 #![forbid(unsafe_code)]
 
+pub mod certificates;
 mod daemon;
 mod logs;
 pub mod records;
 pub mod request;
+mod simulated;
+mod under_test;
 pub mod wine;
 mod wire;
 pub mod world;
 
-pub use daemon::{Builder, TestDaemon};
+pub use daemon::{Builder, NotStarted, TestDaemon};
 pub use logs::Logs;
+pub use simulated::SimulatedWorld;
+pub use under_test::UnderTest;
 pub use wire::Wire;

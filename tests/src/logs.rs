@@ -8,12 +8,18 @@ use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+/// What a daemon under test logs.
+pub(crate) const FILTER: &str = "warn,wsfcd=debug,wsfc_clusapi=debug,wsfc_simulator=debug";
+
 /// The log of one daemon. Clones share it.
 ///
 /// Each daemon has a dispatcher of its own, which its threads carry, so that tests that run side by side do not see each
 /// other's lines.
 #[derive(Debug, Clone, Default)]
 pub struct Logs(Arc<Mutex<Book>>);
+
+/// What an event in JSON has beside its fields.
+const BESIDE_FIELDS: [&str; 4] = ["timestamp", "level", "target", "message"];
 
 #[derive(Debug, Default)]
 struct Book {
@@ -36,8 +42,26 @@ impl fmt::Display for Line {
 impl Logs {
     /// A dispatcher that writes here.
     pub fn dispatch(&self) -> Dispatch {
-        let filter = EnvFilter::new("warn,wsfcd=debug,wsfc_clusapi=debug,wsfc_simulator=debug");
+        let filter = EnvFilter::new(FILTER);
         Dispatch::new(Registry::default().with(filter).with(self.clone()))
+    }
+
+    /// Adds a line.
+    pub(crate) fn add(&self, level: Level, text: String) {
+        self.book().lines.push(Line { level, text });
+    }
+
+    /// Adds an event as a daemon in another process logs it, in the form of one in this process.
+    pub(crate) fn add_json(&self, event: &serde_json::Value) {
+        let part = |name: &str| event[name].as_str().unwrap_or_default();
+        // What has no level is none of the daemon's events, and nothing that should be there.
+        let level = part("level").parse().unwrap_or(Level::ERROR);
+        let mut text = format!("{}: {}", part("target"), part("message"));
+        let fields = event.as_object().into_iter().flatten();
+        for (name, value) in fields.filter(|(name, _)| !BESIDE_FIELDS.contains(&name.as_str())) {
+            text.push_str(&format!(" {name}={value}"));
+        }
+        self.add(level, text);
     }
 
     /// Says that warnings and errors with `text` in them belong to what the test does.
@@ -79,10 +103,7 @@ impl<S: Subscriber> Layer<S> for Logs {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut text = format!("{}:", event.metadata().target());
         event.record(&mut Fields(&mut text));
-        self.book().lines.push(Line {
-            level: *event.metadata().level(),
-            text,
-        });
+        self.add(*event.metadata().level(), text);
     }
 }
 
@@ -114,6 +135,21 @@ mod tests {
         assert_eq!(logs.unexpected(), ["ERROR other: A surprise"]);
         assert!(logs.contains("disk=\"full\""));
         assert_eq!(logs.text().lines().count(), 3);
+    }
+
+    #[test]
+    fn events_of_another_process_read_as_those_of_this_one() {
+        let (here, there) = (Logs::default(), Logs::default());
+        tracing::dispatcher::with_default(&here.dispatch(), || {
+            tracing::warn!(target: "wsfcd", disk = "full", left = 7, "A planned warning");
+        });
+        there.add_json(&serde_json::json!({
+            "timestamp": "2026-01-01T00:00:00Z", "level": "WARN", "message": "A planned warning", "disk": "full",
+            "left": 7, "target": "wsfcd",
+        }));
+        assert_eq!(there.text(), here.text());
+        there.add_json(&serde_json::json!("no event"));
+        assert_eq!(there.unexpected().len(), 2);
     }
 
     #[test]

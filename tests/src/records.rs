@@ -8,8 +8,11 @@ use wsfc_client::v1::{
 };
 use wsfc_client::{Error, Operation, Progress, ProgressStream};
 
-/// The longest that a test waits for something that should come at once; then it fails instead of hanging.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use crate::under_test::UnderTest;
+
+/// The longest that a test waits for something that should come at once, when the daemon is in its process; then it
+/// fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a test asks of a record.
 pub trait Record {
@@ -47,9 +50,10 @@ impl Record for OperationRecord {
 /// It did not come.
 #[expect(clippy::panic, reason = "how a test fails")]
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
+    let patience = UnderTest::get().patience(PATIENCE);
+    match tokio::time::timeout(patience, future).await {
         Ok(value) => value,
-        Err(_elapsed) => panic!("{what} did not come within {PATIENCE:?}"),
+        Err(_elapsed) => panic!("{what} did not come within {patience:?}"),
     }
 }
 

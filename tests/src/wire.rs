@@ -71,11 +71,6 @@ impl Wire {
         self.address
     }
 
-    /// The end that clients connect to, as a URL.
-    pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
     /// Leads new connections to another daemon.
     pub fn retarget(&self, daemon: SocketAddr) {
         self.control.state.send_modify(|state| state.daemon = daemon);

@@ -78,6 +78,7 @@ async fn an_idle_stream_is_marked_and_the_marks_carry_the_position() {
 #[tokio::test]
 async fn connections_over_the_limit_wait_for_a_place() {
     let daemon = TestDaemon::builder(world::machines(1))
+        .plain()
         .settings(|s| s.limits.connections = 1)
         .start()
         .await;

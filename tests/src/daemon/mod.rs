@@ -1,0 +1,434 @@
+//! A daemon under test.
+
+mod in_process;
+mod process;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use wsfc_client::{Client, ConnectOptions, TlsOptions};
+use wsfc_simulator::remote::RemoteControl;
+use wsfc_simulator::{Scenario, Simulation};
+use wsfcd::settings::{Settings, Tls};
+
+use self::in_process::InProcess;
+use self::process::Process;
+use crate::certificates::Authority;
+use crate::logs::Logs;
+use crate::simulated::SimulatedWorld;
+use crate::under_test::UnderTest;
+use crate::wire::Wire;
+
+/// The name in the certificates of daemons under test.
+const SERVER_NAME: &str = "localhost";
+
+/// A whole daemon on a loopback port, in a data directory and over a simulated world of its own; [`UnderTest`] says what
+/// runs it. One in another process is served over TLS.
+///
+/// End it with [`TestDaemon::finish`], which judges its log. When a test fails the log is printed.
+pub struct TestDaemon {
+    under_test: UnderTest,
+    world: SimulatedWorld,
+    settings: Settings,
+    /// The authority of its certificate, when the harness gave it one.
+    authority: Option<Vec<u8>>,
+    logs: Logs,
+    dir: Arc<TempDir>,
+    running: Option<Running>,
+    judged: bool,
+}
+
+enum Running {
+    InProcess(InProcess),
+    Process(Process),
+}
+
+/// Why a daemon did not start: all that it says about it, in one line.
+#[derive(Debug)]
+pub struct NotStarted(String);
+
+impl fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A daemon to be started.
+pub struct Builder {
+    under_test: UnderTest,
+    scenario: Scenario,
+    settings: Settings,
+    plain: bool,
+    dir: Arc<TempDir>,
+}
+
+impl Builder {
+    /// Changes the settings that the daemon starts with.
+    #[must_use]
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Without certificates, for tests that speak to the bare socket.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
+    /// Itself where the daemon runs in the test's process, for tests that cannot be about another one. In a run about
+    /// another one the test is left out, which is said and counted on standard error with the reason.
+    #[must_use]
+    pub fn in_process(self, why: &str) -> Option<Self> {
+        self.under_test.is_in_process(why).then_some(self)
+    }
+
+    /// Where the daemon will keep its journal.
+    pub fn data_dir(&self) -> &Path {
+        &self.settings.data_dir
+    }
+
+    /// Starts the daemon.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    #[expect(clippy::panic, reason = "how a test fails")]
+    pub async fn start(self) -> TestDaemon {
+        match self.try_start().await {
+            Ok(daemon) => daemon,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Starts the daemon, if it will.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not start.
+    ///
+    /// # Panics
+    ///
+    /// The scenario makes no world.
+    pub async fn try_start(mut self) -> Result<TestDaemon, NotStarted> {
+        let world = self.world();
+        let in_process = self.under_test == UnderTest::InProcess;
+        let authority = (!in_process && !self.plain && self.settings.tls.is_none()).then(|| self.secure());
+        let mut daemon = TestDaemon {
+            under_test: self.under_test,
+            world,
+            settings: self.settings,
+            authority,
+            logs: Logs::default(),
+            dir: self.dir,
+            running: None,
+            judged: false,
+        };
+        match daemon.start_again().await {
+            Ok(()) => Ok(daemon),
+            Err(error) => {
+                // There is nothing to judge about a daemon that never ran.
+                daemon.judged = true;
+                Err(error)
+            }
+        }
+    }
+
+    #[expect(clippy::panic, reason = "a scenario that makes no world is a mistake of the test")]
+    fn world(&self) -> SimulatedWorld {
+        if self.under_test == UnderTest::InProcess {
+            match Simulation::new(self.scenario.clone()) {
+                Ok(simulation) => SimulatedWorld::here(simulation),
+                Err(error) => panic!("{error:?}"),
+            }
+        } else {
+            process::write_scenario(self.dir.path(), &self.scenario);
+            match RemoteControl::listen() {
+                Ok(control) => SimulatedWorld::there(control),
+                Err(error) => panic!("no loopback port for the remote control: {error}"),
+            }
+        }
+    }
+
+    /// Gives the daemon a certificate, and the authority of it.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    fn secure(&mut self) -> Vec<u8> {
+        let authority = Authority::new();
+        let server = authority.issue(SERVER_NAME);
+        let tls = Tls {
+            certificate: self.dir.path().join("server.pem"),
+            key: self.dir.path().join("server.key"),
+            client_ca: None,
+        };
+        std::fs::write(&tls.certificate, server.cert_pem).expect("the test's folder takes a file");
+        std::fs::write(&tls.key, server.key_pem).expect("the test's folder takes a file");
+        self.settings.tls = Some(tls);
+        authority.pem()
+    }
+}
+
+impl TestDaemon {
+    /// Starts a daemon with the settings of tests: a free port, no pause between creating a cluster and adding a node.
+    pub async fn start(scenario: Scenario) -> Self {
+        Self::builder(scenario).start().await
+    }
+
+    /// A daemon to be started.
+    ///
+    /// # Panics
+    ///
+    /// There is no room for a temporary directory.
+    pub fn builder(scenario: Scenario) -> Builder {
+        Self::builder_for(UnderTest::get(), scenario)
+    }
+
+    /// A daemon to be started, for comparisons of one with another.
+    ///
+    /// # Panics
+    ///
+    /// There is no room for a temporary directory.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    pub fn builder_for(under_test: UnderTest, scenario: Scenario) -> Builder {
+        let dir = Arc::new(TempDir::new().expect("a temporary directory"));
+        let mut settings = Settings {
+            data_dir: dir.path().join("data"),
+            ..Settings::default()
+        };
+        settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
+        settings.listen.threads = 2;
+        settings.operations.create_settle = Duration::ZERO;
+        Builder {
+            under_test,
+            scenario,
+            settings,
+            plain: false,
+            dir,
+        }
+    }
+
+    /// A client of the daemon that reconnects quickly.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn client(&self) -> Client {
+        connect(self.connect_options())
+    }
+
+    /// A client whose connections run over a wire.
+    pub fn client_over(&self, wire: &Wire) -> Client {
+        connect(self.connect_options_over(wire))
+    }
+
+    /// The options of [`TestDaemon::client`], to be changed.
+    pub fn connect_options(&self) -> ConnectOptions {
+        self.connect_options_to(self.address())
+    }
+
+    /// The options of [`TestDaemon::client_over`], to be changed.
+    pub fn connect_options_over(&self, wire: &Wire) -> ConnectOptions {
+        self.connect_options_to(wire.address())
+    }
+
+    fn connect_options_to(&self, address: SocketAddr) -> ConnectOptions {
+        let tls = self.authority.clone().map(|authority| TlsOptions {
+            ca_pem: Some(authority),
+            identity: None,
+            server_name: Some(SERVER_NAME.into()),
+        });
+        ConnectOptions {
+            tls,
+            retry_initial: Duration::from_millis(5),
+            retry_longest: Duration::from_millis(50),
+            // An address without a scheme: with certificates or not, as `tls` says.
+            ..ConnectOptions::new([address.to_string()])
+        }
+    }
+
+    /// A wire to the daemon.
+    ///
+    /// # Panics
+    ///
+    /// No loopback port is free.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    pub async fn wire(&self) -> Wire {
+        Wire::to(self.address()).await.expect("a loopback port")
+    }
+
+    /// A bare channel, for what the client library keeps its users from.
+    ///
+    /// # Panics
+    ///
+    /// The daemon does not accept.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    pub async fn channel(&self) -> Channel {
+        let url =
+            |scheme| Endpoint::from_shared(format!("{scheme}://{}", self.address())).expect("an address is a URL");
+        let endpoint = match &self.authority {
+            None => url("http"),
+            Some(authority) => {
+                let tls = ClientTlsConfig::new()
+                    .ca_certificate(Certificate::from_pem(authority))
+                    .domain_name(SERVER_NAME);
+                url("https").tls_config(tls).expect("a certificate of the harness")
+            }
+        };
+        endpoint.connect().await.expect("the daemon accepts")
+    }
+
+    /// Where the daemon listens.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn address(&self) -> SocketAddr {
+        match self.running() {
+            Running::InProcess(daemon) => daemon.address,
+            Running::Process(daemon) => daemon.address,
+        }
+    }
+
+    /// The id of the daemon's process, as the daemon knows it; a Windows program does not know the one that it has here.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn process_id(&self) -> Option<u32> {
+        match self.running() {
+            Running::InProcess(_) => Some(std::process::id()),
+            Running::Process(daemon) => (self.under_test == UnderTest::Binary).then(|| daemon.id()),
+        }
+    }
+
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the daemon runs")
+    }
+
+    /// Whether clients connect over TLS by the harness's certificate.
+    pub fn is_secured(&self) -> bool {
+        self.authority.is_some()
+    }
+
+    /// What steers the simulated world, which outlives restarts.
+    pub fn simulation(&self) -> &SimulatedWorld {
+        &self.world
+    }
+
+    /// The log of every run so far.
+    pub fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// Where the daemon keeps its journal.
+    pub fn data_dir(&self) -> &Path {
+        &self.settings.data_dir
+    }
+
+    /// The folder of this test, which holds the data directory and goes with the daemon.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Changes the settings that the next start takes.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+    }
+
+    /// Stops the daemon in order.
+    ///
+    /// # Panics
+    ///
+    /// Its process does not end.
+    pub async fn stop(&mut self) {
+        match self.running.take() {
+            None => {}
+            Some(Running::InProcess(daemon)) => daemon.stop().await,
+            Some(Running::Process(daemon)) => {
+                self.world.keep_counts();
+                let grace = self.settings.operations.shutdown_grace;
+                let patience = grace + self.under_test.patience(Duration::from_secs(30));
+                daemon.stop(patience, &self.logs).await;
+            }
+        }
+    }
+
+    /// Starts the daemon again, over the same journal and the same world.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not start.
+    ///
+    /// # Panics
+    ///
+    /// There is no thread or process for it.
+    pub async fn start_again(&mut self) -> Result<(), NotStarted> {
+        self.stop().await;
+        let settings = &self.settings;
+        self.running = Some(match self.world.simulation() {
+            Some(simulation) => {
+                let daemon = InProcess::start(settings.clone(), simulation.clone(), &self.logs);
+                Running::InProcess(daemon.await?)
+            }
+            None => {
+                let daemon = Process::start(self.under_test, settings, &self.world, self.dir.path(), &self.logs);
+                Running::Process(daemon.await?)
+            }
+        });
+        Ok(())
+    }
+
+    /// Stops the daemon and starts it again, over the same journal and the same world.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    #[expect(clippy::panic, reason = "how a test fails")]
+    pub async fn restart(&mut self) {
+        if let Err(error) = self.start_again().await {
+            panic!("{error}");
+        }
+    }
+
+    /// Stops the daemon and judges its log.
+    ///
+    /// # Panics
+    ///
+    /// It logged a warning or an error that the test did not expect.
+    pub async fn finish(mut self) {
+        self.stop().await;
+        self.judged = true;
+        let unexpected = self.logs.unexpected();
+        assert!(unexpected.is_empty(), "unexpected in the log: {unexpected:#?}");
+    }
+}
+
+impl Drop for TestDaemon {
+    fn drop(&mut self) {
+        if let Some(Running::InProcess(daemon)) = self.running.take() {
+            self.world.end();
+            daemon.stop_blocking();
+        }
+        if std::thread::panicking() {
+            print_log(&self.logs);
+        } else {
+            assert!(self.judged, "a test ends its daemon with `finish`");
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a mistake of the test")]
+fn connect(options: ConnectOptions) -> Client {
+    Client::lazy(options).expect("usable options")
+}
+
+#[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]
+fn print_log(logs: &Logs) {
+    eprintln!("--- the log of the daemon ---\n{}", logs.text());
+}
