@@ -19,6 +19,8 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
+use crate::control::{Phase, Phases, StartStep, StopStep};
+use crate::events::Event;
 use crate::grpc;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
@@ -29,10 +31,18 @@ use crate::native;
 use crate::operation::engine::Engine;
 use crate::operation::fold::Rules;
 use crate::platform::Platform;
+use crate::settings::current::{Change, Current, change};
+use crate::settings::sources::SettingsError;
 use crate::settings::{Settings, Unfit};
 
 /// How long connections get to end after their streams have been told to.
 const DRAIN: Duration = Duration::from_secs(5);
+/// The same when the system ends the process by force soon.
+const HASTY_DRAIN: Duration = Duration::from_millis(500);
+/// How much of such a time is kept for the journal.
+const HASTY_CLOSE: Duration = Duration::from_millis(500);
+/// How often a stop that waits for operations looks how many are left.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// Connections that the system holds for the acceptor.
 const LISTEN_BACKLOG: u32 = 1_024;
 
@@ -86,12 +96,23 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+/// Why settings that were read again are not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// They cannot be had.
+    #[error("the settings cannot be read")]
+    Settings(#[from] SettingsError),
+    /// Certificate files.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+}
+
 /// The core without sockets: journal, engine and services. What listens is built around it; the deterministic simulation
 /// serves it over a network of its own.
 pub struct Core {
     /// The engine.
     pub engine: Engine,
-    settings: Settings,
+    settings: Current<Settings>,
     stop: CancellationToken,
 }
 
@@ -109,7 +130,8 @@ impl Core {
         platform: Platform,
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
-        let engine = Engine::new(journal, api, platform, settings.operations.clone(), stop.clone());
+        let settings = Current::new(settings);
+        let engine = Engine::new(journal, api, platform, settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
         // What was taken up before the failure must not begin.
         recovered.inspect_err(|_failed| stop.cancel())?;
@@ -129,17 +151,13 @@ impl Core {
         let lane = journal.lane();
         let dispatcher = lane.clone();
         let dispatch = async move { dispatcher.dispatch().await };
-        let mark_every = self.settings.limits.mark_every;
         let streams = Streams {
             journal,
             lane,
-            mark_every,
+            settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        Ok((
-            grpc::routes(&self.engine, streams, &self.settings.limits, health)?,
-            dispatch,
-        ))
+        Ok((grpc::routes(&self.engine, streams, &self.settings, health)?, dispatch))
     }
 }
 
@@ -150,11 +168,7 @@ pub fn journal_options(settings: &Settings) -> Options {
             records: settings.journal.memory_records,
             ..MemoryBudget::default()
         },
-        retention: Retention {
-            keep_operations: settings.journal.keep_operations,
-            keep_for: settings.journal.keep_for,
-            ..Retention::default()
-        },
+        retention: retention(settings),
         rules: Rules {
             cancel_running: settings.operations.cancel_answers_false,
         },
@@ -163,11 +177,23 @@ pub fn journal_options(settings: &Settings) -> Options {
     }
 }
 
+fn retention(settings: &Settings) -> Retention {
+    Retention {
+        keep_operations: settings.journal.keep_operations,
+        keep_for: settings.journal.keep_for,
+        ..Retention::default()
+    }
+}
+
 /// A daemon that serves.
 pub struct Daemon {
     core: Core,
     address: SocketAddr,
+    /// What new connections are secured with.
+    tls: Option<Current<rustls::ServerConfig>>,
     health: HealthReporter,
+    platform: Platform,
+    phases: Phases,
     serving: Vec<oneshot::Receiver<()>>,
     /// Ends serving threads whose connections do not end.
     cut: CancellationToken,
@@ -183,12 +209,27 @@ impl Daemon {
     /// See [`StartError`]. Nothing is left behind but the data directory; what had been taken up got the time that a stop
     /// gives.
     pub async fn start(settings: Settings, api: Clusapi, platform: Platform) -> Result<Self, StartError> {
+        Self::start_telling(settings, api, platform, Phases::default()).await
+    }
+
+    /// As [`start`](Self::start), and tells how it comes along, now and when it stops.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start).
+    pub async fn start_telling(
+        settings: Settings,
+        api: Clusapi,
+        platform: Platform,
+        phases: Phases,
+    ) -> Result<Self, StartError> {
         settings.check()?;
-        let tls = settings.tls.as_ref().map(server_config).transpose()?;
+        let tls = settings.tls.as_ref().map(server_config).transpose()?.map(Current::new);
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
             source,
         })?;
+        phases.tell(Phase::Starting(StartStep::Journal));
         let Opened {
             journal,
             writer,
@@ -206,7 +247,12 @@ impl Daemon {
                 cause = quarantine.cause,
                 "The journal was damaged and set aside; the daemon starts with an empty one and knows nothing of earlier operations"
             );
+            platform.events.report(&Event::JournalQuarantined {
+                path: quarantine.path.display().to_string(),
+                cause: quarantine.cause,
+            });
         }
+        phases.tell(Phase::Starting(StartStep::Recovery));
         let (done, written) = oneshot::channel();
         let write = move || {
             writer.run();
@@ -225,41 +271,43 @@ impl Daemon {
             }
         };
         drop(journal);
+        phases.tell(Phase::Starting(StartStep::Serving));
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut daemon = Self {
             core,
             address: settings.listen.address,
+            tls,
             health,
+            platform,
+            phases,
             serving: Vec::new(),
             cut: CancellationToken::new(),
             written,
             ready_file: None,
         };
-        if let Err(error) = daemon.open(socket, tls, health_service, &platform).await {
+        if let Err(error) = daemon.open(socket, health_service).await {
             daemon.stop().await;
             return Err(error);
         }
+        let (address, events) = (daemon.address, &daemon.platform.events);
         if settings.serves_anybody() {
             tracing::warn!("{SERVES_ANYBODY}");
+            events.report(&Event::OpenToAnybody { address });
         }
-        tracing::info!(address = %daemon.address, tls = settings.tls.is_some(), version = env!("CARGO_PKG_VERSION"), "Serving");
+        tracing::info!(%address, tls = settings.tls.is_some(), version = env!("CARGO_PKG_VERSION"), "Serving");
+        events.report(&Event::Started { address });
+        daemon.phases.tell(Phase::Serving { address });
         Ok(daemon)
     }
 
     /// Starts the serving threads, listens, and says so.
-    async fn open(
-        &mut self,
-        socket: TcpSocket,
-        tls: Option<Arc<rustls::ServerConfig>>,
-        health: HealthServer<impl Health>,
-        platform: &Platform,
-    ) -> Result<(), StartError> {
-        let settings = self.core.settings.clone();
+    async fn open(&mut self, socket: TcpSocket, health: HealthServer<impl Health>) -> Result<(), StartError> {
+        let settings = self.core.settings.get();
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
             let (sender, accepted) = listen::channel();
             senders.push(sender);
-            let ended = self.serve(index, accepted, tls.clone(), health.clone(), platform)?;
+            let ended = self.serve(index, accepted, health.clone())?;
             self.serving.push(ended);
         }
         let bind = |source| StartError::Bind {
@@ -303,24 +351,57 @@ impl Daemon {
         failed
     }
 
+    /// Takes settings that were read again, as far as they can change while the daemon runs; certificate files are read
+    /// again in any case. What runs goes on as it began.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReloadError`]; nothing has changed then.
+    pub fn reload(&self, read: &Settings) -> Result<Change, ReloadError> {
+        let change = change(&self.core.settings.get(), read);
+        if let (Some(live), Some(files)) = (&self.tls, &change.settings.tls) {
+            live.set(server_config(files)?);
+        }
+        self.core.engine.journal().keep(retention(&change.settings));
+        self.core.settings.set(change.settings.clone());
+        Ok(change)
+    }
+
     /// Stops: what is new is refused, streams end, running operations get their time, the journal is closed. A daemon whose
     /// journal has failed refuses what is new anyhow, and goes on with reads and streams until the operations have ended.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        self.stop_within(None).await;
+    }
+
+    /// As [`stop`](Self::stop); when the system ends the process by force after `within`, what runs gets the part of it
+    /// that connections and journal do not need.
+    pub async fn stop_within(mut self, within: Option<Duration>) {
         tracing::info!("Stopping");
         set_health(&self.health, ServingStatus::NotServing).await;
         if self.core.engine.journal().failed().is_none() {
             self.core.stop.cancel();
         }
-        let grace = self.core.settings.operations.shutdown_grace;
-        if tokio::time::timeout(grace, self.core.engine.settle()).await.is_err() {
+        let grace = self.core.settings.get().operations.shutdown_grace;
+        let (grace, drain_time) = match within {
+            None => (grace, DRAIN),
+            Some(within) => (
+                grace.min(within.saturating_sub(2 * HASTY_DRAIN + HASTY_CLOSE)),
+                HASTY_DRAIN,
+            ),
+        };
+        if tokio::time::timeout(grace, self.settle()).await.is_err() {
             let left = self.core.engine.unsettled();
             tracing::warn!(
                 ?left,
                 "Operations are still running; they will be INTERRUPTED at the next start"
             );
+            let operations = left.iter().map(ToString::to_string).collect();
+            self.platform.events.report(&Event::LeftRunning { operations });
         }
         self.core.stop.cancel();
-        drain(&mut self.serving, &self.cut).await;
+        self.phases.tell(Phase::Stopping(StopStep::Connections));
+        drain(&mut self.serving, &self.cut, drain_time).await;
+        self.phases.tell(Phase::Stopping(StopStep::Journal));
         close(self.core.engine.journal(), self.written).await;
         if let Some(path) = &self.ready_file {
             // A stale file would name an address where nobody answers.
@@ -329,6 +410,23 @@ impl Daemon {
             }
         }
         tracing::info!("Stopped");
+        self.platform.events.report(&Event::Stopped);
+    }
+
+    /// Waits until no operation runs, and tells how many are left.
+    async fn settle(&self) {
+        let engine = &self.core.engine;
+        let count = async {
+            loop {
+                let running = engine.unsettled().len();
+                self.phases.tell(Phase::Stopping(StopStep::Operations { running }));
+                tokio::time::sleep(COUNT_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = engine.settle() => {}
+            () = count => {}
+        }
     }
 
     /// Starts one serving thread: a runtime of its own with the connections that are dealt out to it.
@@ -336,11 +434,9 @@ impl Daemon {
         &self,
         index: usize,
         accepted: mpsc::Receiver<listen::Accepted>,
-        tls: Option<Arc<rustls::ServerConfig>>,
         health: HealthServer<impl Health>,
-        platform: &Platform,
     ) -> Result<oneshot::Receiver<()>, StartError> {
-        let limits = self.core.settings.limits.clone();
+        let (settings, tls) = (self.core.settings.clone(), self.tls.clone());
         let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -351,7 +447,8 @@ impl Daemon {
         let serve = move || {
             runtime.block_on(async move {
                 tokio::spawn(dispatch);
-                let connections = listen::connections(accepted, tls, limits.handshake);
+                let limits = settings.get().limits.clone();
+                let connections = listen::connections(accepted, tls, settings);
                 tokio::select! {
                     () = cut.cancelled() => {}
                     served = listen::serve(routes, connections, &limits, stop) => if let Err(error) = served {
@@ -364,7 +461,7 @@ impl Daemon {
             // Nobody waits when the daemon did not come up.
             let _ = done.send(());
         };
-        platform
+        self.platform
             .threads
             .spawn(&format!("wsfcd-serve-{index}"), Box::new(serve))
             .map_err(StartError::Thread)?;
@@ -387,14 +484,15 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Waits until the serving threads have ended. They have one time in all; then the connections that are left are cut.
-async fn drain(serving: &mut Vec<oneshot::Receiver<()>>, cut: &CancellationToken) {
-    if tokio::time::timeout(DRAIN, all_ended(serving)).await.is_ok() {
+/// Waits until the serving threads have ended. They have one time in all; then the connections that are left are cut, and
+/// the threads have it once more.
+async fn drain(serving: &mut Vec<oneshot::Receiver<()>>, cut: &CancellationToken, time: Duration) {
+    if tokio::time::timeout(time, all_ended(serving)).await.is_ok() {
         return;
     }
     tracing::warn!(threads = serving.len(), "Connections are still open and are dropped");
     cut.cancel();
-    if tokio::time::timeout(DRAIN, all_ended(serving)).await.is_err() {
+    if tokio::time::timeout(time, all_ended(serving)).await.is_err() {
         tracing::error!(threads = serving.len(), "Serving threads do not end");
     }
 }
@@ -516,7 +614,7 @@ mod tests {
             });
         }
         let began = Instant::now();
-        drain(&mut serving, &cut).await;
+        drain(&mut serving, &cut, DRAIN).await;
         assert!(serving.is_empty());
         assert_eq!(began.elapsed().as_secs(), DRAIN.as_secs());
     }

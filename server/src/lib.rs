@@ -8,7 +8,9 @@
 
 pub mod blocking;
 pub mod cluster_api;
+pub mod control;
 pub mod daemon;
+pub mod events;
 pub mod grpc;
 pub mod journal;
 pub mod listen;
@@ -18,11 +20,18 @@ pub mod operation;
 pub mod platform;
 pub mod settings;
 
+use wsfc_clusapi::Clusapi;
+
 use crate::cluster_api::ClusterApiError;
-use crate::daemon::{Daemon, StartError};
+use crate::control::{Control, Phase, StartStep};
+use crate::daemon::{Daemon, ReloadError, StartError};
+use crate::events::Event;
 use crate::journal::StoreFailed;
+use crate::logging::{Logging, chain};
 use crate::platform::Platform;
 use crate::settings::Settings;
+use crate::settings::current::Change;
+use crate::settings::sources::Sources;
 
 /// Why the daemon ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -42,21 +51,108 @@ pub enum RunError {
     Hurried,
 }
 
-/// Runs a daemon until `told` is ready, and stops it then; `told` is asked again meanwhile, and ends it at once.
+/// What a daemon runs with, and where it reads it again.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The settings as they were read, checked.
+    pub settings: Settings,
+    /// Where they came from.
+    pub sources: Sources,
+    /// The log, whose filter follows the settings.
+    pub logging: Logging,
+}
+
+/// Runs a daemon until `control` says that it is to end.
+///
+/// The phases that the control's other side sees end with [`Phase::Stopped`], whatever happens; the start, its failure and
+/// the end are events of `platform.events`.
 ///
 /// # Errors
 ///
 /// See [`RunError`].
-pub async fn run(settings: Settings, mut told: impl AsyncFnMut()) -> Result<(), RunError> {
-    let api = cluster_api::connect(&settings)?;
-    let daemon = Daemon::start(settings, api, Platform::system()).await?;
-    let failed = tokio::select! {
-        () = told() => None,
-        failed = daemon.failure() => Some(failed),
+pub async fn run(configuration: Configuration, platform: Platform, control: Control) -> Result<(), RunError> {
+    run_over(cluster_api::connect, configuration, platform, control).await
+}
+
+/// As [`run`], over a cluster API that the caller connects to.
+///
+/// # Errors
+///
+/// See [`RunError`].
+pub async fn run_over(
+    connect: impl FnOnce(&Settings) -> Result<Clusapi, ClusterApiError>,
+    configuration: Configuration,
+    platform: Platform,
+    mut control: Control,
+) -> Result<(), RunError> {
+    let ended = match start(connect, &configuration, &platform, &control).await {
+        Ok(daemon) => serve(daemon, &configuration, &platform, &mut control).await,
+        Err(error) => {
+            platform.events.report(&Event::StartFailed { error: chain(&error) });
+            Err(error)
+        }
+    };
+    control.phases().tell(Phase::Stopped);
+    ended
+}
+
+async fn start(
+    connect: impl FnOnce(&Settings) -> Result<Clusapi, ClusterApiError>,
+    configuration: &Configuration,
+    platform: &Platform,
+    control: &Control,
+) -> Result<Daemon, RunError> {
+    let (settings, phases) = (configuration.settings.clone(), control.phases().clone());
+    phases.tell(Phase::Starting(StartStep::ClusterApi));
+    let api = connect(&settings)?;
+    Ok(Daemon::start_telling(settings, api, platform.clone(), phases).await?)
+}
+
+async fn serve(
+    daemon: Daemon,
+    configuration: &Configuration,
+    platform: &Platform,
+    control: &mut Control,
+) -> Result<(), RunError> {
+    let reloads = control.reloads();
+    let (failed, within) = loop {
+        tokio::select! {
+            within = control.told_to_end() => break (None, within),
+            failed = daemon.failure() => break (Some(failed), None),
+            () = reloads.next() => reload(&daemon, configuration, platform),
+        }
     };
     let stopped = tokio::select! {
-        () = daemon.stop() => Ok(()),
-        () = told() => Err(RunError::Hurried),
+        () = daemon.stop_within(within) => Ok(()),
+        () = control.told_again() => {
+            let error = RunError::Hurried;
+            platform.events.report(&Event::EndedEarly { error: chain(&error) });
+            Err(error)
+        }
     };
     failed.map_or(stopped, |failed| Err(RunError::Journal(failed)))
+}
+
+/// Reads the settings again. A mistake in them changes nothing; nobody waits for an answer, so it is logged.
+fn reload(daemon: &Daemon, configuration: &Configuration, platform: &Platform) {
+    let read = configuration.sources.load().map_err(ReloadError::from);
+    match read.and_then(|loaded| daemon.reload(&loaded.settings)) {
+        Ok(Change {
+            settings,
+            now,
+            at_next_start,
+        }) => {
+            configuration.logging.filter(&settings.log.filter);
+            tracing::info!(?now, ?at_next_start, "Settings reloaded");
+            platform.events.report(&Event::SettingsReloaded {
+                changed: now,
+                at_next_start,
+            });
+        }
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(error, "The settings cannot be used; nothing has changed");
+            platform.events.report(&Event::ReloadRefused { error });
+        }
+    }
 }

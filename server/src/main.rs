@@ -11,12 +11,14 @@ use clap::Parser as _;
 
 use crate::cli::signals::Signals;
 use crate::cli::{Arguments, Command, ConfigCommand, config, demo};
-use wsfcd::logging;
+use wsfcd::control::control;
+use wsfcd::platform::Platform;
+use wsfcd::{Configuration, logging};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Logging may not have begun, and whoever started the daemon by hand reads this.
             let _ = writeln!(std::io::stderr(), "wsfcd: {}", logging::chain(error.as_ref()));
@@ -25,27 +27,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match arguments.command {
         Command::Run(flags) => {
-            let loaded = flags.load()?;
-            logging::start(&loaded.settings.log);
+            let sources = flags.sources()?;
+            let loaded = sources.load()?;
+            let logging = logging::start(&loaded.settings.log);
+            let configuration = Configuration {
+                settings: loaded.settings,
+                sources,
+                logging,
+            };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let mut signals = Signals::new()?;
-                wsfcd::run(loaded.settings, async || signals.next().await)
+                let (controller, control) = control();
+                tokio::spawn(Signals::new()?.pass_on(controller));
+                wsfcd::run(configuration, Platform::system(), control)
                     .await
-                    .map_err(Box::from)
-            })
+                    .map_err(Box::<dyn std::error::Error>::from)
+            })?;
         }
         Command::Demo(options) => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
                 .build()?;
-            runtime.block_on(demo::run(options))
+            runtime.block_on(demo::run(options))?;
         }
-        Command::Config(ConfigCommand::Check(flags)) => config::check(&flags),
-        Command::Config(ConfigCommand::Show(flags)) => config::show(&flags),
+        Command::Config(ConfigCommand::Check(flags)) => config::check(&flags)?,
+        Command::Config(ConfigCommand::Show(flags)) => config::show(&flags)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

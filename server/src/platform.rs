@@ -1,4 +1,4 @@
-//! Time, threads and randomness, so that the daemon runs whole inside a deterministic simulation.
+//! Time, threads, randomness and the event log, so that the daemon runs whole inside a deterministic simulation.
 //!
 //! Core code asks a [`Platform`] instead of the operating system. Production uses [`Platform::system`]; a simulation
 //! brings a clock that follows simulated time, threads that it schedules itself, and [`SeededEntropy`].
@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
+
+use crate::events::{EventLog, LoggedEvents};
 
 /// Tells the wall-clock time.
 pub trait Clock: Send + Sync {
@@ -49,15 +51,18 @@ pub struct Platform {
     pub threads: Arc<dyn Threads>,
     /// Where identifiers come from.
     pub entropy: Arc<dyn Entropy>,
+    /// Where events go that an administrator should find.
+    pub events: Arc<dyn EventLog>,
 }
 
 impl Platform {
-    /// The operating system's clock, threads and randomness.
+    /// The operating system's clock, threads and randomness; events go to the daemon's log.
     pub fn system() -> Self {
         Self {
             clock: Arc::new(SystemClock),
             threads: Arc::new(OsThreads),
             entropy: Arc::new(OsEntropy),
+            events: Arc::new(LoggedEvents),
         }
     }
 }

@@ -12,6 +12,7 @@ use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationState, SetupPhase};
 use wsfcd::cluster_api;
+use wsfcd::control::control;
 use wsfcd::daemon::Daemon;
 use wsfcd::logging;
 use wsfcd::platform::Platform;
@@ -262,7 +263,8 @@ fn describe(cluster: &v1::Cluster) -> String {
 }
 
 async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let mut signals = Signals::new()?;
+    let (controller, mut control) = control();
+    tokio::spawn(Signals::new()?.pass_on(controller));
     let mut out = std::io::stderr();
     writeln!(
         out,
@@ -280,7 +282,7 @@ async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
             "  cargo run -q --release -p wsfcctl -- --endpoint http://{address} {command}"
         )?;
     }
-    signals.next().await;
+    control.told_to_end().await;
     Ok(())
 }
 

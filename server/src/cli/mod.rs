@@ -9,8 +9,8 @@ pub mod story;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use wsfcd::settings::LogFormat;
-use wsfcd::settings::sources::{self, Assignments, Loaded, Origin, SettingsError};
+use wsfcd::settings::sources::{self, Assignments, Loaded, Origin, SettingsError, SettingsFile, Sources};
+use wsfcd::settings::{LogFormat, places};
 
 /// The daemon that serves the Windows Server Failover Clustering API over gRPC.
 ///
@@ -48,7 +48,7 @@ pub enum ConfigCommand {
 /// Where settings come from.
 #[derive(Debug, Args)]
 pub struct SettingsFlags {
-    /// The settings file.
+    /// The settings file. Without it, `wsfcd.toml` in `/etc/wsfcd` or `ProgramData\wsfcd` is read if it is there.
     #[arg(long, short, env = "WSFCD_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the journal is kept (`data_dir`).
@@ -87,7 +87,19 @@ pub struct SettingsFlags {
 impl SettingsFlags {
     /// Reads and merges all sources.
     pub fn load(&self) -> Result<Loaded, SettingsError> {
-        sources::load(self.config.as_deref(), std::env::vars_os(), self.assignments()?)
+        self.sources()?.load()
+    }
+
+    /// The sources, to be read now and again.
+    pub fn sources(&self) -> Result<Sources, SettingsError> {
+        Ok(Sources {
+            file: match &self.config {
+                Some(path) => SettingsFile::Named(path.clone()),
+                None => SettingsFile::IfThere(places::settings_file()),
+            },
+            environment: std::env::vars_os().collect(),
+            flags: self.assignments()?,
+        })
     }
 
     /// The flags as values by path; `--set` comes last and wins.
@@ -159,7 +171,11 @@ mod tests {
         let Command::Run(flags) = arguments.command else {
             panic!("run was asked for")
         };
-        let loaded = sources::load(None, [], flags.assignments().unwrap()).unwrap();
+        let sources = Sources {
+            flags: flags.assignments().unwrap(),
+            ..Sources::default()
+        };
+        let loaded = sources.load().unwrap();
         assert_eq!(loaded.settings.listen.address.port(), 2);
         assert_eq!(loaded.settings.cluster_api.simulate.as_deref(), Some("default"));
     }

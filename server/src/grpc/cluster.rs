@@ -1,7 +1,6 @@
 //! `ClusterService`: the calls that start operations, and reads of whole clusters.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
@@ -20,6 +19,8 @@ use crate::operation::execute::open;
 use crate::operation::inspect::{describe, host_state};
 use crate::operation::start::{Start, Started};
 use crate::operation::validate::{self, FieldViolation};
+use crate::settings::Settings;
+use crate::settings::current::Current;
 
 /// The service on one serving thread.
 #[derive(Clone)]
@@ -28,8 +29,8 @@ pub struct Clusters {
     pub engine: Engine,
     /// The streams of the thread.
     pub streams: Streams,
-    /// How long a read may take.
-    pub unary: Duration,
+    /// Say how long a read may take.
+    pub settings: Current<Settings>,
 }
 
 /// A request that starts an operation: its parameters, and the rest.
@@ -200,7 +201,8 @@ impl Clusters {
                 reason,
             }))
         };
-        let Ok(read) = tokio::time::timeout(self.unary, reading).await else {
+        let limit = self.settings.get().limits.unary;
+        let Ok(read) = tokio::time::timeout(limit, reading).await else {
             return Ok(lost(reasons::TIMED_OUT.into(), None));
         };
         Ok(match read.map_err(|error| status::blocking(&error))? {
@@ -218,9 +220,10 @@ impl Clusters {
     ) -> Result<T, Status> {
         let api = self.engine.api().clone();
         let reading = self.engine.blocking().run("wsfcd-read", move || read(&api));
-        let read = tokio::time::timeout(self.unary, reading)
+        let limit = self.settings.get().limits.unary;
+        let read = tokio::time::timeout(limit, reading)
             .await
-            .map_err(|_elapsed| status::deadline(&format!("the read of {what}"), self.unary))?;
+            .map_err(|_elapsed| status::deadline(&format!("the read of {what}"), limit))?;
         read.map_err(|error| status::blocking(&error))?
             .map_err(|error| status::cluster_api(what, &error))
     }

@@ -18,7 +18,8 @@ use self::operation::Operations;
 use self::stream::Streams;
 use crate::listen::connection::Peer;
 use crate::operation::engine::Engine;
-use crate::settings::Limits;
+use crate::settings::Settings;
+use crate::settings::current::Current;
 
 /// The server's side of the services, generated.
 #[expect(
@@ -41,28 +42,29 @@ pub const HEALTH_NAMES: [&str; 3] = ["", "wsfc.v1.ClusterService", "wsfc.v1.Oper
 pub fn routes(
     engine: &Engine,
     streams: Streams,
-    limits: &Limits,
+    settings: &Current<Settings>,
     health: HealthServer<impl Health>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let clusters = Clusters {
         engine: engine.clone(),
         streams: streams.clone(),
-        unary: limits.unary,
+        settings: settings.clone(),
     };
     let operations = Operations {
         engine: engine.clone(),
         streams,
-        unary: limits.unary,
+        settings: settings.clone(),
     };
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(wsfc_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
+    let request_bytes = settings.get().limits.request_bytes;
     let mut routes = RoutesBuilder::default();
     routes
-        .add_service(ClusterServiceServer::new(clusters).max_decoding_message_size(limits.request_bytes))
-        .add_service(OperationServiceServer::new(operations).max_decoding_message_size(limits.request_bytes))
+        .add_service(ClusterServiceServer::new(clusters).max_decoding_message_size(request_bytes))
+        .add_service(OperationServiceServer::new(operations).max_decoding_message_size(request_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);

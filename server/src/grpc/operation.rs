@@ -15,6 +15,8 @@ use super::stream::{RecordStream, Streams};
 use super::{principal, status};
 use crate::operation::engine::Engine;
 use crate::operation::validate::{self, FieldViolation};
+use crate::settings::Settings;
+use crate::settings::current::Current;
 
 /// The page size when none is asked for.
 const PAGE: usize = 50;
@@ -35,8 +37,8 @@ pub struct Operations {
     pub engine: Engine,
     /// The streams of the thread.
     pub streams: Streams,
-    /// How long a search of the journal may take.
-    pub unary: Duration,
+    /// Say how long a search of the journal may take.
+    pub settings: Current<Settings>,
 }
 
 #[tonic::async_trait]
@@ -78,9 +80,10 @@ impl OperationService for Operations {
         let searching = self.engine.searches().run("wsfcd-list", move || {
             journal.page(before, size, PAGE_BYTES, |operation| filter.admits(operation))
         });
-        let page = tokio::time::timeout(self.unary, searching)
+        let limit = self.settings.get().limits.unary;
+        let page = tokio::time::timeout(limit, searching)
             .await
-            .map_err(|_elapsed| status::deadline("the search of the journal", self.unary))?
+            .map_err(|_elapsed| status::deadline("the search of the journal", limit))?
             .map_err(|error| status::blocking(&error))?
             .map_err(|error| status::list(&error))?;
         Ok(Response::new(v1::ListOperationsResponse {

@@ -14,6 +14,8 @@ use wsfc_proto::v1;
 use super::frame::Frame;
 use super::status;
 use crate::journal::{Cursor, Journal, Lane, ReadError};
+use crate::settings::Settings;
+use crate::settings::current::Current;
 
 /// Streams the records of an operation after a position, past and coming, to its outcome.
 ///
@@ -23,7 +25,7 @@ pub struct RecordStream {
     state: State,
     journal: Journal,
     operation_id: Uuid,
-    mark_every: Duration,
+    settings: Current<Settings>,
     /// Fires when no frame was sent for a while.
     idle: Pin<Box<Sleep>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -47,8 +49,8 @@ pub struct Streams {
     pub journal: Journal,
     /// The lane of the serving thread.
     pub lane: Lane,
-    /// The longest silence before a mark.
-    pub mark_every: Duration,
+    /// Says how long a silence may be before a mark.
+    pub settings: Current<Settings>,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
 }
@@ -74,8 +76,8 @@ impl Streams {
             state,
             journal: self.journal.clone(),
             operation_id,
-            mark_every: self.mark_every,
-            idle: Box::pin(tokio::time::sleep(self.mark_every)),
+            idle: Box::pin(tokio::time::sleep(mark_every(&self.settings))),
+            settings: self.settings.clone(),
             stop: Box::pin(self.stop.clone().cancelled_owned()),
         }
     }
@@ -93,9 +95,13 @@ impl RecordStream {
     }
 
     fn rest(&mut self) {
-        let deadline = tokio::time::Instant::now() + self.mark_every;
+        let deadline = tokio::time::Instant::now() + mark_every(&self.settings);
         self.idle.as_mut().reset(deadline);
     }
+}
+
+fn mark_every(settings: &Current<Settings>) -> Duration {
+    settings.get().limits.mark_every
 }
 
 impl Stream for RecordStream {

@@ -34,7 +34,7 @@ struct Removal<'s> {
 impl Writer {
     /// True when an operation that has not ended keeps so many records that some should go.
     pub(super) fn is_overlong(&self) -> bool {
-        let limit = self.shared.options.retention.records_per_operation;
+        let limit = self.shared.retention.get().records_per_operation;
         // An eighth more, so that records go in bulk and not one by one.
         let slack = limit.saturating_add(limit / 8);
         self.state.live.values().any(|kept| count(&kept.operation) > slack)
@@ -82,7 +82,7 @@ impl Writer {
 
     /// Takes the oldest records off operations that run on and on.
     fn trim_live(&mut self, removal: &mut Removal<'_>) -> Result<(), StoreError> {
-        let limit = self.shared.options.retention.records_per_operation;
+        let limit = self.shared.retention.get().records_per_operation;
         for (id, kept) in &mut self.state.live {
             let excess = count(&kept.operation).saturating_sub(limit);
             if excess == 0 || removal.room == 0 {
@@ -101,7 +101,7 @@ impl Writer {
 
     /// Takes the records of operations that ended long ago, and their rows when no request id needs them any more.
     fn remove_ended(&mut self, removal: &mut Removal<'_>, now: SystemTime) -> Result<(), StoreError> {
-        let retention = self.shared.options.retention;
+        let retention = self.shared.retention.get();
         let with_records = self
             .state
             .ended

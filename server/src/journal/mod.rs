@@ -53,6 +53,7 @@ pub use store::{KeyRange, Order, Snapshot, Snapshots, Store, StoreError, Table, 
 pub use writer::{Step, Writer};
 
 use crate::platform::Platform;
+use crate::settings::current::Current;
 use handover::{Queue, Request};
 use lane::{Lanes, Parking};
 use log::Log;
@@ -170,6 +171,11 @@ impl Journal {
         reply
     }
 
+    /// Keeps records so long, or so many, from the next compaction on.
+    pub fn keep(&self, retention: Retention) {
+        self.0.retention.set(retention);
+    }
+
     /// The revision of the last published record.
     pub fn head(&self) -> u64 {
         self.0.log().head()
@@ -215,6 +221,8 @@ impl std::fmt::Debug for Journal {
 /// What the handles, the cursors and the writer share.
 struct Shared {
     options: Options,
+    /// The retention of the options, which can change.
+    retention: Current<Retention>,
     platform: Platform,
     store_id: Uuid,
     snapshots: Arc<dyn Snapshots>,
@@ -244,6 +252,7 @@ impl Shared {
         let lanes = Lanes::default();
         Self {
             own_lane: lanes.add(),
+            retention: Current::new(options.retention),
             options,
             platform,
             store_id,

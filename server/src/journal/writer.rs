@@ -15,6 +15,8 @@ use super::handover::{Item, WakeOn};
 use super::request::StoreFailed;
 use super::store::{Store, StoreError, Write};
 use super::transaction::{Plan, State, Transaction};
+use crate::events::Event;
+use crate::logging::chain;
 
 /// How often the writer looks for what has outlived its time, when nothing else happens.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
@@ -204,8 +206,11 @@ impl Writer {
     }
 
     pub(super) fn fail(&mut self, error: StoreError) -> StoreFailed {
+        let event = Event::JournalFailed { error: chain(&error) };
         let failed = StoreFailed::from(Arc::new(error));
+        // Refusing what is new comes first: an event may take its time.
         self.close(failed.clone());
+        self.shared.platform.events.report(&event);
         failed
     }
 

@@ -24,7 +24,8 @@ use tower::util::MapResponseLayer;
 
 use self::connection::{Connection, Peer};
 use crate::grpc::complete::complete;
-use crate::settings::Limits;
+use crate::settings::current::Current;
+use crate::settings::{Limits, Settings};
 
 /// Connections that wait for their serving thread before the acceptor pauses.
 const BACKLOG: usize = 256;
@@ -77,15 +78,16 @@ async fn accept_one(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<A
 /// Turns accepted sockets into connections on the thread that serves them; handshakes run side by side.
 pub fn connections(
     mut accepted: mpsc::Receiver<Accepted>,
-    tls: Option<Arc<ServerConfig>>,
-    handshake: Duration,
+    tls: Option<Current<ServerConfig>>,
+    settings: Current<Settings>,
 ) -> impl Stream<Item = std::io::Result<Connection>> {
     let (ready, connections) = mpsc::channel(BACKLOG);
-    let acceptor = tls.map(TlsAcceptor::from);
     tokio::spawn(async move {
         while let Some(next) = accepted.recv().await {
             let ready = ready.clone();
-            let acceptor = acceptor.clone();
+            // What a connection is secured with is what the files held when it came.
+            let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(tls.get()));
+            let handshake = settings.get().limits.handshake;
             tokio::spawn(async move {
                 let address = next.address;
                 match tokio::time::timeout(handshake, establish(next, acceptor)).await {

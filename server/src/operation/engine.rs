@@ -26,9 +26,11 @@ use super::start::{Resolved, Start, StartError, Started};
 use super::supervise::Supervised;
 use super::validate::{self, FieldViolation};
 use crate::blocking::{Blocking, BlockingError};
+use crate::events::Event;
 use crate::journal::{AcceptOutcome, Append, AppendError, Journal, NewOperation, ReadError, RequestKey};
 use crate::platform::Platform;
-use crate::settings;
+use crate::settings::Settings;
+use crate::settings::current::Current;
 
 /// How long the look at a cluster may take before an operation on it is accepted.
 const LOOK: Duration = Duration::from_secs(30);
@@ -41,7 +43,7 @@ pub(super) struct Inner {
     pub(super) journal: Journal,
     pub(super) api: Clusapi,
     pub(super) platform: Platform,
-    pub(super) settings: settings::Operations,
+    pub(super) settings: Current<Settings>,
     pub(super) blocking: Blocking,
     /// Apart from the reads of clusters, so that clusters that hang hold up no search of the journal.
     searches: Blocking,
@@ -98,7 +100,7 @@ impl Engine {
         journal: Journal,
         api: Clusapi,
         platform: Platform,
-        settings: settings::Operations,
+        settings: Current<Settings>,
         stop: CancellationToken,
     ) -> Self {
         let settles = journal.settles();
@@ -249,7 +251,7 @@ impl Engine {
                 }
                 OperationState::Running if operation.cancel_requested => return Ok(operation),
                 OperationState::Running => {
-                    let answers_false = inner.settings.cancel_answers_false;
+                    let answers_false = inner.settings.get().operations.cancel_answers_false;
                     let request = v1::OperationCancelRequested {
                         principal: principal.into(),
                         answers_false,
@@ -272,10 +274,16 @@ impl Engine {
                 .await
             {
                 Ok(appended) => {
+                    if state == OperationState::Pending {
+                        inner.platform.events.report(&Event::ended(&appended.operation));
+                    }
                     let live = inner.live().get(&operation_id).cloned().unwrap_or_default();
                     match state {
                         OperationState::Pending => live.cancelled.cancel(),
-                        _ => live.abort.store(inner.settings.cancel_answers_false, Ordering::Relaxed),
+                        _ => {
+                            let answers_false = inner.settings.get().operations.cancel_answers_false;
+                            live.abort.store(answers_false, Ordering::Relaxed);
+                        }
                     }
                     tracing::info!(%operation_id, principal, state = state.as_str_name(), "Cancellation recorded");
                     return Ok(appended.operation);
@@ -295,6 +303,14 @@ impl Engine {
     /// The journal takes nothing new.
     pub async fn recover(&self, unfinished: &[Arc<v1::Operation>]) -> Result<(), AppendError> {
         self.remember_clusters();
+        let pending = |operation: &&Arc<v1::Operation>| operation.state() == OperationState::Pending;
+        if !unfinished.is_empty() {
+            let pending = unfinished.iter().filter(pending).count();
+            self.0.platform.events.report(&Event::JournalRecovered {
+                interrupted: unfinished.len() - pending,
+                pending,
+            });
+        }
         let mut looks = tokio::task::JoinSet::new();
         for operation in unfinished {
             if operation.state() == OperationState::Running {
@@ -308,10 +324,7 @@ impl Engine {
                 Err(error) => tracing::error!(%error, "The look at an interrupted operation panicked"),
             }
         }
-        for operation in unfinished
-            .iter()
-            .filter(|operation| operation.state() == OperationState::Pending)
-        {
+        for operation in unfinished.iter().filter(pending) {
             self.take_up(operation).await?;
         }
         Ok(())
@@ -373,9 +386,7 @@ impl Engine {
         let operation_id = id_of(operation);
         let lost = |reason, text| {
             let outcome = never_made(OperationState::Interrupted, reason, text);
-            inner
-                .journal
-                .append(Append::new(operation_id, Payload::Outcome(outcome)))
+            inner.conclude(Append::new(operation_id, Payload::Outcome(outcome)))
         };
         if operation.with_credentials {
             let text =
@@ -400,7 +411,7 @@ impl Engine {
                 settle: operation
                     .settle_time
                     .and_then(|settle| settle.try_into().ok())
-                    .unwrap_or(inner.settings.create_settle),
+                    .unwrap_or_else(|| inner.settings.get().operations.create_settle),
                 told: operation
                     .pending
                     .as_ref()
@@ -471,7 +482,7 @@ impl Engine {
 
     fn settle_time(&self, start: &Start) -> Result<Duration, StartError> {
         let Some(asked) = &start.settle_time else {
-            return Ok(self.0.settings.create_settle);
+            return Ok(self.0.settings.get().operations.create_settle);
         };
         validate::duration(asked, validate::MAX_WAIT).map_err(|description| {
             StartError::Invalid(vec![FieldViolation {
@@ -514,6 +525,13 @@ impl Inner {
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds the last record of an operation, and reports its end once that is durable.
+    pub(super) async fn conclude(&self, outcome: Append) -> Result<(), AppendError> {
+        let appended = self.journal.append(outcome).await?;
+        self.platform.events.report(&Event::ended(&appended.operation));
+        Ok(())
     }
 
     pub(super) fn remember(&self, cluster: &str) {

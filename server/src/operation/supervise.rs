@@ -19,6 +19,7 @@ use super::inspect::inspect;
 use super::outcome::{Cancellation, Evidence, Returned, conclude, interrupted, never_made};
 use super::schedule::Place;
 use super::validate::MAX_WAIT;
+use crate::events::Event;
 use crate::journal::{Append, AppendError, Journal, MAX_BATCH_BYTES, ReadError};
 
 /// How long the look at an interrupted operation may take before the daemon goes on without it: it must be settled five
@@ -77,7 +78,7 @@ impl Supervised {
         let text = format!("The operation could not begin, which is a defect of the daemon: {error}.");
         let outcome = never_made(OperationState::Failed, reasons::INTERNAL, &text);
         let append = Append::new(self.operation_id, Payload::Outcome(outcome));
-        if let Err(error) = engine.journal.append(append).await {
+        if let Err(error) = engine.conclude(append).await {
             tracing::error!(operation_id = %self.operation_id, %error, "The end of the operation could not be recorded");
         }
     }
@@ -113,7 +114,9 @@ impl Supervised {
             take_locks: locks(&self.cluster, &self.hosts),
             ..Append::new(self.operation_id, Payload::Started(started))
         };
-        engine.journal.append(append).await.map(drop).map_err(left)
+        let started = engine.journal.append(append).await.map_err(left)?;
+        engine.platform.events.report(&Event::begun(&started.operation));
+        Ok(())
     }
 
     /// The documented 30 seconds between a CreateCluster and the first AddClusterNode (facts 1.3).
@@ -222,7 +225,7 @@ impl Supervised {
             settle,
             ..Append::new(operation_id, Payload::Outcome(outcome))
         };
-        if let Err(error) = engine.journal.append(append).await {
+        if let Err(error) = engine.conclude(append).await {
             tracing::error!(%operation_id, %error, "The outcome could not be recorded; it will be found out at the next start");
         }
         drop(place);
@@ -258,11 +261,10 @@ impl Engine {
                 interrupted(&call, evidence(self.journal(), operation_id), inspection)
             }
         };
-        tracing::warn!(%operation_id, message = outcome.message, "Operation was interrupted by the end of the daemon");
-        self.journal()
-            .append(Append::new(operation_id, Payload::Outcome(outcome)))
+        tracing::warn!(%operation_id, what = outcome.message, "Operation was interrupted by the end of the daemon");
+        self.0
+            .conclude(Append::new(operation_id, Payload::Outcome(outcome)))
             .await
-            .map(drop)
     }
 }
 
@@ -280,7 +282,7 @@ async fn conclude_on_evidence(
         |_unreadable| Cancellation::default(),
         |operation| Cancellation {
             requested: operation.cancel_requested,
-            answered_false: engine.settings.cancel_answers_false,
+            answered_false: engine.settings.get().operations.cancel_answers_false,
         },
     );
     let evidence = evidence(&engine.journal, operation_id);

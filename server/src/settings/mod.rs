@@ -2,6 +2,8 @@
 //!
 //! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
 
+pub mod current;
+pub mod places;
 pub mod sources;
 
 use std::net::SocketAddr;
@@ -45,7 +47,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            data_dir: default_data_dir(),
+            data_dir: places::data_dir(),
             listen: Listen::default(),
             tls: None,
             cluster_api: ClusterApi::default(),
@@ -54,14 +56,6 @@ impl Default for Settings {
             limits: Limits::default(),
             log: Log::default(),
         }
-    }
-}
-
-fn default_data_dir() -> PathBuf {
-    if cfg!(windows) {
-        PathBuf::from(r"C:\ProgramData\wsfcd\data")
-    } else {
-        PathBuf::from("/var/lib/wsfcd")
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -93,49 +94,82 @@ pub enum SettingsError {
 /// Values by path, as flags give them.
 pub type Assignments = Vec<(String, Value)>;
 
+/// The settings file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SettingsFile {
+    /// There is none.
+    #[default]
+    None,
+    /// It was named, and must be there.
+    Named(PathBuf),
+    /// It is read if it is there.
+    IfThere(PathBuf),
+}
+
+/// Where settings come from, so that they can be read again.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file.
+    pub file: SettingsFile,
+    /// The environment; what has no prefix of ours in it is passed over.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The flags.
+    pub flags: Assignments,
+}
+
 /// The merged settings, and where each value that is no default came from.
 #[derive(Debug)]
 pub struct Loaded {
     /// The settings, checked.
     pub settings: Settings,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
     /// The origin of each value that was set, by path.
     pub origins: BTreeMap<String, Origin>,
 }
 
-/// Reads and merges all sources.
-///
-/// # Errors
-///
-/// See [`SettingsError`]; nothing is guessed or passed over.
-pub fn load(
-    file: Option<&Path>,
-    environment: impl IntoIterator<Item = (OsString, OsString)>,
-    flags: Assignments,
-) -> Result<Loaded, SettingsError> {
-    let mut origins = BTreeMap::new();
-    let mut table = match file {
-        Some(path) => read(path)?,
-        None => Table::new(),
-    };
-    if let Some(path) = file {
-        record(&table, "", &Origin::File(path.into()), &mut origins);
+impl Sources {
+    /// Reads and merges all sources.
+    ///
+    /// # Errors
+    ///
+    /// See [`SettingsError`]; nothing is guessed or passed over.
+    pub fn load(&self) -> Result<Loaded, SettingsError> {
+        let mut origins = BTreeMap::new();
+        let (file, mut table) = match &self.file {
+            SettingsFile::None => (None, Table::new()),
+            SettingsFile::Named(path) => (Some(path.clone()), read(path)?),
+            SettingsFile::IfThere(path) => match read(path) {
+                Ok(table) => (Some(path.clone()), table),
+                Err(SettingsError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => (None, Table::new()),
+                Err(error) => return Err(error),
+            },
+        };
+        if let Some(path) = &file {
+            record(&table, "", &Origin::File(path.clone()), &mut origins);
+        }
+        let mut environment: Vec<_> = self
+            .environment
+            .iter()
+            .filter_map(|(name, value)| variable(name, value).transpose())
+            .collect::<Result<_, _>>()?;
+        environment.sort_by(|one, other| one.0.cmp(&other.0));
+        for (path, name, value) in environment {
+            set(&mut table, &path, value, Origin::Environment(name), &mut origins)?;
+        }
+        for (path, value) in &self.flags {
+            set(&mut table, path, value.clone(), Origin::Flag, &mut origins)?;
+        }
+        let settings: Settings = table.try_into().map_err(|source| SettingsError::Value {
+            source: Box::new(source),
+        })?;
+        settings.check()?;
+        Ok(Loaded {
+            settings,
+            file,
+            origins,
+        })
     }
-    let mut environment: Vec<_> = environment
-        .into_iter()
-        .filter_map(|(name, value)| variable(&name, value).transpose())
-        .collect::<Result<_, _>>()?;
-    environment.sort_by(|one, other| one.0.cmp(&other.0));
-    for (path, name, value) in environment {
-        set(&mut table, &path, value, Origin::Environment(name), &mut origins)?;
-    }
-    for (path, value) in flags {
-        set(&mut table, &path, value, Origin::Flag, &mut origins)?;
-    }
-    let settings: Settings = table.try_into().map_err(|source| SettingsError::Value {
-        source: Box::new(source),
-    })?;
-    settings.check()?;
-    Ok(Loaded { settings, origins })
 }
 
 /// Reads a value as TOML where that makes sense of it, and as text otherwise, so that `5s` and `127.0.0.1:0` need no
@@ -160,7 +194,7 @@ fn read(path: &Path) -> Result<Table, SettingsError> {
 }
 
 /// Variables of this program's flags (`WSFCD_CONFIG`) are not settings.
-fn variable(name: &OsStr, text: OsString) -> Result<Option<(String, String, Value)>, SettingsError> {
+fn variable(name: &OsStr, text: &OsStr) -> Result<Option<(String, String, Value)>, SettingsError> {
     // A name that is not Unicode is looked at as well: with the prefix it is no setting, and is refused as one.
     let name = name.to_string_lossy().into_owned();
     let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
@@ -170,9 +204,9 @@ fn variable(name: &OsStr, text: OsString) -> Result<Option<(String, String, Valu
     if path == "config" {
         return Ok(None);
     }
-    match text.into_string() {
-        Ok(text) => Ok(Some((path, name, value(&text)))),
-        Err(text) => Err(SettingsError::NotUnicode {
+    match text.to_str() {
+        Some(text) => Ok(Some((path, name, value(text)))),
+        None => Err(SettingsError::NotUnicode {
             path,
             lossy: text.to_string_lossy().into_owned(),
             origin: Origin::Environment(name),
@@ -234,6 +268,40 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect()
+    }
+
+    fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: Assignments,
+    ) -> Result<Loaded, SettingsError> {
+        let sources = Sources {
+            file: file.map_or(SettingsFile::None, |path| SettingsFile::Named(path.into())),
+            environment: environment.into_iter().collect(),
+            flags,
+        };
+        sources.load()
+    }
+
+    #[test]
+    fn only_a_file_that_was_named_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wsfcd.toml");
+        let error = load(Some(&path), [], Vec::new()).unwrap_err();
+        assert!(matches!(error, SettingsError::Read { .. }), "{error}");
+        let sources = Sources {
+            file: SettingsFile::IfThere(path.clone()),
+            ..Sources::default()
+        };
+        let loaded = sources.load().unwrap();
+        assert_eq!((loaded.file, loaded.settings), (None, Settings::default()));
+        std::fs::write(&path, "log.filter = \"warn\"\n").unwrap();
+        let loaded = sources.load().unwrap();
+        assert_eq!(loaded.file, Some(path.clone()));
+        assert_eq!(loaded.settings.log.filter, "warn");
+        std::fs::write(&path, "log.filter = ").unwrap();
+        let error = sources.load().unwrap_err();
+        assert!(matches!(error, SettingsError::Syntax { .. }), "{error}");
     }
 
     #[test]

@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use wsfcd::Configuration;
+use wsfcd::control::control;
+use wsfcd::logging::Logging;
+use wsfcd::platform::Platform;
 use wsfcd::settings::Settings;
+use wsfcd::settings::sources::Sources;
 
 /// The argument that makes a daemon of this program.
 pub const ARGUMENT: &str = "--daemon";
@@ -79,14 +84,18 @@ pub fn be(data_dir: PathBuf, ready: PathBuf) {
     settings.cluster_api.simulate = Some("default".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let mut input_ends = Some(tokio::task::spawn_blocking(|| {
-            std::io::stdin().read_to_end(&mut Vec::new())
-        }));
-        // The input ends once, so nothing hurries the stop.
-        let told = async || match input_ends.take() {
-            Some(ended) => drop(ended.await),
-            None => std::future::pending().await,
+        let (controller, control) = control();
+        tokio::task::spawn_blocking(move || {
+            let _input = std::io::stdin().read_to_end(&mut Vec::new());
+            controller.end();
+        });
+        let configuration = Configuration {
+            settings,
+            sources: Sources::default(),
+            logging: Logging::foreign(),
         };
-        wsfcd::run(settings, told).await.expect("a daemon");
+        wsfcd::run(configuration, Platform::system(), control)
+            .await
+            .expect("a daemon");
     });
 }

@@ -103,6 +103,7 @@ impl Stage {
             clock: Arc::clone(&self.clock) as _,
             threads: turns,
             entropy: Arc::new(SeededEntropy::new(seed)),
+            events: Arc::new(wsfcd::events::LoggedEvents),
         }
     }
 

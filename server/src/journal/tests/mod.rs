@@ -20,6 +20,7 @@ use super::{
     AcceptOutcome, Append, Appended, Batch, Journal, MemoryStore, NewOperation, Opened, Options, ProgressReport, Reply,
     RequestKey, Step, Store, StoreFailed, Writer,
 };
+use crate::events::LoggedEvents;
 use crate::platform::{Clock, OsThreads, Platform, SeededEntropy};
 
 /// A clock that stands still until it is set.
@@ -120,6 +121,7 @@ fn platform(seed: u64) -> (Arc<TestClock>, Platform) {
             clock,
             threads: Arc::new(OsThreads),
             entropy,
+            events: Arc::new(LoggedEvents),
         },
     )
 }

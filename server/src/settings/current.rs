@@ -1,0 +1,165 @@
+//! Settings that change while the daemon runs.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use toml::{Table, Value};
+
+use super::Settings;
+
+/// A value that is replaced as a whole while others read it. Clones share it.
+#[derive(Debug)]
+pub struct Current<T>(Arc<RwLock<Arc<T>>>);
+
+impl<T> Current<T> {
+    /// With its first value.
+    pub fn new(value: impl Into<Arc<T>>) -> Self {
+        Self(Arc::new(RwLock::new(value.into())))
+    }
+
+    /// The value now. Whoever goes on with what this gave sees no later change.
+    pub fn get(&self) -> Arc<T> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: impl Into<Arc<T>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = value.into();
+    }
+}
+
+impl<T> Clone for Current<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// What reading the settings again comes to.
+#[derive(Debug, PartialEq)]
+pub struct Change {
+    /// The settings that are in effect from now on: the new ones where they can change, and the old ones elsewhere.
+    pub settings: Settings,
+    /// The paths of the settings that change now.
+    pub now: Vec<String>,
+    /// The paths of the settings that take effect at the next start.
+    pub at_next_start: Vec<String>,
+}
+
+/// Compares the settings in effect with those that were read.
+pub fn change(current: &Settings, read: &Settings) -> Change {
+    let mut settings = current.clone();
+    settings.operations.create_settle = read.operations.create_settle;
+    settings.operations.shutdown_grace = read.operations.shutdown_grace;
+    settings.journal.keep_operations = read.journal.keep_operations;
+    settings.journal.keep_for = read.journal.keep_for;
+    settings.limits.handshake = read.limits.handshake;
+    settings.limits.unary = read.limits.unary;
+    settings.limits.mark_every = read.limits.mark_every;
+    settings.log.filter.clone_from(&read.log.filter);
+    // Files can be exchanged for others; whether there is TLS at all is decided at the start.
+    if settings.tls.is_some() && read.tls.is_some() {
+        settings.tls.clone_from(&read.tls);
+    }
+    Change {
+        now: differences(current, &settings),
+        at_next_start: differences(&settings, read),
+        settings,
+    }
+}
+
+/// The paths at which two settings differ, in the order of their names.
+fn differences(one: &Settings, other: &Settings) -> Vec<String> {
+    let mut paths = Vec::new();
+    compare(&table(one), &table(other), "", &mut paths);
+    paths.sort();
+    paths
+}
+
+fn table(settings: &Settings) -> Table {
+    // All settings have a form in TOML: they are shown in it and come from it.
+    Table::try_from(settings).unwrap_or_default()
+}
+
+fn compare(one: &Table, other: &Table, prefix: &str, paths: &mut Vec<String>) {
+    let mut keys: Vec<_> = one.keys().chain(other.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let empty = Table::new();
+    for key in keys {
+        let path = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
+        match (one.get(key), other.get(key)) {
+            (one, other) if one == other => {}
+            (Some(Value::Table(one)), Some(Value::Table(other))) => compare(one, other, &path, paths),
+            (Some(Value::Table(part)), None) | (None, Some(Value::Table(part))) => compare(part, &empty, &path, paths),
+            _ => paths.push(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::settings::{LogFormat, Tls};
+
+    fn tls(certificate: &str) -> Option<Tls> {
+        Some(Tls {
+            certificate: certificate.into(),
+            key: "/k.pem".into(),
+            client_ca: None,
+        })
+    }
+
+    #[test]
+    fn what_can_change_changes_and_the_rest_waits() {
+        let current = Settings::default();
+        let mut read = current.clone();
+        read.log.filter = "debug".into();
+        read.log.format = LogFormat::Json;
+        read.operations.shutdown_grace = Duration::from_secs(1);
+        read.operations.cancel_answers_false = true;
+        read.listen.address.set_port(1);
+        let change = change(&current, &read);
+        assert_eq!(change.now, ["log.filter", "operations.shutdown_grace"]);
+        assert_eq!(
+            change.at_next_start,
+            ["listen.address", "log.format", "operations.cancel_answers_false"]
+        );
+        assert_eq!(change.settings.log.filter, "debug");
+        assert_eq!(change.settings.listen.address, current.listen.address);
+    }
+
+    #[test]
+    fn certificates_can_be_exchanged_but_not_begun_or_ended() {
+        let with = |certificate: Option<&str>| Settings {
+            tls: certificate.and_then(tls),
+            ..Settings::default()
+        };
+        let exchanged = change(&with(Some("/old.pem")), &with(Some("/new.pem")));
+        assert_eq!(exchanged.now, ["tls.certificate"]);
+        assert!(exchanged.at_next_start.is_empty());
+        for (current, read) in [(Some("/c.pem"), None), (None, Some("/c.pem"))] {
+            let waits = change(&with(current), &with(read));
+            assert!(waits.now.is_empty());
+            assert_eq!(waits.at_next_start, ["tls.certificate", "tls.key"]);
+        }
+    }
+
+    #[test]
+    fn nothing_changes_when_nothing_was_changed() {
+        let change = change(&Settings::default(), &Settings::default());
+        assert!(change.now.is_empty() && change.at_next_start.is_empty());
+    }
+
+    #[test]
+    fn a_value_that_is_replaced_is_seen_by_all_clones() {
+        let live = Current::new(1);
+        let (clone, before) = (live.clone(), live.get());
+        live.set(2);
+        assert_eq!((*before, *clone.get()), (1, 2));
+    }
+}
