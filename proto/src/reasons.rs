@@ -98,8 +98,8 @@ reasons! {
         operator: "Nothing."
     }
     FUNCTION_UNAVAILABLE {
-        meaning: "The cluster API of the daemon's host lacks the function in metadata `function`.",
-        user: "Use a daemon on a newer Windows Server.",
+        meaning: "The cluster API of the daemon's host lacks the function in metadata `function`, which came with `since`.",
+        user: "Use a daemon on that Windows Server or a newer one.",
         operator: "Install the Failover Clustering feature, or upgrade Windows."
     }
     OPERATION_INTERRUPTED {

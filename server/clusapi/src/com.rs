@@ -72,3 +72,73 @@ mod tests {
         drop(second);
     }
 }
+
+#[cfg(all(test, windows))]
+mod windows_tests {
+    use windows_sys::Win32::System::Com::{
+        APTTYPE_MTA, COINIT_APARTMENTTHREADED, CoGetApartmentType, CoInitializeEx, CoUninitialize,
+    };
+
+    use super::*;
+
+    /// `CO_E_NOTINITIALIZED`.
+    const NOT_INITIALISED: i32 = 0x8004_01F0_u32.cast_signed();
+    /// `APTTYPE_STA` and `APTTYPE_MAINSTA`, which is what the first such thread of a process has.
+    const SINGLE_THREADED: [i32; 2] = [0, 3];
+
+    /// The kind of apartment that this thread is in, or the status that says why there is none.
+    fn apartment() -> Result<i32, i32> {
+        let (mut kind, mut qualifier) = (-1, -1);
+        // SAFETY: Both places are local variables.
+        match unsafe { CoGetApartmentType(&raw mut kind, &raw mut qualifier) } {
+            0 => Ok(kind),
+            status => Err(status),
+        }
+    }
+
+    #[test]
+    fn three_worker_threads_enter_and_leave_each_for_itself() {
+        // While one thread is in the multithreaded apartment every other thread counts as in it, so that a thread has
+        // left shows only in what it may enter afterwards.
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let entered = Apartment::enter().unwrap();
+                    assert_eq!(apartment(), Ok(APTTYPE_MTA));
+                    drop(Apartment::enter().unwrap());
+                    assert_eq!(apartment(), Ok(APTTYPE_MTA), "the first entry still stands");
+                    drop(entered);
+                    // A thread that has left may enter the other kind.
+                    // SAFETY: The reserved argument is NULL, and the success is undone below.
+                    let status = unsafe { CoInitializeEx(core::ptr::null(), COINIT_APARTMENTTHREADED.cast_unsigned()) };
+                    assert_eq!(status, 0);
+                    // SAFETY: The call above succeeded on this thread.
+                    unsafe { CoUninitialize() };
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_single_threaded_apartment_is_told_and_left_as_it_is() {
+        // A thread that has never met COM.
+        let thread = std::thread::Builder::new().spawn(|| {
+            // SAFETY: The reserved argument is NULL, and the success is undone below.
+            let status = unsafe { CoInitializeEx(core::ptr::null(), COINIT_APARTMENTTHREADED.cast_unsigned()) };
+            assert_eq!(status, 0);
+            assert_eq!(Apartment::enter().unwrap_err(), ApartmentError::OtherKind);
+            let kind = apartment().unwrap();
+            assert!(SINGLE_THREADED.contains(&kind), "{kind}");
+            // SAFETY: The call above succeeded on this thread.
+            unsafe { CoUninitialize() };
+            // A refused entry that was undone by mistake would have left the apartment above already. Other tests may
+            // hold the multithreaded apartment meanwhile, which this thread then sees.
+            assert!(
+                matches!(apartment(), Err(NOT_INITIALISED) | Ok(APTTYPE_MTA)),
+                "{:?}",
+                apartment()
+            );
+        });
+        thread.unwrap().join().unwrap();
+    }
+}

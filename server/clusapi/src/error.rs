@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::com::ApartmentError;
 use crate::proplist::ParseError;
-use crate::sys::{FUNCTIONS, WindowsRelease};
+use crate::sys::{FunctionInfo, WindowsRelease};
 use crate::win32::Win32;
 
 /// Why a call of the safe layer did not succeed.
@@ -67,6 +68,9 @@ pub enum Error {
         /// Name of the property.
         property: &'static str,
     },
+    /// COM could not be initialised on the thread that was to make the call, so it was not made.
+    #[error("the call was not made, since COM is not to be had on its thread")]
+    Apartment(#[source] ApartmentError),
     /// The cluster API exists on Windows only.
     #[error("the failover cluster API exists on Windows only")]
     NotWindows,
@@ -127,10 +131,7 @@ impl Error {
 
     /// The error for a function that the table does not have.
     pub(crate) fn unsupported(function: &'static str) -> Self {
-        let since = FUNCTIONS
-            .iter()
-            .find(|known| known.name == function)
-            .map_or(WindowsRelease::Server2008, |known| known.since);
+        let since = FunctionInfo::of(function).map_or(WindowsRelease::Server2008, |known| known.since);
         Self::Unsupported { function, since }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use wsfc_clusapi::sys::FUNCTIONS;
+use wsfc_clusapi::sys::FunctionInfo;
 
 use crate::simulation::Inner;
 use crate::win32::ERROR_CALL_NOT_IMPLEMENTED;
@@ -66,5 +66,5 @@ pub(crate) fn world(number: usize) -> Result<Arc<Inner>, u32> {
 
 /// True for the name of a function of the table.
 pub(crate) fn is_function(name: &str) -> bool {
-    FUNCTIONS.iter().any(|function| function.name == name)
+    FunctionInfo::of(name).is_some()
 }

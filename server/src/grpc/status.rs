@@ -7,6 +7,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation as WireViolation, StatusExt as _};
 use wsfc_clusapi::Error;
+use wsfc_clusapi::sys::FunctionInfo;
 use wsfc_proto::{ERROR_DOMAIN, reasons};
 
 use crate::blocking::BlockingError;
@@ -156,13 +157,13 @@ pub fn cluster_api(what: &str, error: &Error) -> Status {
 }
 
 fn unsupported(function: &str) -> Status {
-    let message = format!("the cluster API of this host has no {function}");
-    status(
-        Code::Unimplemented,
-        message,
-        reasons::FUNCTION_UNAVAILABLE,
-        &[("function", function.into())],
-    )
+    let mut message = format!("the cluster API of this host has no {function}");
+    let mut metadata = vec![("function", function.to_owned())];
+    if let Some(known) = FunctionInfo::of(function) {
+        message = format!("{message}, which came with {}", known.since);
+        metadata.push(("since", known.since.to_string()));
+    }
+    status(Code::Unimplemented, message, reasons::FUNCTION_UNAVAILABLE, &metadata)
 }
 
 /// The code for a Win32 error (facts 2.7, the suggested mapping). What is not listed there is UNKNOWN: the number in the

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use wsfc_clusapi::com::Apartment;
+use wsfc_clusapi::com::{Apartment, ApartmentError};
 use wsfc_clusapi::{
     Answer, Clusapi, Cluster, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Credentials, Error,
     ManagementPointRestype, ManagementPointType, SetupProgress, StorageNodeConfig, UpgradeProgress,
@@ -50,17 +50,34 @@ pub struct Finished {
 pub fn execute(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Finished {
     let (cluster, hosts) = (execution.cluster.clone(), execution.hosts.clone());
     // The apartment must be entered before the first call and left after the last one (facts 1.3).
-    let apartment = Apartment::enter().inspect_err(|error| {
-        tracing::error!(%error, "COM is not to be had on the operation's thread; the call may fail");
-    });
-    let returned = catch_unwind(AssertUnwindSafe(|| make(api, execution, sink)))
-        .unwrap_or(Ok(Returned::Panicked))
-        .unwrap_or_else(Returned::Failed);
+    let apartment = admit(Apartment::enter());
+    let returned = match &apartment {
+        Ok(_) => catch_unwind(AssertUnwindSafe(|| make(api, execution, sink)))
+            .unwrap_or(Ok(Returned::Panicked))
+            .unwrap_or_else(Returned::Failed),
+        Err(error) => Returned::Failed(Error::Apartment(*error)),
+    };
     let inspection = catch_unwind(AssertUnwindSafe(|| inspect(api, &cluster, &hosts)))
         .inspect_err(|_panic| tracing::error!(cluster, "The look at the cluster panicked"))
         .ok();
     drop(apartment);
     Finished { returned, inspection }
+}
+
+/// Whether the call can be made with what came of entering COM.
+///
+/// The thread is the operation's own, so an apartment of another kind can only come from code that is loaded into every
+/// thread. COM works there too, and the call has it for itself, so the operation goes on. Without COM nothing is called:
+/// setup would fail after it may have begun to change nodes, while a call that was not made leaves nothing behind.
+fn admit(entered: Result<Apartment, ApartmentError>) -> Result<Option<Apartment>, ApartmentError> {
+    match entered {
+        Ok(apartment) => Ok(Some(apartment)),
+        Err(ApartmentError::OtherKind) => {
+            tracing::warn!("The operation's thread is in a single-threaded apartment already, and stays there");
+            Ok(None)
+        }
+        Err(error @ ApartmentError::Failed(_)) => Err(error),
+    }
 }
 
 fn make(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Result<Returned, Error> {
@@ -216,5 +233,20 @@ fn native_resource(resource: v1::ManagementPointResourceType) -> Option<Manageme
         v1::ManagementPointResourceType::DistributedNetworkName => {
             Some(ManagementPointRestype::DISTRIBUTED_NETWORK_NAME)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wsfc_clusapi::Status;
+
+    use super::*;
+
+    #[test]
+    fn without_com_no_call_is_made_and_another_apartment_is_com_too() {
+        assert!(matches!(admit(Err(ApartmentError::OtherKind)), Ok(None)));
+        let refused = ApartmentError::Failed(Status::new(0x8007_000E));
+        assert_eq!(admit(Err(refused)).err(), Some(refused));
+        assert!(matches!(admit(Apartment::enter()), Ok(Some(_))));
     }
 }

@@ -62,6 +62,14 @@ pub struct FunctionInfo {
     pub since: WindowsRelease,
 }
 
+impl FunctionInfo {
+    /// What is known of the C function of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<&'static Self> {
+        FUNCTIONS.iter().find(|function| function.name == name)
+    }
+}
+
 /// Somebody who fills the table: the simulator, or a test.
 ///
 /// The provider is kept alive as long as anything made from the table is.

@@ -1,8 +1,10 @@
 //! Numbers that say how a call ended: Win32 codes, and the mixed status of the progress callbacks.
 
 mod codes;
+mod system;
 
 use core::fmt;
+use std::borrow::Cow;
 
 /// A Win32 error code. Zero is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,9 +17,17 @@ impl Win32 {
         self.entry().map(|(_, name, _)| *name)
     }
 
-    /// What the code means, in a few words, if it is one of the codes of facts 2.7.
+    /// What the code means, in a few words: as the system says it where there is one that does, else in words of our
+    /// own if it is one of the codes of facts 2.7.
     #[must_use]
-    pub fn text(self) -> Option<&'static str> {
+    pub fn text(self) -> Option<Cow<'static, str>> {
+        system::text(self.0)
+            .map(Cow::Owned)
+            .or_else(|| self.own_text().map(Cow::Borrowed))
+    }
+
+    /// What the code means, in words of our own, if it is one of the codes of facts 2.7.
+    fn own_text(self) -> Option<&'static str> {
         self.entry().map(|(_, _, text)| *text)
     }
 
@@ -40,10 +50,18 @@ impl Win32 {
 
 impl fmt::Display for Win32 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.entry() {
-            Some((code, name, text)) => write!(f, "{code} ({name}: {text})"),
-            None => write!(f, "{}", self.0),
-        }
+        write!(f, "{}", self.0)?;
+        write_meaning(f, self.name(), self.text())
+    }
+}
+
+/// Writes behind a number what it means, as far as it is known.
+fn write_meaning(f: &mut fmt::Formatter<'_>, name: Option<&str>, text: Option<Cow<'_, str>>) -> fmt::Result {
+    match (name, text) {
+        (Some(name), Some(text)) => write!(f, " ({name}: {text})"),
+        (None, Some(text)) => write!(f, " ({text})"),
+        // What has a name has a text.
+        (_, None) => Ok(()),
     }
 }
 
@@ -132,12 +150,14 @@ impl Status {
         }
     }
 
-    /// What it means, in a few words, if it is known here.
+    /// What it means, in a few words: as the system says it where there is one that does, else in words of our own if
+    /// it is known here.
     #[must_use]
-    pub fn text(self) -> Option<&'static str> {
+    pub fn text(self) -> Option<Cow<'static, str>> {
+        let own = || self.com().map(|(_, _, text)| Cow::Borrowed(*text));
         match self.win32() {
             Some(code) => code.text(),
-            None => self.com().map(|(_, _, text)| *text),
+            None => system::text(self.raw).map(Cow::Owned).or_else(own),
         }
     }
 
@@ -148,11 +168,13 @@ impl Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.win32(), self.is_hresult(), self.com()) {
-            (Some(code), false, _) => code.fmt(f),
-            (Some(code), true, _) => write!(f, "{:#010x}, Win32 code {code}", self.raw),
-            (None, _, Some((raw, name, text))) => write!(f, "{raw:#010x} ({name}: {text})"),
-            (None, _, None) => write!(f, "{:#010x}", self.raw),
+        match (self.win32(), self.is_hresult()) {
+            (Some(code), false) => code.fmt(f),
+            (Some(code), true) => write!(f, "{:#010x}, Win32 code {code}", self.raw),
+            (None, _) => {
+                write!(f, "{:#010x}", self.raw)?;
+                write_meaning(f, self.name(), self.text())
+            }
         }
     }
 }
@@ -173,11 +195,13 @@ mod tests {
         let unreachable = Win32(5051);
         assert_eq!(unreachable, Win32::ERROR_CLUSTER_NODE_UNREACHABLE);
         assert_eq!(unreachable.name(), Some("ERROR_CLUSTER_NODE_UNREACHABLE"));
+        assert_eq!(unreachable.own_text(), Some("node unreachable"));
         assert_eq!(
             unreachable.to_string(),
-            "5051 (ERROR_CLUSTER_NODE_UNREACHABLE: node unreachable)"
+            format!("5051 (ERROR_CLUSTER_NODE_UNREACHABLE: {})", unreachable.text().unwrap())
         );
         assert_eq!(Win32(1722).name(), Some("RPC_S_SERVER_UNAVAILABLE"));
+        assert_eq!(Win32(0).to_string(), "0 (ERROR_SUCCESS: success)");
         assert_eq!(Win32(4_000_000_000).name(), None);
         assert_eq!(Win32(4242).to_string(), "4242");
     }
@@ -190,10 +214,7 @@ mod tests {
         let wrapped = Status::new(0x8007_13BB);
         assert_eq!(wrapped.win32(), Some(Win32(5051)));
         assert!(wrapped.is_hresult());
-        assert_eq!(
-            wrapped.to_string(),
-            "0x800713bb, Win32 code 5051 (ERROR_CLUSTER_NODE_UNREACHABLE: node unreachable)"
-        );
+        assert_eq!(wrapped.to_string(), format!("0x800713bb, Win32 code {}", Win32(5051)));
         let class = Status::new(0x8004_0154);
         assert_eq!((class.facility, class.code, class.win32()), (4, 0x154, None));
         assert_eq!(class.name(), Some("REGDB_E_CLASSNOTREG"));

@@ -1,6 +1,6 @@
 //! The table of a world.
 
-use wsfc_clusapi::sys::{FUNCTIONS, Table, WindowsRelease};
+use wsfc_clusapi::sys::{FunctionInfo, Table, WindowsRelease};
 
 use super::enumerate::{self, cluster as cluster_enum, node as node_enum};
 use super::{cluster, control, group, node, notify, setup, setup_more, slotted};
@@ -39,10 +39,7 @@ fn offers(scenario: &Scenario, name: &str) -> bool {
     if !scenario.functions_by_release {
         return true;
     }
-    let since = FUNCTIONS
-        .iter()
-        .find(|function| function.name == name)
-        .map(|function| function.since);
+    let since = FunctionInfo::of(name).map(|function| function.since);
     match (local_release(scenario), since) {
         (Some(release), Some(since)) => has(release, since),
         _ => true,
@@ -145,6 +142,8 @@ pub(crate) fn table(world: &Inner) -> Table {
 
 #[cfg(test)]
 mod tests {
+    use wsfc_clusapi::sys::FUNCTIONS;
+
     use super::*;
     use crate::scenario::Machine;
     use crate::simulation::Simulation;
