@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::signals::Signals;
-use crate::cli::{Arguments, Command, ConfigCommand, config, demo};
+use crate::cli::{Arguments, Command, ConfigCommand, config, demo, service};
 use wsfcd::control::control;
 use wsfcd::platform::Platform;
 use wsfcd::{Configuration, logging};
@@ -56,6 +56,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Config(ConfigCommand::Check(flags)) => config::check(&flags)?,
         Command::Config(ConfigCommand::Show(flags)) => config::show(&flags)?,
+        Command::Service(command) => return service::execute(command),
     }
     Ok(ExitCode::SUCCESS)
 }

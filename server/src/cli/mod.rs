@@ -3,6 +3,7 @@
 pub mod config;
 pub mod demo;
 pub mod relay;
+pub mod service;
 pub mod signals;
 pub mod story;
 
@@ -34,6 +35,8 @@ pub enum Command {
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
 }
 
 /// Look at the settings.

@@ -54,7 +54,24 @@ pub struct Account {
     /// `LocalSystem`, `NT AUTHORITY\NetworkService`, `DOMAIN\user`, or `DOMAIN\account$` for a managed service account.
     pub name: String,
     /// None for accounts of the system and managed ones.
-    pub password: Option<Zeroizing<String>>,
+    pub password: Option<Password>,
+}
+
+/// A password; its text is wiped when it is dropped, and is not shown.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// The password in a line that somebody typed or piped.
+    pub fn from_line(line: String) -> Self {
+        let line = Zeroizing::new(line);
+        Self(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
+    }
 }
 
 /// What an installation did.
@@ -282,7 +299,7 @@ fn info(definition: &Definition) -> ServiceInfo {
             .account
             .as_ref()
             .and_then(|account| account.password.as_ref())
-            .map(|password| OsString::from(password.as_str())),
+            .map(|password| OsString::from(password.0.as_str())),
     }
 }
 

@@ -30,6 +30,8 @@ use crate::wide::{text, wide};
 
 /// LocalSystem, which every private folder is open to ("Well-known SIDs").
 const SYSTEM: &str = "S-1-5-18";
+const LOCAL_SERVICE: &str = "S-1-5-19";
+const NETWORK_SERVICE: &str = "S-1-5-20";
 /// The right that an account needs to run a service ("Account Rights Constants").
 const LOGON_AS_SERVICE: &str = "SeServiceLogonRight";
 
@@ -67,8 +69,8 @@ impl Sid {
         for (service_name, sid) in [
             ("LocalSystem", SYSTEM),
             (r".\LocalSystem", SYSTEM),
-            (r"NT AUTHORITY\LocalService", "S-1-5-19"),
-            (r"NT AUTHORITY\NetworkService", "S-1-5-20"),
+            (r"NT AUTHORITY\LocalService", LOCAL_SERVICE),
+            (r"NT AUTHORITY\NetworkService", NETWORK_SERVICE),
         ] {
             if name.eq_ignore_ascii_case(service_name) {
                 return Ok(Self(sid.into()));
@@ -80,6 +82,11 @@ impl Sid {
     /// The form `S-1-...`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is LocalSystem, LocalService or NetworkService, which may always run services.
+    pub fn is_of_system(&self) -> bool {
+        [SYSTEM, LOCAL_SERVICE, NETWORK_SERVICE].contains(&self.0.as_str())
     }
 }
 
