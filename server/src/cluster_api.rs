@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::{Scenario, Simulation};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, places};
 
 /// The cluster API cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,8 @@ pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
     if let Some(name) = &settings.cluster_api.simulate {
         let state = settings.simulated_state();
         if let Some(folder) = state.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| ClusterApiError::StateFolder {
+            // It is the data directory, where nothing else is set.
+            places::make_private(folder).map_err(|source| ClusterApiError::StateFolder {
                 path: folder.into(),
                 source,
             })?;

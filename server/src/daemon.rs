@@ -25,6 +25,7 @@ use crate::grpc;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
 use crate::listen;
+use crate::listen::refusals::Refusals;
 use crate::listen::tls::{TlsError, server_config};
 use crate::logging::chain;
 use crate::native;
@@ -191,6 +192,7 @@ pub struct Daemon {
     address: SocketAddr,
     /// What new connections are secured with.
     tls: Option<Current<rustls::ServerConfig>>,
+    refusals: Refusals,
     health: HealthReporter,
     platform: Platform,
     phases: Phases,
@@ -277,6 +279,7 @@ impl Daemon {
             core,
             address: settings.listen.address,
             tls,
+            refusals: Refusals::new(Arc::clone(&platform.events)),
             health,
             platform,
             phases,
@@ -436,7 +439,7 @@ impl Daemon {
         accepted: mpsc::Receiver<listen::Accepted>,
         health: HealthServer<impl Health>,
     ) -> Result<oneshot::Receiver<()>, StartError> {
-        let (settings, tls) = (self.core.settings.clone(), self.tls.clone());
+        let (settings, tls, refusals) = (self.core.settings.clone(), self.tls.clone(), self.refusals.clone());
         let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -448,7 +451,7 @@ impl Daemon {
             runtime.block_on(async move {
                 tokio::spawn(dispatch);
                 let limits = settings.get().limits.clone();
-                let connections = listen::connections(accepted, tls, settings);
+                let connections = listen::connections(accepted, tls, settings, refusals);
                 tokio::select! {
                     () = cut.cancelled() => {}
                     served = listen::serve(routes, connections, &limits, stop) => if let Err(error) = served {

@@ -93,6 +93,8 @@ messages! {
     /// See [`Event::OpenToAnybody`].
     OPEN_TO_ANYBODY = 105, Warning,
         "wsfcd listens on %1 and asks for no client certificates (tls.client_ca is not set): everybody who reaches the address has full control of the clusters.";
+    /// See [`Event::LogFilesMissing`].
+    LOG_FILES_MISSING = 106, Warning, "wsfcd runs without log files: %1";
     /// See [`Event::OperationBegun`].
     OPERATION_BEGUN = 200, Information, "Operation %1 has begun: %2, cluster %3, target %4, asked for by %5.";
     /// See [`Event::OperationEnded`].
@@ -155,6 +157,11 @@ pub enum Event {
     OpenToAnybody {
         /// The address.
         address: SocketAddr,
+    },
+    /// There are no log files although there should be.
+    LogFilesMissing {
+        /// Why, with all causes.
+        error: String,
     },
     /// An operation's call is about to be made.
     OperationBegun(Box<OperationFacts>),
@@ -263,6 +270,7 @@ impl Event {
             Self::EndedEarly { .. } => &ENDED_EARLY,
             Self::LeftRunning { .. } => &LEFT_RUNNING,
             Self::OpenToAnybody { .. } => &OPEN_TO_ANYBODY,
+            Self::LogFilesMissing { .. } => &LOG_FILES_MISSING,
             Self::OperationBegun(_) => &OPERATION_BEGUN,
             Self::OperationEnded(facts) => match facts.state {
                 OperationState::Succeeded if facts.partial => &OPERATION_SUCCEEDED_IN_PART,
@@ -291,6 +299,7 @@ impl Event {
             Self::Stopped => Vec::new(),
             Self::StartFailed { error }
             | Self::EndedEarly { error }
+            | Self::LogFilesMissing { error }
             | Self::JournalFailed { error }
             | Self::ReloadRefused { error } => vec![error.clone()],
             Self::LeftRunning { operations } => vec![operations.len().to_string(), listed(operations)],
@@ -438,6 +447,7 @@ mod tests {
                 operations: vec!["one".into(), "two".into()],
             },
             Event::OpenToAnybody { address },
+            Event::LogFilesMissing { error: error() },
             Event::begun(&operation(OperationState::Running, false)),
             ended(OperationState::Succeeded, false),
             ended(OperationState::Succeeded, true),

@@ -85,6 +85,11 @@ pub async fn run_over(
     platform: Platform,
     mut control: Control,
 ) -> Result<(), RunError> {
+    if let Some(fault) = configuration.logging.fault() {
+        let error = chain(fault);
+        tracing::warn!(error, "The daemon runs without log files");
+        platform.events.report(&Event::LogFilesMissing { error });
+    }
     let ended = match start(connect, &configuration, &platform, &control).await {
         Ok(daemon) => serve(daemon, &configuration, &platform, &mut control).await,
         Err(error) => {

@@ -10,6 +10,7 @@ use super::redb::RedbStore;
 use super::store::StoreError;
 use super::{Journal, OpenError, Opened, Options, Quarantine};
 use crate::platform::Platform;
+use crate::settings::places;
 
 /// The file that holds the store.
 const STORE_FILE: &str = "journal.redb";
@@ -30,7 +31,7 @@ impl Journal {
     ///
     /// Another daemon has the directory, or it cannot be used.
     pub fn open_dir(data_dir: &Path, options: Options, platform: Platform) -> Result<Opened, OpenError> {
-        fs::create_dir_all(data_dir).map_err(|source| io_error(data_dir, source))?;
+        places::make_private(data_dir).map_err(|source| io_error(data_dir, source))?;
         let lock = lock(data_dir)?;
         let path = data_dir.join(STORE_FILE);
         if !path.try_exists().map_err(|source| io_error(&path, source))? {

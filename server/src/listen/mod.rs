@@ -4,6 +4,7 @@
 //! wakes them in one go, then the connection writes once). The acceptor deals connections out in turn.
 
 pub mod connection;
+pub mod refusals;
 pub mod tls;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use tonic::transport::Server;
 use tower::util::MapResponseLayer;
 
 use self::connection::{Connection, Peer};
+use self::refusals::Refusals;
 use crate::grpc::complete::complete;
 use crate::settings::current::Current;
 use crate::settings::{Limits, Settings};
@@ -80,11 +82,12 @@ pub fn connections(
     mut accepted: mpsc::Receiver<Accepted>,
     tls: Option<Current<ServerConfig>>,
     settings: Current<Settings>,
+    refusals: Refusals,
 ) -> impl Stream<Item = std::io::Result<Connection>> {
     let (ready, connections) = mpsc::channel(BACKLOG);
     tokio::spawn(async move {
         while let Some(next) = accepted.recv().await {
-            let ready = ready.clone();
+            let (ready, refusals) = (ready.clone(), refusals.clone());
             // What a connection is secured with is what the files held when it came.
             let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(tls.get()));
             let handshake = settings.get().limits.handshake;
@@ -93,7 +96,10 @@ pub fn connections(
                 match tokio::time::timeout(handshake, establish(next, acceptor)).await {
                     // The server is stopping when nobody takes the connection.
                     Ok(Ok(connection)) => drop(ready.send(Ok(connection)).await),
-                    Ok(Err(error)) => tracing::info!(%error, %address, "A handshake failed"),
+                    Ok(Err(error)) => {
+                        tracing::info!(%error, %address, "A handshake failed");
+                        refusals.count(address, &error);
+                    }
                     Err(_elapsed) => tracing::info!(%address, "A handshake took too long"),
                 }
             });

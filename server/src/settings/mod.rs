@@ -198,6 +198,21 @@ pub struct Log {
     pub filter: String,
     /// Text for people, or JSON lines for machines.
     pub format: LogFormat,
+    /// Whether the log goes to files as well. Absent: when the daemon is a service, which has no console.
+    pub files: Option<bool>,
+    /// The folder of the log files. A new one begins each day (UTC).
+    pub dir: PathBuf,
+    /// How many log files are kept.
+    pub keep_files: usize,
+}
+
+impl Log {
+    /// As a service logs: to files, unless it was told not to.
+    #[must_use]
+    pub fn of_service(mut self) -> Self {
+        self.files.get_or_insert(true);
+        self
+    }
 }
 
 impl Default for Log {
@@ -205,6 +220,9 @@ impl Default for Log {
         Self {
             filter: String::from("info"),
             format: LogFormat::Text,
+            files: None,
+            dir: places::log_dir(),
+            keep_files: 30,
         }
     }
 }
@@ -309,6 +327,7 @@ impl Settings {
             ("limits.connections", self.limits.connections, 1),
             ("journal.memory_records", self.journal.memory_records, 256),
             ("journal.keep_operations", self.journal.keep_operations, 1),
+            ("log.keep_files", self.log.keep_files, 1),
         ] {
             if value < least {
                 return Err(Unfit::TooSmall {

@@ -6,7 +6,8 @@
 //! | journal | `ProgramData\wsfcd\data` | `/var/lib/wsfcd` |
 //! | log files | `ProgramData\wsfcd\logs` | `/var/log/wsfcd` |
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// The settings file that is read when none is named.
 pub fn settings_file() -> PathBuf {
@@ -35,10 +36,69 @@ pub fn log_dir() -> PathBuf {
     }
 }
 
-/// The daemon's folder among the data that belong to no user.
+/// The daemon's folder among the data that belong to no user; on Windows only.
 pub fn program_data() -> PathBuf {
-    let root = std::env::var_os("ProgramData").map(PathBuf::from);
-    root.filter(|root| root.is_absolute())
-        .unwrap_or_else(|| PathBuf::from(r"C:\ProgramData"))
-        .join("wsfcd")
+    #[cfg(windows)]
+    let named = wsfc_windows::places::program_data().ok();
+    #[cfg(not(windows))]
+    let named: Option<PathBuf> = None;
+    named.unwrap_or_else(|| PathBuf::from(r"C:\ProgramData")).join("wsfcd")
+}
+
+/// Makes a folder, and those above it that are missing, for the daemon's eyes: on Windows the system, administrators and
+/// the account that it runs as may use them, elsewhere that account alone. A folder that is there is left as it is.
+///
+/// # Errors
+///
+/// A folder cannot be made.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_private(parent)?;
+    }
+    create_private(path)
+}
+
+#[cfg(windows)]
+fn create_private(path: &Path) -> io::Result<()> {
+    use wsfc_windows::security::{Sid, create_private_folder};
+    /// `ERROR_INVALID_OWNER`.
+    const INVALID_OWNER: i32 = 1307;
+    match create_private_folder(path, &[Sid::of_process()?]) {
+        // Only an administrator can give a folder to the administrators. Somebody else has what is theirs.
+        Err(error) if error.raw_os_error() == Some(INVALID_OWNER) => std::fs::create_dir(path),
+        made => made.map(drop),
+    }
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    // Somebody else may have made it meanwhile.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_are_made_are_private_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one/two");
+        make_private(&path).unwrap();
+        make_private(&path).unwrap();
+        assert!(path.is_dir());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o700, 0o700));
+        }
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(make_private(&file.join("below")).is_err());
+    }
 }
