@@ -77,6 +77,8 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::sync::{Arc, Mutex};
 
+    use wsfcd::events::{MESSAGES, Message};
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -85,6 +87,37 @@ mod tests {
         Event::Started {
             address: ([127, 0, 0, 1], port).into(),
         }
+    }
+
+    /// What the message compiler reads, made of the events.
+    fn message_file() -> String {
+        let mut file = String::from(
+            "; The texts of the daemon's events, for the message table of wsfcd.exe. They are those of `wsfcd::events::MESSAGES`; a test\n\
+             ; of `wsfcd` keeps the two the same.\n\n\
+             MessageIdTypedef=DWORD\n\
+             SeverityNames=(Information=0x1:SEVERITY_INFORMATION Warning=0x2:SEVERITY_WARNING Error=0x3:SEVERITY_ERROR)\n\
+             FacilityNames=(None=0x0:FACILITY_NONE)\n\
+             LanguageNames=(English=0x409:MSG00409)\n",
+        );
+        for Message {
+            id,
+            name,
+            severity,
+            text,
+        } in MESSAGES
+        {
+            file += &format!(
+                "\nMessageId={id}\nSeverity={severity:?}\nFacility=None\nSymbolicName=EVENT_{name}\nLanguage=English\n{text}\n.\n"
+            );
+        }
+        file
+    }
+
+    #[test]
+    fn the_message_file_has_the_texts_of_the_events() {
+        let file = include_str!("../../../windows/events.mc");
+        let expected = message_file();
+        assert!(file == expected, "server/windows/events.mc should be:\n{expected}");
     }
 
     #[test]
