@@ -31,6 +31,9 @@ pub enum ClusterApiError {
         #[source]
         source: std::io::Error,
     },
+    /// The recorder of `wsfcd trace`.
+    #[error("the cluster API cannot be recorded")]
+    Record(#[source] wsfc_clusapi::trace::RecordError),
     /// A scenario that makes no world.
     #[error("the scenario {name:?} cannot be used")]
     Scenario {

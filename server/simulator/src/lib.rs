@@ -6,16 +6,20 @@
 //!
 //! The code is layered so: [`scenario`] describes; `world` holds the machines and clusters with their rules; `script`
 //! lists the phases of the setup calls and `procedure` what each does; `run` goes through them with faults, waits and
-//! callbacks; `entry` is the C side; [`control`] steers the world, [`remote`] from another process.
+//! callbacks, or `replay` plays a recorded call in its place; `entry` is the C side; [`control`] steers the world, [`remote`] from another
+//! process; [`inference`] makes a scenario of a recorded trace.
 
 pub mod control;
 mod fault;
 mod handles;
+pub mod inference;
 mod notify;
 mod procedure;
 mod proplist;
+mod recording;
 pub mod release;
 pub mod remote;
+mod replay;
 pub mod scenario;
 mod script;
 mod slots;
@@ -40,6 +44,7 @@ mod simulation;
 pub use control::{ConnectionEvent, Point};
 pub use fault::{Fault, Phase, Severity};
 pub use last_error::set as set_last_error;
+pub use recording::{RecordedCallback, Recording};
 pub use release::Release;
 pub use scenario::{Scenario, ScenarioError};
 pub use simulation::{Simulation, SimulationError};

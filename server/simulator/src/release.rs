@@ -81,6 +81,26 @@ impl Release {
             .find(|release| release.functional_level() == level)
     }
 
+    /// The release of a build: the newest one that is not newer. Guess: a build between two releases, such as one of
+    /// Azure Local, behaves as the older one.
+    pub fn of_build(build: u32) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .rev()
+            .find(|release| u32::from(release.numbers().build) <= build)
+    }
+
+    /// The name of the release in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server2012R2 => "2012R2",
+            Self::Server2016 => "2016",
+            Self::Server2019 => "2019",
+            Self::Server2022 => "2022",
+            Self::Server2025 => "2025",
+        }
+    }
+
     /// Every release, oldest first.
     pub const ALL: [Self; 5] = [
         Self::Server2012R2,

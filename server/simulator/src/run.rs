@@ -9,6 +9,8 @@ use crate::control::Point;
 use crate::fault::{Effect, Severity};
 use crate::memory;
 use crate::procedure::Procedure;
+use crate::recording::Subject;
+use crate::replay;
 use crate::scenario::CallbackThread;
 use crate::script::{self, Step};
 use crate::simulation::Inner;
@@ -30,26 +32,25 @@ unsafe impl<F: Sync> Sync for Callback<F> {}
 
 impl Callback<PCLUSTER_SETUP_PROGRESS_CALLBACK> {
     /// Reports; what the callback answers, TRUE without one.
-    fn report(&self, phase: i32, kind: i32, severity: i32, percent: u32, object: &str, status: u32) -> bool {
+    pub(crate) fn report(
+        &self,
+        phase: i32,
+        kind: i32,
+        severity: i32,
+        percent: u32,
+        object: Option<&str>,
+        status: u32,
+    ) -> bool {
         let Some(function) = self.function else { return true };
-        let object = memory::wide(object);
+        let object = object.map(memory::wide);
+        let name = object.as_ref().map_or(std::ptr::null(), |object| object.as_ptr());
         // SAFETY: The caller of the setup function promised a callback that takes its argument; the name lives on.
-        unsafe {
-            function(
-                self.argument.cast_mut(),
-                phase,
-                kind,
-                severity,
-                percent,
-                object.as_ptr(),
-                status,
-            ) != 0
-        }
+        unsafe { function(self.argument.cast_mut(), phase, kind, severity, percent, name, status) != 0 }
     }
 }
 
 impl Callback<PCLUSTER_UPGRADE_PROGRESS_CALLBACK> {
-    fn report(&self, phase: i32) -> bool {
+    pub(crate) fn report(&self, phase: i32) -> bool {
         let Some(function) = self.function else { return true };
         // SAFETY: The caller of the upgrade function promised a callback that takes its argument.
         unsafe { function(self.argument.cast_mut(), phase) != 0 }
@@ -57,25 +58,38 @@ impl Callback<PCLUSTER_UPGRADE_PROGRESS_CALLBACK> {
 }
 
 /// Why a run ends early.
-enum Stop {
+pub(crate) enum Stop {
     /// A phase was fatal, or the callback aborted: clean-up follows, and the call fails with the code.
     Failed(u32),
     /// The call dies or the simulation shuts down: nothing follows.
     Dead(u32),
 }
 
-/// Goes through the steps of a setup call.
+/// What a setup call went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Went {
+    /// Its script.
+    ByScript,
+    /// A recording of it.
+    ByRecording,
+}
+
+/// Goes through the steps of a setup call, or plays its recording.
 ///
 /// # Errors
 ///
 /// The Win32 code that the call fails with.
 pub(crate) fn setup(
     inner: &Inner,
-    call: &'static str,
+    subject: &Subject<'_>,
     callback: Callback<PCLUSTER_SETUP_PROGRESS_CALLBACK>,
     steps: &[Step],
     procedure: &mut dyn Procedure,
-) -> Result<(), u32> {
+) -> Result<Went, u32> {
+    let call = subject.call;
+    if let Some(recording) = inner.recording_of(subject) {
+        return replay::setup(inner, call, &callback, &recording, steps, procedure).map(|()| Went::ByRecording);
+    }
     let total = steps.iter().map(|step| step.weight).sum();
     let mut run = Run {
         inner,
@@ -103,11 +117,15 @@ pub(crate) fn setup(
             }
         };
     }
-    Ok(())
+    Ok(Went::ByScript)
 }
 
 /// Does the work on this thread, or on a second one while this one waits.
-fn on_thread(inner: &Inner, effect: &Effect, work: impl FnOnce() -> Result<(), Stop> + Send) -> Result<(), Stop> {
+pub(crate) fn on_thread(
+    inner: &Inner,
+    effect: &Effect,
+    work: impl FnOnce() -> Result<(), Stop> + Send,
+) -> Result<(), Stop> {
     if !effect.second_thread && inner.scenario.callback_thread == CallbackThread::Caller {
         return work();
     }
@@ -149,7 +167,7 @@ impl Run<'_> {
     fn report(&self, phase: i32, kind: i32, severity: i32, object: &str, status: u32) -> Result<(), Stop> {
         let goes_on = self
             .callback
-            .report(phase, kind, severity, self.percent(), object, status);
+            .report(phase, kind, severity, self.percent(), Some(object), status);
         if goes_on || !self.inner.scenario.false_aborts {
             Ok(())
         } else {
@@ -229,7 +247,7 @@ impl Run<'_> {
         let phase = setup_phase::FAILURE_CLEANUP;
         let percent = self.percent();
         self.callback
-            .report(phase, kind::START, severity::INFORMATIONAL, percent, object, 0);
+            .report(phase, kind::START, severity::INFORMATIONAL, percent, Some(object), 0);
         self.inner
             .pass(&Point::phase(self.call, phase).of(object))
             .map_err(Stop::Dead)?;
@@ -243,12 +261,12 @@ impl Run<'_> {
             None => (severity::INFORMATIONAL, 0),
         };
         self.callback
-            .report(phase, kind::END, severity, percent, object, status);
+            .report(phase, kind::END, severity, percent, Some(object), status);
         Ok(())
     }
 }
 
-fn strike(inner: &Inner, call: &'static str, phase: i32, object: Option<&str>) -> Effect {
+pub(crate) fn strike(inner: &Inner, call: &'static str, phase: i32, object: Option<&str>) -> Effect {
     inner.change(|state| {
         let effect = state.world.faults.strike(call, Some(phase), object);
         if effect.hang {

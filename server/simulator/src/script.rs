@@ -307,8 +307,7 @@ impl Script {
 /// The time of an upgrade phase.
 pub(crate) fn upgrade_ms(upgrade: i32, built_in: u64, timing: &BTreeMap<String, u64>) -> u64 {
     // Upgrade numbers overlap with setup numbers, so only names select them.
-    let name = upgrade_phase::name(upgrade).and_then(|name| name.strip_prefix(UPGRADE_PREFIX));
-    name.and_then(|name| timing.get(name)).copied().unwrap_or(built_in)
+    upgrade_phase_name(upgrade).and_then(|name| timing.get(name)).copied().unwrap_or(built_in)
 }
 
 fn duration(name: Option<&str>, number: i32, timing: &BTreeMap<String, u64>) -> Option<u64> {
@@ -320,8 +319,14 @@ fn duration(name: Option<&str>, number: i32, timing: &BTreeMap<String, u64>) -> 
 const SETUP_PREFIX: &str = "ClusterSetupPhase";
 const UPGRADE_PREFIX: &str = "ClusterUpgradePhase";
 
-fn setup_phase_name(number: i32) -> Option<&'static str> {
+/// The name of a phase of a setup call, without prefix.
+pub(crate) fn setup_phase_name(number: i32) -> Option<&'static str> {
     phase::name(number).and_then(|name| name.strip_prefix(SETUP_PREFIX))
+}
+
+/// The name of a phase of an upgrade, without prefix.
+pub(crate) fn upgrade_phase_name(number: i32) -> Option<&'static str> {
+    upgrade_phase::name(number).and_then(|name| name.strip_prefix(UPGRADE_PREFIX))
 }
 
 /// The native number of a phase from its name without prefix, or from its number as text. "Initialize" is phase 1 of

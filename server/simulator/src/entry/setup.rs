@@ -16,7 +16,9 @@ use super::{Answer, cluster_of, code, handle, node_of, required};
 use crate::handles::{self, Object};
 use crate::memory;
 use crate::procedure::{AddNode, Address, CreateCluster, Destroy};
-use crate::run::{self, Callback};
+use crate::recording::{Recording, Subject};
+use crate::replay;
+use crate::run::{self, Callback, Went};
 use crate::script;
 use crate::simulation::Inner;
 use crate::win32::{
@@ -157,7 +159,9 @@ pub(super) unsafe fn create_cluster(
     let _claim = world.claim(&format!("new {}", create.name.to_lowercase()))?;
     let _busy = world.claim(&create.cluster)?;
     let steps = script::CREATE_CLUSTER.steps(&plan, &world.scenario.timing.phases);
-    run::setup(&world, CALL, Callback { function, argument }, &steps, &mut create)?;
+    let name = create.name.clone();
+    let subject = Subject::new(CALL, &name, None);
+    run::setup(&world, &subject, Callback { function, argument }, &steps, &mut create)?;
     world.change(|state| {
         let now = state.clock.now_ms();
         if let Some(cluster) = state.world.cluster_mut(&create.cluster) {
@@ -219,7 +223,14 @@ unsafe fn add(
     };
     let _busy = world.claim(&id)?;
     let steps = script::ADD_CLUSTER_NODE.steps(&plan, &world.scenario.timing.phases);
-    run::setup(&world, call, callback, &steps, &mut add)?;
+    let (name, node) = (add.cluster_name.clone(), add.node.clone());
+    run::setup(
+        &world,
+        &Subject::new(call, &name, Some(&node)),
+        callback,
+        &steps,
+        &mut add,
+    )?;
     let instance = {
         let state = world.lock();
         let cluster = state.world.cluster(&id).ok_or(RPC_S_SERVER_UNAVAILABLE)?;
@@ -253,8 +264,11 @@ pub(super) unsafe extern "system" fn destroy(
         };
         let _busy = world.claim(&id)?;
         let steps = script::DESTROY_CLUSTER.steps(&plan, &world.scenario.timing.phases);
-        run::setup(&world, CALL, Callback { function, argument }, &steps, &mut destroy)?;
-        destroy.last_failure.map_or(Ok(()), Err)
+        let subject = Subject::new(CALL, &plan.cluster, None);
+        match run::setup(&world, &subject, Callback { function, argument }, &steps, &mut destroy)? {
+            Went::ByScript => destroy.last_failure.map_or(Ok(()), Err),
+            Went::ByRecording => Ok(()),
+        }
     })
 }
 
@@ -299,6 +313,15 @@ fn cleaned(status: u32) -> Answer<()> {
 fn evict_and_clean(call: &'static str, node: HNODE, timeout: u32) -> Answer<u32> {
     let (world, cluster, id) = node_of(node, call)?;
     let _busy = world.claim(&cluster)?;
+    let (cluster_name, node_name) = {
+        let state = world.lock();
+        let cluster = state.serving(&cluster)?;
+        let node = cluster.node(id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
+        (cluster.name.clone(), node.name.clone())
+    };
+    if let Some(recording) = world.recording_of(&Subject::new(call, &cluster_name, Some(&node_name))) {
+        return evict_as_recorded(&world, &recording, &cluster, id);
+    }
     let status = world.change(|state| {
         state.serving(&cluster)?;
         state.world.evict(&cluster, id)
@@ -309,6 +332,17 @@ fn evict_and_clean(call: &'static str, node: HNODE, timeout: u32) -> Answer<u32>
         Err(WAIT_TIMEOUT)
     } else {
         Ok(status)
+    }
+}
+
+/// Evicts a node as a recording says; the HRESULT of its clean-up.
+fn evict_as_recorded(world: &Inner, recording: &Recording, cluster: &str, id: u32) -> Answer<u32> {
+    let played = replay::plain(world, recording, |world| {
+        world.evict_by_force(cluster, id, recording.cleanup_status);
+    });
+    match played {
+        Ok(()) | Err(ERROR_CLUSTER_EVICT_WITHOUT_CLEANUP) => Ok(recording.cleanup_status),
+        Err(code) => Err(code),
     }
 }
 
@@ -329,6 +363,18 @@ pub(super) unsafe extern "system" fn upgrade(
         }
         let _busy = world.claim(&id).map_err(|_| ERROR_CLUSTER_UPGRADE_IN_PROGRESS)?;
         let callback = Callback { function, argument };
+        let name = world.lock().serving(&id)?.name.clone();
+        let subject = Subject {
+            check: perform == 0,
+            ..Subject::new(CALL, &name, None)
+        };
+        if let Some(recording) = world.recording_of(&subject) {
+            return replay::upgrade(&world, CALL, &callback, &recording, |world| {
+                if perform != 0 {
+                    world.upgrade_by_force(&id);
+                }
+            });
+        }
         let (check, rest) = script::UPGRADE.split_at(2);
         let mut outcome = Upgrade::AtTop;
         run::upgrade(&world, CALL, &callback, check, |at| {

@@ -14,6 +14,8 @@ use super::setup::field;
 use super::{Answer, cluster_of, code, required};
 use crate::memory;
 use crate::procedure::{AddStorageNode, NameAccount, RepairAccount};
+use crate::recording::Subject;
+use crate::replay;
 use crate::run::{self, Callback};
 use crate::script::{self, Plan};
 use crate::win32::{
@@ -78,18 +80,26 @@ pub(super) unsafe extern "system" fn create_account(
         let (world, id) = cluster_of(cluster, CALL)?;
         // SAFETY: The caller passes NULL or a struct of the form that its version says.
         let mut account = unsafe { read_account(config, id.clone())? };
-        world.lock().serving(&id)?;
+        let name = world.lock().serving(&id)?.name.clone();
         let _busy = world.claim(&id)?;
         let steps = script::CREATE_NAME_ACCOUNT.steps(&account.plan(), &world.scenario.timing.phases);
-        run::setup(&world, CALL, Callback { function, argument }, &steps, &mut account)
+        let subject = Subject::new(CALL, &name, None);
+        run::setup(&world, &subject, Callback { function, argument }, &steps, &mut account).map(drop)
     })
 }
 
 /// RemoveClusterNameAccount. Guess: the network name goes, and the cluster has no management point afterwards.
 pub(super) unsafe extern "system" fn remove_account(cluster: HCLUSTER, delete_computer_objects: BOOL) -> u32 {
     code(|| {
-        let (world, id) = cluster_of(cluster, "RemoveClusterNameAccount")?;
+        const CALL: &str = "RemoveClusterNameAccount";
+        let (world, id) = cluster_of(cluster, CALL)?;
         let _busy = world.claim(&id)?;
+        let name = world.lock().serving(&id)?.name.clone();
+        if let Some(recording) = world.recording_of(&Subject::new(CALL, &name, None)) {
+            return replay::plain(&world, &recording, |world| {
+                world.remove_network_name(&id, delete_computer_objects != 0);
+            });
+        }
         world.change(|state| {
             if state.serving(&id)?.management_point == management_point_type::NONE {
                 return Err(ERROR_NO_ADMIN_ACCESS_POINT);
@@ -127,11 +137,12 @@ pub(super) unsafe extern "system" fn repair_account(
         let steps = script::REPAIR_NAME_ACCOUNT.steps(&plan, &world.scenario.timing.phases);
         run::setup(
             &world,
-            CALL,
+            &Subject::new(CALL, &plan.cluster, None),
             Callback { function, argument },
             &steps,
             &mut RepairAccount { cluster: id },
         )
+        .map(drop)
     })
 }
 
@@ -158,7 +169,9 @@ pub(super) unsafe extern "system" fn add_storage_node(
         let plan = add.plan(world.lock().serving(&id)?.name.clone());
         let _busy = world.claim(&id)?;
         let steps = script::ADD_STORAGE_NODE.steps(&plan, &world.scenario.timing.phases);
-        run::setup(&world, CALL, Callback { function, argument }, &steps, &mut add)
+        let (cluster_name, name) = (plan.cluster.clone(), add.name.clone());
+        let subject = Subject::new(CALL, &cluster_name, Some(&name));
+        run::setup(&world, &subject, Callback { function, argument }, &steps, &mut add).map(drop)
     })
 }
 
@@ -170,23 +183,34 @@ pub(super) unsafe extern "system" fn remove_storage_node(
     _flags: u32,
 ) -> u32 {
     code(|| {
-        let (world, id) = cluster_of(cluster, "RemoveClusterStorageNode")?;
+        const CALL: &str = "RemoveClusterStorageNode";
+        let (world, id) = cluster_of(cluster, CALL)?;
         // SAFETY: The caller passes NULL or a string.
         let name = unsafe { required(name)? };
+        let cluster_name = world.lock().serving(&id)?.name.clone();
+        if let Some(recording) = world.recording_of(&Subject::new(CALL, &cluster_name, Some(&name))) {
+            return replay::plain(&world, &recording, |world| {
+                let _known = forget_storage_node(world, &id, &name);
+            });
+        }
         world.change(|state| {
             state.serving(&id)?;
-            let cluster = state.world.cluster_mut(&id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
-            let before = cluster.storage_nodes.len();
-            cluster
-                .storage_nodes
-                .retain(|node| !node.name.eq_ignore_ascii_case(&name));
-            if cluster.storage_nodes.len() < before {
-                Ok(())
-            } else {
-                Err(ERROR_CLUSTER_NODE_NOT_FOUND)
-            }
+            forget_storage_node(&mut state.world, &id, &name)
         })
     })
+}
+
+fn forget_storage_node(world: &mut World, id: &str, name: &str) -> Answer<()> {
+    let cluster = world.cluster_mut(id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
+    let before = cluster.storage_nodes.len();
+    cluster
+        .storage_nodes
+        .retain(|node| !node.name.eq_ignore_ascii_case(name));
+    if cluster.storage_nodes.len() < before {
+        Ok(())
+    } else {
+        Err(ERROR_CLUSTER_NODE_NOT_FOUND)
+    }
 }
 
 /// ClusterNodeReplacement: another machine takes the place of a node that is down. Guess: 5056 while it is up.

@@ -70,6 +70,11 @@ impl Scenario {
                 .check()
                 .map_err(|problem| invalid(format!("faults[{position}]"), problem))?;
         }
+        for (position, recording) in self.recordings.iter().enumerate() {
+            recording
+                .check()
+                .map_err(|problem| invalid(format!("recordings[{position}]"), problem))?;
+        }
         Ok(())
     }
 

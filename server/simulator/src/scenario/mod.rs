@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::recording::Recording;
 use crate::release::Release;
 
 pub use check::ScenarioError;
@@ -55,6 +56,8 @@ pub struct Scenario {
     pub clusters: Vec<ExistingCluster>,
     /// What goes wrong, in the order of trial: each fault that matches a phase acts on it.
     pub faults: Vec<Fault>,
+    /// Calls that are played as they were recorded; each is played once, and what comes after goes by its script.
+    pub recordings: Vec<Recording>,
 }
 
 impl Default for Scenario {
@@ -76,6 +79,7 @@ impl Default for Scenario {
             machines: Vec::new(),
             clusters: Vec::new(),
             faults: Vec::new(),
+            recordings: Vec::new(),
         }
     }
 }
@@ -267,6 +271,15 @@ pub struct ExistingGroup {
 impl ExistingGroup {
     fn default_type() -> u32 {
         9999
+    }
+
+    /// An online group of which nothing but its name is known.
+    pub(crate) fn unknown(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            group_type: Self::default_type(),
+            online: true,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use wsfc_clusapi::sys::constants::{node_state, notify_cluster, notify_node};
+use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_cluster, notify_node};
 
 use super::World;
 use super::cluster::{Cluster, ClusterNetwork, Interface, Node};
@@ -279,6 +279,46 @@ impl World {
         self.drain(cluster_id, node_id, None);
         self.remove_node(cluster_id, node_id);
         Ok(self.clean_node(&name))
+    }
+
+    /// Evicts a node as a recorded call did, whatever the rules; the status is that of its clean-up.
+    pub(crate) fn evict_by_force(&mut self, cluster_id: &str, node_id: u32, cleanup_status: u32) {
+        let node = self.cluster(cluster_id).and_then(|cluster| cluster.node(node_id));
+        let Some(name) = node.map(|node| node.name.clone()) else {
+            return;
+        };
+        self.drain(cluster_id, node_id, None);
+        self.remove_node(cluster_id, node_id);
+        if let Some(machine) = self.machine_mut(&name) {
+            if cleanup_status == 0 {
+                machine.clean_up();
+            } else {
+                machine.service_running = false;
+            }
+        }
+    }
+
+    /// Makes a host's GetNodeClusterState answer what was recorded (facts 1.2). An unknown number changes nothing.
+    pub(crate) fn set_cluster_state(&mut self, host: &str, cluster_state: u32) {
+        self.change_machine(host, |machine| {
+            let foreign = || super::FOREIGN_CLUSTER.to_owned();
+            match cluster_state {
+                node_cluster_state::NOT_INSTALLED => {
+                    machine.feature_installed = false;
+                    machine.service_running = false;
+                }
+                node_cluster_state::NOT_CONFIGURED => machine.clean_up(),
+                node_cluster_state::NOT_RUNNING => {
+                    machine.membership.get_or_insert_with(foreign);
+                    machine.service_running = false;
+                }
+                node_cluster_state::RUNNING => {
+                    machine.membership.get_or_insert_with(foreign);
+                    machine.service_running = true;
+                }
+                _ => {}
+            }
+        });
     }
 
     /// Drops a node from the configuration and tells so; the machine keeps its own.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use wsfc_clusapi::sys::constants::node_cluster_state;
 
 use crate::fault::Faults;
+use crate::recording::{Recording, Recordings, Subject};
 use crate::release::Release;
 use crate::scenario::{Network, Scenario};
 use crate::win32::{ERROR_BAD_NETPATH, RPC_S_SERVER_UNAVAILABLE};
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) used_addresses: BTreeSet<IpAddr>,
     pub(crate) faults: Faults,
+    #[serde(default)]
+    pub(crate) recordings: Recordings,
     /// What has changed and was not yet handed to the notification ports.
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
@@ -128,6 +131,7 @@ impl World {
             clusters: Vec::new(),
             used_addresses: scenario.used_addresses.iter().copied().collect(),
             faults: Faults::new(scenario.faults.clone()),
+            recordings: Recordings::new(scenario.recordings.clone()),
             events: Vec::new(),
         };
         for existing in &scenario.clusters {
@@ -175,6 +179,14 @@ impl World {
             Some((short, domain)) if domain.eq_ignore_ascii_case(&self.directory.domain) => short,
             _ => name,
         }
+    }
+
+    /// Takes the next recording of a call, if there is one.
+    pub(crate) fn take_recording(&mut self, subject: &Subject<'_>) -> Option<Recording> {
+        let mut recordings = std::mem::take(&mut self.recordings);
+        let taken = recordings.take(subject, |name| self.short_name(name).to_owned());
+        self.recordings = recordings;
+        taken
     }
 
     /// The cluster of an id.
