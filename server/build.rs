@@ -1,6 +1,7 @@
 //! Generates the server's side of the services, and gives `wsfcd.exe` its Windows resources.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use prost::Message as _;
 
@@ -18,6 +19,9 @@ const RECORD_STREAMS: [&str; 11] = [
     "RemoveStorageNodeResponse",
     "WatchOperationResponse",
 ];
+
+/// LANG_ENGLISH, SUBLANG_ENGLISH_US.
+const ENGLISH: u16 = 0x0409;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -42,17 +46,45 @@ fn services() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Version, icon and manifest.
+/// Version, icon, manifest, and the texts of the event log.
 fn resources() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("windows/resources");
+    let windows = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("windows");
+    let folder = windows.join("resources");
+    let messages = windows.join("events.mc");
     println!("cargo::rerun-if-changed={}", folder.display());
+    println!("cargo::rerun-if-changed={}", messages.display());
+    let table = compile_messages(&messages, Path::new(&std::env::var("OUT_DIR")?))?;
     winresource::WindowsResource::new()
-        .set_language(0x0409)
+        .set_language(ENGLISH)
         .set("FileDescription", "Daemon for Windows Server Failover Clustering")
         .set("LegalCopyright", "MIT OR Apache-2.0")
         .set("OriginalFilename", "wsfcd.exe")
         .set_icon(&folder.join("wsfc.ico").to_string_lossy())
         .set_manifest_file(&folder.join("program.manifest").to_string_lossy())
+        // 11 is RT_MESSAGETABLE.
+        .append_rc_content(&format!("LANGUAGE 9, 1\n1 11 \"{}\"", table.display()))
         .compile_for("wsfcd")?;
     Ok(())
+}
+
+/// Makes a message table of a message file, by the compiler that comes with the C compiler for Windows.
+fn compile_messages(messages: &Path, folder: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let compiler = if cfg!(windows) {
+        "windmc"
+    } else {
+        "x86_64-w64-mingw32-windmc"
+    };
+    let status = Command::new(compiler)
+        .arg("--headerdir")
+        .arg(folder)
+        .arg("--rcdir")
+        .arg(folder)
+        .arg(messages)
+        .status()
+        .map_err(|error| format!("{compiler} cannot be run: {error}"))?;
+    if !status.success() {
+        return Err(format!("{compiler} refuses {}", messages.display()).into());
+    }
+    // The compiler names it by the `LanguageNames` of the message file.
+    Ok(folder.join("MSG00409.bin"))
 }
