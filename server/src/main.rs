@@ -9,11 +9,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::signals::Signals;
-use crate::cli::{Arguments, Command, ConfigCommand, config, demo, service};
-use wsfcd::control::control;
-use wsfcd::platform::Platform;
-use wsfcd::{Configuration, logging};
+use crate::cli::{Arguments, Command, ConfigCommand, config, demo, serve, service, trace};
+use wsfcd::logging;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -29,24 +26,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match arguments.command {
-        Command::Run(flags) => {
-            let sources = flags.sources()?;
-            let loaded = sources.load()?;
-            let logging = logging::start(&loaded.settings.log);
-            let configuration = Configuration {
-                settings: loaded.settings,
-                sources,
-                logging,
-            };
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let (controller, control) = control();
-                tokio::spawn(Signals::new()?.pass_on(controller));
-                wsfcd::run(configuration, Platform::system(), control)
-                    .await
-                    .map_err(Box::<dyn std::error::Error>::from)
-            })?;
-        }
+        Command::Run(flags) => serve::serve(&flags, wsfcd::cluster_api::connect)?,
         Command::Demo(options) => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -56,6 +36,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Config(ConfigCommand::Check(flags)) => config::check(&flags)?,
         Command::Config(ConfigCommand::Show(flags)) => config::show(&flags)?,
+        Command::Trace(command) => trace::execute(&command)?,
         Command::Service(command) => return service::execute(command),
     }
     Ok(ExitCode::SUCCESS)

@@ -3,9 +3,11 @@
 pub mod config;
 pub mod demo;
 pub mod relay;
+pub mod serve;
 pub mod service;
 pub mod signals;
 pub mod story;
+pub mod trace;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +37,8 @@ pub enum Command {
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(subcommand)]
+    Trace(trace::TraceCommand),
     #[command(subcommand)]
     Service(service::ServiceCommand),
 }
