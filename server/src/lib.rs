@@ -127,9 +127,17 @@ async fn serve(
             () = reloads.next() => reload(&daemon, configuration, platform),
         }
     };
+    // A journal that failed began the end by itself: then the first word is already one to hurry.
+    let hurry = async {
+        if failed.is_some() {
+            control.told_to_end().await;
+        } else {
+            control.told_again().await;
+        }
+    };
     let stopped = tokio::select! {
         () = daemon.stop_within(within) => Ok(()),
-        () = control.told_again() => {
+        () = hurry => {
             let error = RunError::Hurried;
             platform.events.report(&Event::EndedEarly { error: chain(&error) });
             Err(error)

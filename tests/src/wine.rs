@@ -119,7 +119,6 @@ impl Ended {
     /// # Panics
     ///
     /// The program failed; its output is in the text.
-    #[must_use]
     #[track_caller]
     pub fn well(self) -> Self {
         assert!(self.status.success(), "{self:#?}");

@@ -1,7 +1,8 @@
-//! The figures of BENCHMARKS.md: hand-over from a callback, the way to a remote client, start and replay of a full journal.
+//! The figures of BENCHMARKS.md: hand-over from a callback, the way to a remote client, the same on each platform, start and
+//! replay of a full journal.
 //!
 //! `cargo bench -p wsfc-tests --bench figures` takes all of them and prints them as tables in Markdown; behind `--`,
-//! `handover`, `live` or `replay` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
+//! `handover`, `live`, `platforms` or `replay` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
 //! does) or with `--quick` it only sees that everything runs, in seconds, and the figures mean nothing.
 //!
 //! What is compared is measured in turn in one run, so that it has the same neighbours. Nothing here fails for being slow.
@@ -22,6 +23,7 @@ mod handover;
 mod journals;
 mod live;
 mod method;
+mod platforms;
 mod replay;
 mod served;
 mod wakes;
@@ -43,9 +45,10 @@ fn main() {
     let effort = Effort {
         quick: given("--quick") || !given("--bench"),
     };
-    let kinds: [Kind; 3] = [
+    let kinds: [Kind; 4] = [
         ("handover", handover::run),
         ("live", live::run),
+        ("platforms", platforms::run),
         ("replay", replay::run),
     ];
     let some = kinds.iter().any(|(name, _)| given(name));

@@ -27,6 +27,11 @@ impl Times {
         self.0.push(time);
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The time that so many of a thousand do not exceed.
     pub fn quantile(&self, per_mille: usize) -> Duration {
         let mut times = self.0.clone();

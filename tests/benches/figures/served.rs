@@ -1,7 +1,7 @@
 //! Something that serves on a loopback port: the daemon's core, or a bare stream to compare it with.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -9,10 +9,13 @@ use wsfc_clusapi::Clusapi;
 use wsfc_simulator::scenario::Machine;
 use wsfc_simulator::{Release, Scenario, Simulation};
 use wsfcd::daemon::Core;
+use wsfcd::events::LoggedEvents;
 use wsfcd::journal::Journal;
 use wsfcd::listen;
+use wsfcd::listen::refusals::Refusals;
 use wsfcd::platform::Platform;
-use wsfcd::settings::{Limits, Settings};
+use wsfcd::settings::Settings;
+use wsfcd::settings::current::Current;
 
 use crate::journals::thread;
 
@@ -35,11 +38,12 @@ pub fn serve(journal: &Journal) -> SocketAddr {
         let (_, health) = tonic_health::server::health_reporter();
         let (routes, dispatch) = core.routes(health).expect("a whole descriptor set");
         tokio::spawn(dispatch);
-        let limits = Limits::default();
+        let settings = Current::new(Settings::default());
+        let limits = settings.get().limits.clone();
         let stop = CancellationToken::new();
         let (sender, accepted) = listen::channel();
         tokio::spawn(listen::accept(listener, vec![sender], limits.connections, stop.clone()));
-        let connections = listen::connections(accepted, None, Duration::from_secs(5));
+        let connections = listen::connections(accepted, None, settings, Refusals::new(Arc::new(LoggedEvents)));
         listen::serve(routes, connections, &limits, stop).await
     })
 }

@@ -9,6 +9,7 @@ use tracing::Dispatch;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::Simulation;
 use wsfcd::daemon::{Daemon, StartError};
+use wsfcd::events::LoggedEvents;
 use wsfcd::platform::{OsEntropy, OsThreads, Platform, SystemClock, Threads};
 use wsfcd::settings::Settings;
 
@@ -80,6 +81,7 @@ fn run(
         clock: Arc::new(SystemClock),
         threads: Arc::new(LoggingThreads(dispatch.clone())),
         entropy: Arc::new(OsEntropy),
+        events: Arc::new(LoggedEvents),
     };
     runtime.block_on(async {
         match Daemon::start(settings, Clusapi::from_provider(simulation), platform).await {

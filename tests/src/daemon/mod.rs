@@ -63,7 +63,8 @@ pub struct Builder {
     under_test: UnderTest,
     scenario: Scenario,
     settings: Settings,
-    plain: bool,
+    /// Whether it gets a certificate, unless the test gives it one.
+    secured: bool,
     dir: Arc<TempDir>,
 }
 
@@ -78,7 +79,14 @@ impl Builder {
     /// Without certificates, for tests that speak to the bare socket.
     #[must_use]
     pub fn plain(mut self) -> Self {
-        self.plain = true;
+        self.secured = false;
+        self
+    }
+
+    /// With a certificate, as daemons in other processes have it anyway.
+    #[must_use]
+    pub fn secured(mut self) -> Self {
+        self.secured = true;
         self
     }
 
@@ -118,8 +126,7 @@ impl Builder {
     /// The scenario makes no world.
     pub async fn try_start(mut self) -> Result<TestDaemon, NotStarted> {
         let world = self.world();
-        let in_process = self.under_test == UnderTest::InProcess;
-        let authority = (!in_process && !self.plain && self.settings.tls.is_none()).then(|| self.secure());
+        let authority = (self.secured && self.settings.tls.is_none()).then(|| self.certify());
         let mut daemon = TestDaemon {
             under_test: self.under_test,
             world,
@@ -158,7 +165,7 @@ impl Builder {
 
     /// Gives the daemon a certificate, and the authority of it.
     #[expect(clippy::expect_used, reason = "how a test fails")]
-    fn secure(&mut self) -> Vec<u8> {
+    fn certify(&mut self) -> Vec<u8> {
         let authority = Authority::new();
         let server = authority.issue(SERVER_NAME);
         let tls = Tls {
@@ -207,9 +214,14 @@ impl TestDaemon {
             under_test,
             scenario,
             settings,
-            plain: false,
+            secured: under_test != UnderTest::InProcess,
             dir,
         }
+    }
+
+    /// What a daemon of this kind needs and is not there, with what makes it; nothing when all is.
+    pub fn missing(under_test: UnderTest) -> Option<String> {
+        process::missing(under_test)
     }
 
     /// A client of the daemon that reconnects quickly.

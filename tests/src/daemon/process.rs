@@ -35,7 +35,7 @@ enum First {
 
 impl Process {
     /// Starts the program over files in the test's folder: the settings, the scenario, and the world that outlives it.
-    #[expect(clippy::expect_used, reason = "how a test fails")]
+    #[expect(clippy::expect_used, clippy::panic, reason = "how a test fails")]
     pub(super) async fn start(
         under_test: UnderTest,
         settings: &Settings,
@@ -43,11 +43,14 @@ impl Process {
         folder: &Path,
         logs: &Logs,
     ) -> Result<Self, NotStarted> {
+        if let Some(missing) = missing(under_test) {
+            panic!("{missing}");
+        }
         let mut settings = settings.clone();
         settings.log.filter = crate::logs::FILTER.into();
         settings.log.format = LogFormat::Json;
         if under_test == UnderTest::Binary && settings.cluster_api.library.is_none() {
-            settings.cluster_api.library = Some(beside_the_tests(&library_name()));
+            settings.cluster_api.library = Some(library());
             logs.expect("The cluster API is loaded from a path that was set");
         }
         let config = folder.join("wsfcd.toml");
@@ -209,6 +212,23 @@ fn take_words(between: &mut Vec<String>, logs: &Logs) -> String {
     text
 }
 
+/// What a daemon of this kind needs and is not there, with what makes it; nothing when all is.
+pub(super) fn missing(under_test: UnderTest) -> Option<String> {
+    let files = match under_test {
+        UnderTest::InProcess => Vec::new(),
+        UnderTest::Binary => vec![binary(), library()],
+        UnderTest::Windows if std::env::var_os("WSFCD_WINDOWS_DIR").is_none() => {
+            return Some("no Windows machine: run this inside of tests/windows/run".into());
+        }
+        UnderTest::Windows => Vec::new(),
+    };
+    let missing = files.into_iter().find(|file| !file.is_file())?;
+    let path = missing.display();
+    Some(format!(
+        "{path} is not built: cargo build -p wsfcd -p wsfc-simulator-library"
+    ))
+}
+
 /// The program of this system.
 fn binary() -> PathBuf {
     match std::env::var_os("WSFCD_BINARY") {
@@ -217,27 +237,19 @@ fn binary() -> PathBuf {
     }
 }
 
-fn library_name() -> String {
-    format!(
+/// The simulator as a library of this system.
+fn library() -> PathBuf {
+    beside_the_tests(&format!(
         "{}clusapi{}",
         std::env::consts::DLL_PREFIX,
         std::env::consts::DLL_SUFFIX
-    )
+    ))
 }
 
 /// A file of the build that the tests belong to; they lie in a folder of its folder.
 #[expect(clippy::expect_used, reason = "a mistake of whoever runs the test")]
 fn beside_the_tests(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a program knows its file");
-    let path = tests
-        .ancestors()
-        .nth(2)
-        .map(|folder| folder.join(name))
-        .expect("tests lie in a folder of the build");
-    assert!(
-        path.is_file(),
-        "{} is not built: cargo build -p wsfcd -p wsfc-simulator-library",
-        path.display()
-    );
-    path
+    let folder = tests.ancestors().nth(2);
+    folder.expect("tests lie in a folder of the build").join(name)
 }
