@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Arguments, Command, ConfigCommand, config, demo, serve, service, trace};
+use crate::cli::{Arguments, Command, ConfigCommand, config, demo, functions, serve, service, trace};
 use wsfcd::logging;
 
 fn main() -> ExitCode {
@@ -36,6 +36,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Config(ConfigCommand::Check(flags)) => config::check(&flags)?,
         Command::Config(ConfigCommand::Show(flags)) => config::show(&flags)?,
+        Command::Functions(options) => functions::show(&options)?,
         Command::Trace(command) => trace::execute(&command)?,
         Command::Service(command) => return service::execute(command),
     }

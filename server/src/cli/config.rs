@@ -7,6 +7,7 @@ use super::SettingsFlags;
 use wsfcd::cluster_api;
 use wsfcd::daemon::SERVES_ANYBODY;
 use wsfcd::listen::tls::server_config;
+use wsfcd::settings::places;
 
 /// Says whether the settings can be used.
 pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
@@ -26,6 +27,14 @@ pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
 pub fn show(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     let loaded = flags.load()?;
     let mut out = std::io::stdout().lock();
+    match &loaded.file {
+        Some(path) => writeln!(out, "# settings file: {}", path.display())?,
+        None => writeln!(
+            out,
+            "# no settings file; {} is not there",
+            places::settings_file().display()
+        )?,
+    }
     for (path, origin) in &loaded.origins {
         writeln!(out, "# {path}: {origin}")?;
     }

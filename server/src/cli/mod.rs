@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod functions;
 pub mod relay;
 pub mod serve;
 pub mod service;
@@ -37,6 +38,9 @@ pub enum Command {
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// List the C functions of the cluster API, whether this host has them, and which Windows brought them. The first look
+    /// when a call answers UNIMPLEMENTED.
+    Functions(functions::Options),
     #[command(subcommand)]
     Trace(trace::TraceCommand),
     #[command(subcommand)]

@@ -68,6 +68,20 @@ fn the_oldest_ended_operations_go_first_and_leave_nothing() {
 }
 
 #[test]
+fn another_retention_counts_from_the_next_compaction_on() {
+    let mut world = World::new(options(100));
+    for number in 1..=5 {
+        let id = world.begin_running(number);
+        world.add(id, succeeded());
+    }
+    assert_eq!(world.journal.operations(None, 9, |_| true).unwrap().operations.len(), 5);
+    world.journal.keep(options(2).retention);
+    world.advance(DAY);
+    world.settle();
+    assert_eq!(world.journal.operations(None, 9, |_| true).unwrap().operations.len(), 2);
+}
+
+#[test]
 fn age_counts_from_the_end() {
     let mut world = World::new(options(100));
     let (long, short) = (world.begin_running(1), world.begin_running(2));
