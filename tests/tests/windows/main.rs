@@ -9,4 +9,8 @@
 //! Every such test says `#[ignore = "needs the Windows build: tests/windows/run"]`. `wsfc_tests::wine` starts programs.
 #![forbid(unsafe_code)]
 
+mod abi;
+mod loading;
+mod package;
+mod programs;
 mod wine;
