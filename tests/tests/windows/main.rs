@@ -13,4 +13,5 @@ mod abi;
 mod loading;
 mod package;
 mod programs;
+mod service;
 mod wine;
