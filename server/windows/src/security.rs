@@ -416,7 +416,7 @@ mod tests {
         std::fs::create_dir(&open).unwrap();
         make_private(&open, &me).unwrap();
         std::fs::write(open.join("inside"), "x").unwrap();
-        // Wine keeps a list as the mode of the file, and only the one that a folder is made with.
+        // Wine keeps a list as the mode of the file, and cuts no inheritance of a folder that is there.
         let list = written(&path);
         assert!(list.contains("(A;OICI;FA;;;SY)"), "{list}");
         assert!(list.contains(me[0].as_str()), "{list}");
