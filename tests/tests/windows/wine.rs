@@ -38,8 +38,26 @@ fn the_programs_start() {
 #[test]
 #[ignore = "needs the Windows build: tests/windows/run"]
 fn a_program_can_be_terminated() {
-    let mut program = wine::Running::start(wine::command("cmd").args(["/c", "echo up && ping -n 600 127.0.0.1"]));
-    program.line_with("up");
+    let data = tempfile::tempdir().unwrap();
+    let mut program = serving(data.path());
     program.terminate();
     assert!(!program.ended().status.success());
+}
+
+#[test]
+#[ignore = "needs the Windows build: tests/windows/run"]
+fn ctrl_c_ends_a_program_in_order() {
+    let data = tempfile::tempdir().unwrap();
+    let mut program = serving(data.path());
+    program.interrupt();
+    program.ended().well();
+}
+
+/// A daemon that serves a simulated world.
+fn serving(folder: &Path) -> wine::Running {
+    let mut command = wine::command(wine::program("wsfcd.exe"));
+    command.args(["run", "--simulate", "--listen", "127.0.0.1:0", "--data-dir"]);
+    let mut program = wine::Running::start(command.arg(wine::windows_path(&folder.join("data"))));
+    program.line_with("127.0.0.1:");
+    program
 }
