@@ -169,8 +169,8 @@ pub(super) unsafe extern "system" fn add_storage_node(
         let plan = add.plan(world.lock().serving(&id)?.name.clone());
         let _busy = world.claim(&id)?;
         let steps = script::ADD_STORAGE_NODE.steps(&plan, &world.scenario.timing.phases);
-        let (cluster_name, name) = (plan.cluster.clone(), add.name.clone());
-        let subject = Subject::new(CALL, &cluster_name, Some(&name));
+        let name = add.name.clone();
+        let subject = Subject::new(CALL, &plan.cluster, Some(&name));
         run::setup(&world, &subject, Callback { function, argument }, &steps, &mut add).map(drop)
     })
 }

@@ -9,6 +9,7 @@ mod objects;
 mod raw;
 mod refusals;
 mod remote;
+mod replay;
 mod setup;
 mod upgrade;
 mod worlds;
