@@ -99,6 +99,12 @@ pub fn unix_path(path: &str) -> PathBuf {
 pub fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(variable("WSFCD_WINE"));
     command.arg(program.as_ref()).stdin(Stdio::null());
+    // What the tests are told by is no setting of the daemon.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("WSFCD_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -279,12 +279,16 @@ impl Installed {
     }
 }
 
-fn msiexec(what: &str, package: &Path) {
+fn msiexec(what: &str, package: &Path) -> bool {
     // Processes that Wine starts for the installer outlive it, and would keep pipes open.
     let mut command = wine::command("msiexec");
     command.args([what, &wine::windows_path(package), "/qn"]);
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-    assert!(status.success(), "msiexec {what}: {status}");
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
 }
 
 const SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\wsfcd";
@@ -304,7 +308,9 @@ fn it_installs_upgrades_and_uninstalls() {
     )
     .unwrap();
 
-    msiexec("/i", &packaged(".msi"));
+    // What a failed run has left would be repaired, not installed.
+    let _nothing_there = msiexec("/x", &packaged(".msi"));
+    assert!(msiexec("/i", &packaged(".msi")));
     for file in ["wsfcd.exe", "wsfcctl.exe", "README.md", "LICENSES-OF-LIBRARIES.txt"] {
         assert!(programs.join(file).is_file(), "{file}");
     }
@@ -324,7 +330,7 @@ fn it_installs_upgrades_and_uninstalls() {
     std::fs::write(&kept, "").unwrap();
 
     let newer = newer_package();
-    msiexec("/i", &newer.path().join("newer.msi"));
+    assert!(msiexec("/i", &newer.path().join("newer.msi")));
     Installed::service("query").well();
     assert!(programs.join("wsfcd.exe").is_file() && kept.is_file());
     assert_eq!(Installed::path().matches(r"C:\Program Files\wsfcd").count(), 1);
@@ -342,7 +348,7 @@ fn it_installs_upgrades_and_uninstalls() {
         .count();
     assert_eq!(products, 1, "the upgrade has left the older version");
 
-    msiexec("/x", &newer.path().join("newer.msi"));
+    assert!(msiexec("/x", &newer.path().join("newer.msi")));
     assert!(!programs.join("wsfcd.exe").exists() && !programs.join("wsfcctl.exe").exists());
     assert!(!Installed::service("query").status.success());
     assert!(Installed::registry(EVENT_SOURCE, "EventMessageFile").is_none());
