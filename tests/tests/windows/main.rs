@@ -8,6 +8,7 @@
 //!
 //! Every such test says `#[ignore = "needs the Windows build: tests/windows/run"]`. `wsfc_tests::wine` starts programs.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "how a test fails, outside of test functions too")]
 
 mod abi;
 mod loading;

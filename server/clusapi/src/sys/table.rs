@@ -3,7 +3,7 @@
 //! [`for_each_cluster_function`](crate::for_each_cluster_function) lists each C function once, with its full signature
 //! and the Windows that brought it. From the list come the table's type, the filler that looks the names up in a
 //! library, the list of names, and a comparison of each signature with the import of `windows-sys`, so that a slip is
-//! a compile error (on Windows, where those imports exist). The simulator's library makes its exports from it.
+//! a compile error on every system. The simulator's library makes its exports from it.
 //!
 //! Signatures are spelled out because three `PCLUSAPI_*` types of `windows-sys` disagree with its own imports.
 #![expect(
