@@ -47,6 +47,10 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// Connections that the system holds for the acceptor.
 const LISTEN_BACKLOG: u32 = 1_024;
 
+/// How often, and how far apart, a file that somebody reads is replaced once more.
+const REPLACE_ATTEMPTS: u32 = 20;
+const REPLACE_PAUSE: Duration = Duration::from_millis(100);
+
 /// What an operator must know who serves the network without asking for certificates.
 pub const SERVES_ANYBODY: &str = "`listen.address` is not a loopback address and `tls.client_ca` is not set: everybody who reaches the address has full control of the clusters";
 
@@ -320,10 +324,12 @@ impl Daemon {
         let listener = socket.listen(LISTEN_BACKLOG).map_err(bind)?;
         self.address = listener.local_addr().map_err(bind)?;
         if let Some(path) = &settings.listen.ready_file {
-            write_whole(path, &format!("{}\n", self.address)).map_err(|source| StartError::ReadyFile {
-                path: path.clone(),
-                source,
-            })?;
+            write_whole(path, &format!("{}\n", self.address))
+                .await
+                .map_err(|source| StartError::ReadyFile {
+                    path: path.clone(),
+                    source,
+                })?;
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
@@ -531,94 +537,21 @@ fn thread_count(asked: usize) -> usize {
     }
 }
 
-/// A reader sees the whole text or none.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+/// A reader sees the whole text or none. Windows refuses to replace a file that somebody reads, which is soon over.
+async fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     std::fs::write(&partial, text)?;
-    std::fs::rename(&partial, path)
+    let mut attempts = 1..=REPLACE_ATTEMPTS;
+    loop {
+        match std::fs::rename(&partial, path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && attempts.next().is_some() => {
+                tokio::time::sleep(REPLACE_PAUSE).await;
+            }
+            replaced => return replaced,
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-    use tokio::time::Instant;
-
-    use super::*;
-    use crate::cluster_api;
-
-    fn settings(folder: &Path) -> Settings {
-        let mut settings = Settings {
-            data_dir: folder.join("data"),
-            ..Settings::default()
-        };
-        settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
-        settings.listen.threads = 2;
-        settings
-    }
-
-    async fn start(settings: Settings) -> Result<Daemon, StartError> {
-        let world = cluster_api::simulation("default", None).unwrap();
-        Daemon::start(settings, Clusapi::from_provider(world), Platform::system()).await
-    }
-
-    #[tokio::test]
-    async fn a_daemon_that_cannot_have_its_address_touches_nothing() {
-        let folder = TempDir::new().unwrap();
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut settings = settings(folder.path());
-        settings.listen.address = taken.local_addr().unwrap();
-        let refused = start(settings.clone()).await.err();
-        assert!(matches!(refused, Some(StartError::Bind { .. })), "{refused:?}");
-        assert!(!settings.data_dir.exists(), "the journal was opened");
-    }
-
-    #[tokio::test]
-    async fn a_start_that_fails_late_leaves_nothing_running() {
-        let folder = TempDir::new().unwrap();
-        let mut settings = settings(folder.path());
-        settings.listen.ready_file = Some(folder.path().join("missing/address"));
-        let refused = start(settings.clone()).await.err();
-        assert!(matches!(refused, Some(StartError::ReadyFile { .. })), "{refused:?}");
-        // The lock on the data directory goes with the last thread that holds anything of the journal.
-        settings.listen.ready_file = Some(folder.path().join("address"));
-        let daemon = start(settings).await.expect("the first start left the lock");
-        let address = std::fs::read_to_string(folder.path().join("address")).unwrap();
-        assert_eq!(address.trim_end(), daemon.address().to_string());
-        daemon.stop().await;
-        assert!(!folder.path().join("address").exists());
-    }
-
-    #[tokio::test]
-    async fn a_serving_thread_ends_when_it_is_cut() {
-        let folder = TempDir::new().unwrap();
-        let mut daemon = start(settings(folder.path())).await.unwrap();
-        assert_eq!(daemon.serving.len(), 2);
-        daemon.cut.cancel();
-        all_ended(&mut daemon.serving).await;
-        assert!(
-            !daemon.core.stop.is_cancelled(),
-            "nothing told their connections to end"
-        );
-        daemon.stop().await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn all_serving_threads_have_one_time_to_end() {
-        let cut = CancellationToken::new();
-        let mut serving = Vec::new();
-        for _ in 0..4 {
-            let (done, ended) = oneshot::channel::<()>();
-            serving.push(ended);
-            let cut = cut.clone();
-            tokio::spawn(async move {
-                cut.cancelled().await;
-                drop(done);
-            });
-        }
-        let began = Instant::now();
-        drain(&mut serving, &cut, DRAIN).await;
-        assert!(serving.is_empty());
-        assert_eq!(began.elapsed().as_secs(), DRAIN.as_secs());
-    }
-}
+mod tests;

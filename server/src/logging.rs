@@ -142,7 +142,9 @@ fn log_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        let text = panic.payload_as_str().unwrap_or("no text");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref().copied()).unwrap_or("no text");
         tracing::error!(location, text, "A thread panicked, which is a defect");
         default(panic);
     }));

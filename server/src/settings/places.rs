@@ -6,6 +6,7 @@
 //! | journal | `ProgramData\wsfcd\data` | `/var/lib/wsfcd` |
 //! | log files | `ProgramData\wsfcd\logs` | `/var/log/wsfcd` |
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,29 @@ pub fn program_data() -> PathBuf {
     #[cfg(not(windows))]
     let named: Option<PathBuf> = None;
     named.unwrap_or_else(|| PathBuf::from(r"C:\ProgramData")).join("wsfcd")
+}
+
+/// Whether the settings in a file that nobody named are an administrator's, or of the account that this runs as. On Windows
+/// everybody may make folders in `ProgramData`, so whoever came first could have left settings for a service there.
+///
+/// # Errors
+///
+/// The system does not say whose the file is.
+#[cfg(windows)]
+pub fn is_trusted(file: &File) -> io::Result<bool> {
+    use wsfc_windows::security::{Sid, owner};
+    let owner = owner(file)?;
+    Ok(owner.is_administrative() || owner == Sid::of_process()?)
+}
+
+/// Whether the settings in a file that nobody named are an administrator's. Only root makes files in `/etc`.
+///
+/// # Errors
+///
+/// None.
+#[cfg(unix)]
+pub fn is_trusted(_file: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Makes a folder, and those above it that are missing, for the daemon's eyes: on Windows the system, administrators and

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Settings, Unfit};
+use super::{Settings, Unfit, places};
 
 /// The prefix of environment variables.
 pub const ENVIRONMENT_PREFIX: &str = "WSFCD_";
@@ -49,6 +50,12 @@ pub enum SettingsError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The file was not named, and is of somebody who could not change the daemon's settings.
+    #[error("the settings file {} is not an administrator's; take it over, remove it, or name a file with `--config`", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is not TOML.
     #[error("the settings file {} is not TOML", path.display())]
@@ -139,7 +146,7 @@ impl Sources {
         let (file, mut table) = match &self.file {
             SettingsFile::None => (None, Table::new()),
             SettingsFile::Named(path) => (Some(path.clone()), read(path)?),
-            SettingsFile::IfThere(path) => match read(path) {
+            SettingsFile::IfThere(path) => match read_trusted(path) {
                 Ok(table) => (Some(path.clone()), table),
                 Err(SettingsError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => (None, Table::new()),
                 Err(error) => return Err(error),
@@ -183,7 +190,26 @@ pub fn value(text: &str) -> Value {
 }
 
 fn read(path: &Path) -> Result<Table, SettingsError> {
-    let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
+    parse(path, std::fs::read_to_string(path))
+}
+
+/// Reads a file that nobody named, if it is of somebody who may say how the daemon runs.
+fn read_trusted(path: &Path) -> Result<Table, SettingsError> {
+    let read = |mut file: File| {
+        if !places::is_trusted(&file)? {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map(|_bytes| Some(text))
+    };
+    match File::open(path).and_then(read).transpose() {
+        Some(text) => parse(path, text),
+        None => Err(SettingsError::Untrusted { path: path.into() }),
+    }
+}
+
+fn parse(path: &Path, text: std::io::Result<String>) -> Result<Table, SettingsError> {
+    let text = text.map_err(|source| SettingsError::Read {
         path: path.into(),
         source,
     })?;

@@ -5,6 +5,7 @@
 use core::ffi::c_void;
 use std::ffi::OsString;
 use std::io;
+use std::os::windows::io::AsRawHandle as _;
 use std::path::{Component, Path, Prefix};
 
 use windows_sys::Win32::Foundation::{
@@ -16,7 +17,7 @@ use windows_sys::Win32::Security::Authentication::Identity::{
 };
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW,
-    SDDL_REVISION_1, SE_FILE_OBJECT, SetNamedSecurityInfoW,
+    GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT, SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, GetTokenInformation,
@@ -30,6 +31,8 @@ use crate::wide::{text, wide};
 
 /// LocalSystem, which every private folder is open to ("Well-known SIDs").
 const SYSTEM: &str = "S-1-5-18";
+/// The group of administrators.
+const ADMINISTRATORS: &str = "S-1-5-32-544";
 const LOCAL_SERVICE: &str = "S-1-5-19";
 const NETWORK_SERVICE: &str = "S-1-5-20";
 /// The right that an account needs to run a service ("Account Rights Constants").
@@ -82,6 +85,11 @@ impl Sid {
     /// The form `S-1-...`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is the system or its administrators, who may change everything on the host anyhow.
+    pub fn is_administrative(&self) -> bool {
+        [SYSTEM, ADMINISTRATORS].contains(&self.0.as_str())
     }
 
     /// Whether it is LocalSystem, LocalService or NetworkService, which may always run services.
@@ -157,6 +165,32 @@ pub fn make_private(path: &Path, accounts: &[Sid]) -> io::Result<()> {
         )
     };
     win32(status)
+}
+
+/// The owner of an open file: who made it, or was given it.
+///
+/// # Errors
+///
+/// The system does not say.
+pub fn owner(file: &std::fs::File) -> io::Result<Sid> {
+    let (mut owner, mut descriptor) = (core::ptr::null_mut(), core::ptr::null_mut());
+    // SAFETY: The handle is open, the owner alone is asked for, and both places take one pointer.
+    let status = unsafe {
+        GetSecurityInfo(
+            file.as_raw_handle(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &mut owner,
+            core::ptr::null_mut(),
+            core::ptr::null_mut(),
+            core::ptr::null_mut(),
+            &mut descriptor,
+        )
+    };
+    win32(status)?;
+    // The owner points into it.
+    let _descriptor = Local(descriptor);
+    sid_text(owner)
 }
 
 /// Lets an account run services; the system's own accounts may always ("Log on as a service").
@@ -393,6 +427,18 @@ mod tests {
         let _freed = Local(sddl.cast());
         // SAFETY: The call succeeded and left text with a NUL.
         unsafe { text(sddl) }.into_string().unwrap()
+    }
+
+    #[test]
+    fn whoever_makes_a_file_owns_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let owner = owner(&std::fs::File::open(&path).unwrap()).unwrap();
+        assert!(
+            owner == Sid::of_process().unwrap() || owner.is_administrative(),
+            "{owner:?}"
+        );
     }
 
     #[test]
