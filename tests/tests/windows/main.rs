@@ -15,4 +15,5 @@ mod loading;
 mod package;
 mod programs;
 mod service;
+mod trace;
 mod wine;
