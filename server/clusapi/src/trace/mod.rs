@@ -1,7 +1,7 @@
 //! Recording every call of the cluster API and every callback, and reading such recordings.
 //!
 //! [`record`] puts a recorder between a [`Clusapi`](crate::Clusapi) and its callers. What it writes is a *trace*: a file
-//! of JSON objects, one a line, of which [`format`] names the fields. [`Trace`] reads it again.
+//! of JSON objects, one a line, of which [`mod@format`] names the fields. [`Trace`] reads it again.
 //!
 //! The recorder is meant for real clusters, so it changes nothing for either side: calls and callbacks keep their
 //! threads, arguments, results and last errors, no lock is held while either side runs, a callback that comes after its

@@ -1,6 +1,10 @@
 //! Which world it is.
 
+use std::time::Duration;
+
 use wsfc_clusapi::Answer;
+use wsfc_simulator::Point;
+use wsfc_simulator::remote::RemoteControl;
 
 use crate::life::config;
 use crate::process::{self, api, is_inside};
@@ -61,4 +65,35 @@ fn two_loads_see_one_world() {
     // Nobody has the library open for a moment; it stays, and its world with it.
     drop(first);
     api().open_cluster(Some("CL1")).unwrap();
+}
+
+#[test]
+fn the_world_can_be_steered_from_another_process() {
+    const TEST: &str = "world::the_world_can_be_steered_from_another_process";
+    if is_inside() {
+        drop(api().create_cluster(&config("CL1"), |_| Answer::Continue).unwrap());
+        return;
+    }
+    let (_folder, scenario) = process::scenario("");
+    let control = RemoteControl::listen().unwrap();
+    let address = control.address().to_string();
+    let forming = Point::phase("CreateCluster", 200);
+    control.hold(forming.clone()).unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            process::run(
+                TEST,
+                &[
+                    ("WSFC_SIMULATOR_SCENARIO", &scenario),
+                    ("WSFC_SIMULATOR_CONTROL", &address),
+                ],
+            )
+        });
+        let held = control.wait_held(&forming, Duration::from_secs(60));
+        // The other process ends in any case, or the test would hang instead of failing.
+        let released = control.release(&forming);
+        other.join().unwrap();
+        assert!(held.unwrap());
+        released.unwrap();
+    });
 }
