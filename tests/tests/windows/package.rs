@@ -357,22 +357,22 @@ fn it_installs_upgrades_and_uninstalls() {
     std::fs::remove_dir_all(&data).unwrap();
 }
 
-/// The same package with a higher version, as the next release will be.
+/// The same package with a higher version, as the next release will be. Installer's major versions end at 255, Wine's at 127.
 fn newer_package() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let package = folder.path().join("newer.msi");
     std::fs::copy(packaged(".msi"), &package).unwrap();
     let release = VERSION.split('-').next().unwrap();
     let queries = [
-        "UPDATE Property SET Value = '999.0.0' WHERE Property = 'ProductVersion'".into(),
+        "UPDATE Property SET Value = '127.0.0' WHERE Property = 'ProductVersion'".into(),
         "UPDATE Property SET Value = '{C8C2D5C6-7D0B-4C36-9D1C-2B1E5A4F9E11}' WHERE Property = 'ProductCode'".into(),
         format!("DELETE FROM Upgrade WHERE VersionMax = '{release}'"),
         format!("DELETE FROM Upgrade WHERE VersionMin = '{release}'"),
         format!(
             "INSERT INTO Upgrade (UpgradeCode, VersionMax, Attributes, ActionProperty) \
-             VALUES ('{UPGRADE_CODE}', '999.0.0', 1, 'WIX_UPGRADE_DETECTED')"
+             VALUES ('{UPGRADE_CODE}', '127.0.0', 1, 'WIX_UPGRADE_DETECTED')"
         ),
-        "UPDATE File SET Version = '999.0.0.0' WHERE Language = '1033'".to_owned(),
+        "UPDATE File SET Version = '127.0.0.0' WHERE Language = '1033'".to_owned(),
     ];
     for query in queries {
         printed("msibuild", &[package.to_str().unwrap(), "-q", &query]);

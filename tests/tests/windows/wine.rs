@@ -39,7 +39,7 @@ fn the_programs_start() {
 #[ignore = "needs the Windows build: tests/windows/run"]
 fn a_program_can_be_terminated() {
     let data = tempfile::tempdir().unwrap();
-    let mut program = serving(data.path());
+    let program = serving(data.path());
     program.terminate();
     assert!(!program.ended().status.success());
 }
@@ -48,7 +48,7 @@ fn a_program_can_be_terminated() {
 #[ignore = "needs the Windows build: tests/windows/run"]
 fn ctrl_c_ends_a_program_in_order() {
     let data = tempfile::tempdir().unwrap();
-    let mut program = serving(data.path());
+    let program = serving(data.path());
     program.interrupt();
     program.ended().well();
 }
