@@ -176,7 +176,8 @@ fn a_line_that_was_cut_off_is_told_and_left_out() {
     let whole = file(&[Line::Trace(header()), begin(1), begin(2)]);
     let trace = Trace::from_bytes(&whole).unwrap();
     assert_eq!((trace.calls.len(), trace.truncated, trace.ended), (2, false, false));
-    for end in 0..whole.len() {
+    // Each step takes long under Miri.
+    for end in (0..whole.len()).step_by(if cfg!(miri) { 61 } else { 1 }) {
         match Trace::from_bytes(&whole[..end]) {
             Ok(trace) => assert_eq!(trace.truncated, whole[end - 1] != b'\n', "cut at {end}"),
             Err(error) => assert!(matches!(error, TraceError::Empty), "cut at {end}: {error:?}"),
