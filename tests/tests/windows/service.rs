@@ -286,7 +286,7 @@ async fn a_stop_lets_a_running_call_end_and_says_that_it_goes_on() {
     let (error, stopped) = tokio::join!(reading, stopping);
     assert_eq!(error.reason(), Some(&Reason::ShuttingDown), "{error:?}");
     let stopped = stopped.unwrap().well();
-    // The phases of a stop are five steps at most; the others say that it goes on meanwhile.
+    // A stop has three phases; the other steps say that it goes on meanwhile.
     let step = |line: &str| {
         line.rsplit_once("is stopping, step ")?
             .1

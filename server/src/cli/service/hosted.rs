@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use wsfc_windows::event_log::{self, EventSource};
 use wsfc_windows::host::{self, Service};
 use wsfc_windows::lifecycle::{Control as Ask, Exit};
-use wsfcd::control::{Control, Controller, Phase, StartStep, control};
+use wsfcd::control::{Control, Controller, Phase, StartStep, StopStep, control};
 use wsfcd::events::{Event, EventLog, LoggedEvents, Severity};
 use wsfcd::logging::{self, chain};
 use wsfcd::platform::Platform;
@@ -24,10 +24,6 @@ use super::Run;
 use super::events::QueuedEvents;
 use super::exit::Code;
 
-/// How long a stop may take before it reports the next step.
-const STOP_HINT: Duration = Duration::from_secs(15);
-/// How often a stop reports that it goes on.
-const TICK: Duration = Duration::from_secs(3);
 /// How long the last events may take on their way to the event log.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 
@@ -63,7 +59,7 @@ pub fn run(options: Run) -> Result<ExitCode, Box<dyn std::error::Error>> {
     host::host(Service {
         name,
         start_hint: start_hint(StartStep::ClusterApi),
-        stop_hint: STOP_HINT,
+        stop_hint: stop_hint(StopStep::Operations { running: 0 }),
         told: Box::new(move |ask| match ask {
             Ask::Stop | Ask::Preshutdown => told.end(),
             Ask::Reload => told.reload(),
@@ -138,17 +134,12 @@ fn daemon(
         events: Arc::clone(events),
         ..Platform::system()
     };
-    let phases = controller.phases();
-    let reporter = report_phases(phases.clone()).map_err(Failure::System)?;
+    let reporter = report_phases(controller.phases()).map_err(Failure::System)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::System)?;
-    let ended = runtime.block_on(async {
-        // On the daemon's own thread, so that a daemon that hangs does not say that it goes on.
-        tokio::spawn(report_stopping(phases));
-        wsfcd::run(configuration, platform, control).await
-    });
+    let ended = runtime.block_on(wsfcd::run(configuration, platform, control));
     // It ends with the daemon, so that nothing is reported after the end.
     drop(runtime);
     if reporter.join().is_err() {
@@ -157,7 +148,7 @@ fn daemon(
     Ok(ended?)
 }
 
-/// Reports each phase as it comes, on a thread of its own, since a step of a start may keep the daemon's thread busy.
+/// Reports each phase as it comes, on a thread of its own, since a step may keep the daemon's thread busy.
 fn report_phases(mut phases: watch::Receiver<Phase>) -> io::Result<std::thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let report = async move {
@@ -166,10 +157,10 @@ fn report_phases(mut phases: watch::Receiver<Phase>) -> io::Result<std::thread::
             match phase {
                 Phase::Starting(step) => host::progress(start_hint(step)),
                 Phase::Serving { .. } => host::running(),
-                Phase::Stopping(_) => {
+                Phase::Stopping(step) => {
                     // A daemon that ends by itself was not told to; for one that was this is a step.
-                    host::stopping(STOP_HINT);
-                    host::progress(STOP_HINT);
+                    host::stopping(stop_hint(step));
+                    host::progress(stop_hint(step));
                 }
                 Phase::Stopped => return,
             }
@@ -183,16 +174,6 @@ fn report_phases(mut phases: watch::Receiver<Phase>) -> io::Result<std::thread::
         .spawn(move || runtime.block_on(report))
 }
 
-/// Reports now and then that a stop goes on.
-async fn report_stopping(phases: watch::Receiver<Phase>) {
-    loop {
-        tokio::time::sleep(TICK).await;
-        if matches!(*phases.borrow(), Phase::Stopping(_)) {
-            host::progress(STOP_HINT);
-        }
-    }
-}
-
 /// How long a step of a start may take.
 fn start_hint(step: StartStep) -> Duration {
     Duration::from_secs(match step {
@@ -202,6 +183,16 @@ fn start_hint(step: StartStep) -> Duration {
         // Clusters that do not answer are given up after a while.
         StartStep::Recovery => 120,
         StartStep::Serving => 30,
+    })
+}
+
+/// How long a step of a stop may take before the next is told. A daemon that hangs tells nothing more, and the system sees it.
+fn stop_hint(step: StopStep) -> Duration {
+    Duration::from_secs(match step {
+        // Told again and again while operations run.
+        StopStep::Operations { .. } => 15,
+        StopStep::Connections => 30,
+        StopStep::Journal => 60,
     })
 }
 
