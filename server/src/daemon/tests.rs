@@ -10,6 +10,7 @@ use crate::events::{Event, RecordedEvents};
 use crate::operation::call::Parameters;
 use crate::operation::start::{Start, Started};
 use wsfc_proto::v1;
+use wsfc_simulator::Simulation;
 
 fn settings(folder: &Path) -> Settings {
     let mut settings = Settings {
@@ -88,14 +89,35 @@ async fn all_serving_threads_have_one_time_to_end() {
 
 /// A daemon whose events are kept.
 async fn start_recording(settings: Settings) -> (Daemon, Arc<RecordedEvents>) {
+    start_recording_over(settings, cluster_api::simulation("default", None).unwrap()).await
+}
+
+async fn start_recording_over(settings: Settings, world: Simulation) -> (Daemon, Arc<RecordedEvents>) {
     let events = Arc::new(RecordedEvents::default());
     let platform = Platform {
         events: events.clone(),
         ..Platform::system()
     };
-    let world = cluster_api::simulation("default", None).unwrap();
     let daemon = Daemon::start(settings, Clusapi::from_provider(world), platform).await;
     (daemon.unwrap(), events)
+}
+
+/// Begins an operation, and waits until its call was begun.
+async fn begin(daemon: &Daemon, call: Parameters) -> uuid::Uuid {
+    let started = daemon.core().engine.start(Start {
+        call,
+        credentials: None,
+        options: v1::StartOptions::default(),
+        settle_time: None,
+        principal: "local".into(),
+    });
+    let Started::Operation(id) = started.await.unwrap() else {
+        panic!("an operation was asked for")
+    };
+    let mut cursor = daemon.core().engine.journal().lane().cursor(id, 1).unwrap();
+    let second = std::future::poll_fn(|context| cursor.poll_next(context)).await;
+    assert!(matches!(second, Some(Ok(_started))));
+    id
 }
 
 fn numbers(events: &RecordedEvents) -> Vec<u16> {
@@ -117,16 +139,7 @@ async fn events_tell_of_start_operations_and_stop_once_each() {
     };
     // The host is in a cluster the second time.
     for call in [create.clone(), create].map(Parameters::CreateCluster) {
-        let started = daemon.core().engine.start(Start {
-            call,
-            credentials: None,
-            options: v1::StartOptions::default(),
-            settle_time: None,
-            principal: "local".into(),
-        });
-        let Started::Operation(id) = started.await.unwrap() else {
-            panic!("an operation was asked for")
-        };
+        let id = begin(&daemon, call).await;
         let mut cursor = daemon.core().engine.journal().lane().cursor(id, 0).unwrap();
         while std::future::poll_fn(|context| cursor.poll_next(context))
             .await
@@ -150,6 +163,33 @@ async fn events_tell_of_a_damaged_journal() {
     let (daemon, events) = start_recording(settings).await;
     daemon.stop().await;
     assert_eq!(numbers(&events), [301, 100, 101]);
+}
+
+/// As after the console was closed: the system leaves less time than the settings.
+#[tokio::test]
+async fn a_stop_that_the_system_hurries_leaves_what_hangs_behind() {
+    let folder = TempDir::new().unwrap();
+    let scenario = folder.path().join("hanging.toml");
+    let text =
+        "[[machines]]\nname = \"n1\"\n[[faults]]\ncall = \"CreateCluster\"\nphase = \"Initialize\"\nhang = true\n";
+    std::fs::write(&scenario, text).unwrap();
+    let world = cluster_api::simulation(scenario.to_str().unwrap(), None).unwrap();
+    let mut settings = settings(folder.path());
+    settings.operations.shutdown_grace = Duration::from_secs(3_600);
+    let (daemon, events) = start_recording_over(settings, world.clone()).await;
+    let create = v1::CreateClusterParameters {
+        cluster: "CL1".into(),
+        nodes: vec!["n1".into()],
+        empty_cluster: true,
+        ..v1::CreateClusterParameters::default()
+    };
+    begin(&daemon, Parameters::CreateCluster(create)).await;
+    let stopping = daemon.stop_within(Some(Duration::from_millis(1_600)));
+    tokio::time::timeout(Duration::from_secs(60), stopping)
+        .await
+        .expect("the stop waits for the call");
+    assert_eq!(numbers(&events), [100, 200, 104, 101]);
+    world.shutdown();
 }
 
 #[tokio::test]

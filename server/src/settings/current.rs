@@ -101,10 +101,11 @@ fn compare(one: &Table, other: &Table, prefix: &str, paths: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
-    use crate::settings::{LogFormat, Tls};
+    use crate::settings::{ClusterApi, Journal, Limits, Listen, Log, LogFormat, Operations, Tls};
 
     fn tls(certificate: &str) -> Option<Tls> {
         Some(Tls {
@@ -147,6 +148,84 @@ mod tests {
             assert!(waits.now.is_empty());
             assert_eq!(waits.at_next_start, ["tls.certificate", "tls.key"]);
         }
+    }
+
+    /// Settings in which every value is another one than in the defaults, or than `/old` for certificates.
+    fn all_changed() -> (Settings, Settings) {
+        let mut old = Settings::default();
+        old.tls = tls("/old.pem");
+        let second = Duration::from_secs(1);
+        let new = Settings {
+            data_dir: "/new".into(),
+            listen: Listen {
+                address: SocketAddr::from(([127, 0, 0, 1], 1)),
+                ready_file: Some("/new".into()),
+                threads: 1,
+            },
+            tls: Some(Tls {
+                certificate: "/new".into(),
+                key: "/new".into(),
+                client_ca: Some("/new".into()),
+            }),
+            cluster_api: ClusterApi {
+                simulate: Some("new".into()),
+                simulated_state: Some("/new".into()),
+                library: Some("/new".into()),
+            },
+            operations: Operations {
+                create_settle: second,
+                cancel_answers_false: true,
+                shutdown_grace: second,
+            },
+            journal: Journal {
+                keep_operations: 1,
+                keep_for: second,
+                memory_records: 1,
+            },
+            limits: Limits {
+                request_bytes: 1,
+                connections: 1,
+                streams_per_connection: 1,
+                handshake: second,
+                unary: second,
+                mark_every: second,
+            },
+            log: Log {
+                filter: "debug".into(),
+                format: LogFormat::Json,
+                files: Some(true),
+                dir: "/new".into(),
+                keep_files: 1,
+            },
+        };
+        (old, new)
+    }
+
+    #[test]
+    fn the_readme_names_every_setting_and_what_changes_while_the_daemon_runs() {
+        let (old, new) = all_changed();
+        let change = change(&old, &new);
+        let readme = include_str!("../../../README.md");
+        let rows = readme
+            .lines()
+            .skip_while(|line| !line.starts_with("| setting |"))
+            .take_while(|line| line.starts_with('|'))
+            .skip(2);
+        let (mut live, mut waits) = (Vec::new(), Vec::new());
+        for row in rows {
+            let cells: Vec<_> = row.split(" | ").collect();
+            let names = cells[0].split('`').skip(1).step_by(2).map(String::from);
+            let is_live = row.contains("; live");
+            if is_live {
+                live.extend(names)
+            } else {
+                waits.extend(names)
+            }
+        }
+        live.sort();
+        waits.sort();
+        assert_eq!(live, change.now);
+        assert_eq!(waits, change.at_next_start);
     }
 
     #[test]
