@@ -307,7 +307,10 @@ impl Script {
 /// The time of an upgrade phase.
 pub(crate) fn upgrade_ms(upgrade: i32, built_in: u64, timing: &BTreeMap<String, u64>) -> u64 {
     // Upgrade numbers overlap with setup numbers, so only names select them.
-    upgrade_phase_name(upgrade).and_then(|name| timing.get(name)).copied().unwrap_or(built_in)
+    upgrade_phase_name(upgrade)
+        .and_then(|name| timing.get(name))
+        .copied()
+        .unwrap_or(built_in)
 }
 
 fn duration(name: Option<&str>, number: i32, timing: &BTreeMap<String, u64>) -> Option<u64> {

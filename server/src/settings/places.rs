@@ -39,11 +39,19 @@ pub fn log_dir() -> PathBuf {
 
 /// The daemon's folder among the data that belong to no user; on Windows only.
 pub fn program_data() -> PathBuf {
-    #[cfg(windows)]
-    let named = wsfc_windows::places::program_data().ok();
-    #[cfg(not(windows))]
-    let named: Option<PathBuf> = None;
-    named.unwrap_or_else(|| PathBuf::from(r"C:\ProgramData")).join("wsfcd")
+    named_program_data()
+        .unwrap_or_else(|| PathBuf::from(r"C:\ProgramData"))
+        .join("wsfcd")
+}
+
+#[cfg(windows)]
+fn named_program_data() -> Option<PathBuf> {
+    wsfc_windows::places::program_data().ok()
+}
+
+#[cfg(not(windows))]
+fn named_program_data() -> Option<PathBuf> {
+    None
 }
 
 /// Whether the settings in a file that nobody named are an administrator's, or of the account that this runs as. On Windows

@@ -8,7 +8,13 @@
 //!
 //! Every such test says `#[ignore = "needs the Windows build: tests/windows/run"]`. `wsfc_tests::wine` starts programs.
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "how a test fails, outside of test functions too")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "how a test fails and what it shows, outside of test functions too"
+)]
 
 mod abi;
 mod loading;
