@@ -152,8 +152,10 @@ mod tests {
 
     /// Settings in which every value is another one than in the defaults, or than `/old` for certificates.
     fn all_changed() -> (Settings, Settings) {
-        let mut old = Settings::default();
-        old.tls = tls("/old.pem");
+        let old = Settings {
+            tls: tls("/old.pem"),
+            ..Settings::default()
+        };
         let second = Duration::from_secs(1);
         let new = Settings {
             data_dir: "/new".into(),
@@ -215,12 +217,8 @@ mod tests {
         for row in rows {
             let cells: Vec<_> = row.split(" | ").collect();
             let names = cells[0].split('`').skip(1).step_by(2).map(String::from);
-            let is_live = row.contains("; live");
-            if is_live {
-                live.extend(names)
-            } else {
-                waits.extend(names)
-            }
+            let group = if row.contains("; live") { &mut live } else { &mut waits };
+            group.extend(names);
         }
         live.sort();
         waits.sort();
