@@ -6,9 +6,10 @@ use tokio::time::Instant;
 use super::*;
 use crate::cluster_api;
 use crate::control::control;
-use crate::events::{Event, RecordedEvents};
+use crate::events::{Event, EventLog, RecordedEvents};
 use crate::operation::call::Parameters;
 use crate::operation::start::{Start, Started};
+use wsfc_client::{Client, ConnectOptions, TlsOptions};
 use wsfc_proto::v1;
 use wsfc_simulator::Simulation;
 
@@ -249,4 +250,54 @@ async fn a_data_directory_may_have_a_long_path() {
     assert!(settings.data_dir.join("address").exists());
     daemon.stop().await;
     assert!(settings.data_dir.join("journal.redb").exists());
+}
+
+/// Hands events on as they come.
+struct SentEvents(mpsc::UnboundedSender<Event>);
+
+impl EventLog for SentEvents {
+    fn report(&self, event: &Event) {
+        let _ = self.0.send(event.clone());
+    }
+}
+
+#[tokio::test]
+async fn an_event_tells_of_a_client_without_a_certificate() {
+    let folder = TempDir::new().unwrap();
+    let pair = rcgen::generate_simple_self_signed([String::from("localhost")]).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("certificate.pem"), pair.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    let mut settings = settings(folder.path());
+    settings.tls = Some(crate::settings::Tls {
+        certificate: path("certificate.pem"),
+        key: path("key.pem"),
+        client_ca: Some(path("certificate.pem")),
+    });
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let platform = Platform {
+        events: Arc::new(SentEvents(sender)),
+        ..Platform::system()
+    };
+    let world = cluster_api::simulation("default", None).unwrap();
+    let daemon = Daemon::start(settings, Clusapi::from_provider(world), platform).await;
+    let daemon = daemon.unwrap();
+    let started = events.recv().await.unwrap();
+    assert_eq!(started.message().id, 100);
+    let options = ConnectOptions {
+        tls: Some(TlsOptions {
+            ca_pem: Some(pair.cert.pem().into_bytes()),
+            server_name: Some("localhost".into()),
+            ..TlsOptions::default()
+        }),
+        ..ConnectOptions::new([format!("https://{}", daemon.address())])
+    };
+    let refused = tokio::spawn(Client::connect(options));
+    let event = events.recv().await.unwrap();
+    assert!(
+        matches!(&event, Event::ClientRefused { count: 1, error, .. } if error.contains("no certificates")),
+        "{event:?}"
+    );
+    refused.abort();
+    daemon.stop().await;
 }
