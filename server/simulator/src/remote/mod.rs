@@ -1,7 +1,7 @@
 //! The remote control of a simulation in another process, for example one behind a loaded library.
 //!
 //! The simulated process calls [`serve`], which connects to the address that it was given. Whoever steers the world
-//! listens there with a [`RemoteControl`], which has the methods of the control of a [`Simulation`] in the same process.
+//! listens there with a [`RemoteControl`], which has the methods of the control of a simulation in the same process.
 //! When the process ends and another one takes its place over the same saved world, the control goes on with that one,
 //! and what was held stays held from that process's first call on.
 //!
