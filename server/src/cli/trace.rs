@@ -27,7 +27,7 @@ pub enum TraceCommand {
     ///
     /// The trace holds names of clusters, hosts, nodes and groups, addresses, properties of clusters and nodes, and what
     /// calls reported. It never holds user names, passwords or domains of accounts that calls are given.
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Print the calls of a trace, one a line.
     Show(ShowOptions),
     /// Print a scenario that plays the recorded setup calls, for `wsfcd run --simulate FILE.toml`.
