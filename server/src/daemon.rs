@@ -296,11 +296,10 @@ impl Daemon {
             daemon.stop().await;
             return Err(error);
         }
-        let (address, events) = (daemon.address, &daemon.platform.events);
         if settings.serves_anybody() {
-            tracing::warn!("{SERVES_ANYBODY}");
-            events.report(&Event::OpenToAnybody { address });
+            daemon.tell_open();
         }
+        let (address, events) = (daemon.address, &daemon.platform.events);
         tracing::info!(%address, tls = settings.tls.is_some(), version = env!("CARGO_PKG_VERSION"), "Serving");
         events.report(&Event::Started { address });
         daemon.phases.tell(Phase::Serving { address });
@@ -373,7 +372,17 @@ impl Daemon {
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
+        if change.opens_to_anybody {
+            self.tell_open();
+        }
         Ok(change)
+    }
+
+    /// Says that everybody who reaches the address has full control.
+    fn tell_open(&self) {
+        tracing::warn!("{SERVES_ANYBODY}");
+        let address = self.address;
+        self.platform.events.report(&Event::OpenToAnybody { address });
     }
 
     /// Stops: what is new is refused, streams end, running operations get their time, the journal is closed. A daemon whose

@@ -351,12 +351,13 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// A string that an event may carry. A viewer takes `%` and a digit in it for another insertion (ReportEventW).
+/// A string that an event may carry. A viewer takes `%` and a digit in it for another insertion (ReportEventW), and line
+/// breaks of a stranger's text would draw lines that nobody reported.
 fn insertion(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        kept.push(character);
+        kept.push(if character.is_control() { ' ' } else { character });
         if character == '%'
             && characters
                 .peek()
@@ -507,10 +508,10 @@ mod tests {
     #[test]
     fn a_viewer_finds_no_insertion_in_an_insertion_and_no_string_is_endless() {
         let event = Event::StartFailed {
-            error: format!("[fe80::1%2]:7443 100%% {}", "x".repeat(40_000)),
+            error: format!("[fe80::1%2]:7443\r\n100%% {}", "x".repeat(40_000)),
         };
         let [string] = event.insertions().try_into().unwrap();
-        assert!(string.starts_with("[fe80::1% 2]:7443 100% % xxx"), "{string}");
+        assert!(string.starts_with("[fe80::1% 2]:7443  100% % xxx"), "{string}");
         assert_eq!(string.chars().count(), LONGEST_INSERTION + 4);
     }
 }

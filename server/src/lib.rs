@@ -154,6 +154,7 @@ fn reload(daemon: &Daemon, configuration: &Configuration, platform: &Platform) {
             settings,
             now,
             at_next_start,
+            ..
         }) => {
             configuration.logging.filter(&settings.log.filter);
             tracing::info!(?now, ?at_next_start, "Settings reloaded");

@@ -96,11 +96,13 @@ pub fn connections(
                 match tokio::time::timeout(handshake, establish(next, acceptor)).await {
                     // The server is stopping when nobody takes the connection.
                     Ok(Ok(connection)) => drop(ready.send(Ok(connection)).await),
+                    // Strangers must not fill the log, so these are not in it unless asked for; refused clients are
+                    // counted and reported once in a while.
                     Ok(Err(error)) => {
-                        tracing::info!(%error, %address, "A handshake failed");
+                        tracing::debug!(%error, %address, "A handshake failed");
                         refusals.count(address, &error);
                     }
-                    Err(_elapsed) => tracing::info!(%address, "A handshake took too long"),
+                    Err(_elapsed) => tracing::debug!(%address, "A handshake took too long"),
                 }
             });
         }

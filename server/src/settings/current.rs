@@ -42,6 +42,8 @@ pub struct Change {
     pub now: Vec<String>,
     /// The paths of the settings that take effect at the next start.
     pub at_next_start: Vec<String>,
+    /// From now on everybody on the network has full control, which was not so before.
+    pub opens_to_anybody: bool,
 }
 
 /// Compares the settings in effect with those that were read.
@@ -62,6 +64,7 @@ pub fn change(current: &Settings, read: &Settings) -> Change {
     Change {
         now: differences(current, &settings),
         at_next_start: differences(&settings, read),
+        opens_to_anybody: settings.serves_anybody() && !current.serves_anybody(),
         settings,
     }
 }
@@ -150,6 +153,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_listener_that_asks_nobody_for_a_certificate_any_more_is_told_of_once() {
+        let mut closed = Settings {
+            tls: tls("/c.pem"),
+            ..Settings::default()
+        };
+        closed.listen.address = SocketAddr::from(([192, 0, 2, 1], 7443));
+        let mut open = closed.clone();
+        if let Some(tls) = &mut closed.tls {
+            tls.client_ca = Some("/clients.pem".into());
+        }
+        assert!(change(&closed, &open).opens_to_anybody);
+        assert!(!change(&open, &open).opens_to_anybody);
+        assert!(!change(&open, &closed).opens_to_anybody);
+        open.listen.address = SocketAddr::from(([127, 0, 0, 1], 7443));
+        closed.listen.address = open.listen.address;
+        assert!(!change(&closed, &open).opens_to_anybody);
+    }
+
     /// Settings in which every value is another one than in the defaults, or than `/old` for certificates.
     fn all_changed() -> (Settings, Settings) {
         let old = Settings {
@@ -197,7 +219,7 @@ mod tests {
                 format: LogFormat::Json,
                 files: Some(true),
                 dir: "/new".into(),
-                keep_files: 1,
+                keep_files: 2,
             },
         };
         (old, new)

@@ -202,7 +202,8 @@ pub struct Log {
     pub files: Option<bool>,
     /// The folder of the log files. A new one begins each day (UTC).
     pub dir: PathBuf,
-    /// How many log files are kept.
+    /// How many log files are kept, at least 2. Right after a start it is one less: room is made for the next day's, which
+    /// must not be that of today.
     pub keep_files: usize,
 }
 
@@ -327,7 +328,7 @@ impl Settings {
             ("limits.connections", self.limits.connections, 1),
             ("journal.memory_records", self.journal.memory_records, 256),
             ("journal.keep_operations", self.journal.keep_operations, 1),
-            ("log.keep_files", self.log.keep_files, 1),
+            ("log.keep_files", self.log.keep_files, 2),
         ] {
             if value < least {
                 return Err(Unfit::TooSmall {
