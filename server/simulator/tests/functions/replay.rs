@@ -7,8 +7,6 @@ use wsfc_simulator::{Fault, Phase, Point, RecordedCallback, Recording, Simulatio
 
 use crate::raw::{Raw, Recorder};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
 fn report(at_ms: u64, phase: i32, phase_type: i32, object: &str) -> RecordedCallback {
     RecordedCallback {
         at_ms,
