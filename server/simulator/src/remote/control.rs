@@ -412,6 +412,8 @@ impl Line {
     /// Greets a process and takes its answers until it goes.
     fn carry(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
+        // A process that was stopped reads nothing, and nobody shall wait for it under the lock for ever.
+        stream.set_write_timeout(Some(PATIENCE))?;
         let mut answers = BufReader::new(stream.try_clone()?);
         stream.set_read_timeout(Some(PATIENCE))?;
         let hello: Hello = read_line(&mut answers)?.ok_or(io::ErrorKind::UnexpectedEof)?;

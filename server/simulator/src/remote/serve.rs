@@ -23,6 +23,7 @@ pub fn serve(simulation: Simulation, address: SocketAddr) -> io::Result<()> {
     check_loopback(address)?;
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     let mut requests = BufReader::new(stream.try_clone()?);
     let mut answers = stream;
     write_line(&mut answers, &Hello::new(Vec::new()))?;
