@@ -32,7 +32,7 @@ pub struct Logging {
 #[derive(Debug, thiserror::Error)]
 pub enum LogFileError {
     /// The folder.
-    #[error("the folder for log files {} cannot be made", path.display())]
+    #[error("the folder for log files {} cannot be used", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,

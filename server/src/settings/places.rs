@@ -80,29 +80,50 @@ pub fn is_trusted(_file: &File) -> io::Result<bool> {
 /// Makes a folder, and those above it that are missing, for the daemon's eyes: on Windows the system, administrators and
 /// the account that it runs as may use them, elsewhere that account alone. A folder that is there is left as it is.
 ///
+/// On Windows everybody may make folders in `ProgramData`, and on most drives. So the folder must belong to the system, its
+/// administrators or the account that this runs as, and be no link; the same goes for those above it up to
+/// [`program_data`]. Whoever came first could otherwise have left a journal for a service there.
+///
 /// # Errors
 ///
-/// A folder cannot be made.
+/// A folder cannot be made, or is somebody else's.
 pub fn make_private(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    if !path.is_dir() {
+        create_private(path)?;
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_private(parent)?;
-    }
-    create_private(path)
+    check(path)
 }
 
 #[cfg(windows)]
 fn create_private(path: &Path) -> io::Result<()> {
     use wsfc_windows::security::{Sid, create_private_folder};
-    /// `ERROR_INVALID_OWNER`.
-    const INVALID_OWNER: i32 = 1307;
-    match create_private_folder(path, &[Sid::of_process()?]) {
-        // Only an administrator can give a folder to the administrators. Somebody else has what is theirs.
-        Err(error) if error.raw_os_error() == Some(INVALID_OWNER) => std::fs::create_dir(path),
-        made => made.map(drop),
+    create_private_folder(path, &[Sid::of_process()?]).map(drop)
+}
+
+#[cfg(windows)]
+fn check(path: &Path) -> io::Result<()> {
+    use wsfc_windows::security::{Sid, check_folder};
+    let own = [Sid::of_process()?];
+    let path = std::path::absolute(path)?;
+    let daemons = program_data();
+    check_folder(&path, &own)?;
+    for above in path.ancestors().skip(1).take_while(|above| is_in(above, &daemons)) {
+        check_folder(above, &own)?;
     }
+    Ok(())
+}
+
+/// Only root makes folders in `/var/lib` and `/var/log`.
+#[cfg(unix)]
+fn check(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether a path is a folder or something in it, however the letters are written.
+#[cfg(windows)]
+fn is_in(path: &Path, folder: &Path) -> bool {
+    let lower = |path: &Path| PathBuf::from(path.to_string_lossy().to_lowercase().trim_start_matches(r"\\?\"));
+    lower(path).starts_with(lower(folder))
 }
 
 #[cfg(unix)]
@@ -115,6 +136,22 @@ fn create_private(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(windows)]
+    #[test]
+    fn folders_above_are_looked_at_however_they_are_written() {
+        let folder = Path::new(r"C:\ProgramData\wsfcd");
+        for inside in [
+            r"C:\ProgramData\wsfcd",
+            r"c:\programdata\WSFCD\data",
+            r"\\?\C:\ProgramData\wsfcd\data",
+        ] {
+            assert!(is_in(Path::new(inside), folder), "{inside}");
+        }
+        for outside in [r"C:\ProgramData", r"C:\ProgramData\wsfcd2", r"D:\ProgramData\wsfcd"] {
+            assert!(!is_in(Path::new(outside), folder), "{outside}");
+        }
+    }
 
     #[test]
     fn folders_that_are_made_are_private_and_others_stay() {

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use windows_registry::LOCAL_MACHINE;
@@ -57,7 +57,8 @@ pub struct Account {
     pub password: Option<Password>,
 }
 
-/// A password; its text is wiped when it is dropped, and is not shown.
+/// A password; its text is wiped when it is dropped, and is not shown. The copies that the call to the service control
+/// manager takes are not all wiped: a managed service account has no password that anybody could read.
 pub struct Password(Zeroizing<String>);
 
 impl Password {
@@ -180,6 +181,14 @@ pub enum ControlError {
         /// Its name.
         name: String,
     },
+    /// It runs another program.
+    #[error("service {name} is none of wsfcd's and is left alone: it runs {command}")]
+    Foreign {
+        /// Its name.
+        name: String,
+        /// The program and its arguments.
+        command: String,
+    },
     /// Anything else.
     #[error("{call} failed on service {name}")]
     Call {
@@ -216,11 +225,11 @@ pub(crate) fn system_error(error: windows_service::Error) -> io::Error {
     }
 }
 
-/// Installs a service, or makes an installed one what `definition` says.
+/// Installs a service, or makes an installed one what `definition` says. One that starts by hand or never goes on so.
 ///
 /// # Errors
 ///
-/// See [`ControlError`]. Settings that a service works without, and that the system refuses, are named in [`Installed`].
+/// See [`ControlError`]; a service that is there and runs another program is refused. Settings that a service works without, and that the system refuses, are named in [`Installed`].
 pub fn install(definition: &Definition) -> Result<Installed, ControlError> {
     let name = definition.name.as_str();
     let failed = |call| move |error: windows_service::Error| ControlError::of(name, call, system_error(error));
@@ -230,9 +239,14 @@ pub fn install(definition: &Definition) -> Result<Installed, ControlError> {
     )?;
     // Restart actions need the right to start.
     let access = ServiceAccess::QUERY_CONFIG | ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
-    let info = info(definition);
+    let mut info = info(definition);
     let (service, created) = match manager.open_service(name, access) {
         Ok(service) => {
+            let present = service.query_config().map_err(failed("QueryServiceConfigW"))?;
+            check_program(name, &present.executable_path, &definition.executable)?;
+            if [ServiceStartType::OnDemand, ServiceStartType::Disabled].contains(&present.start_type) {
+                info.start_type = present.start_type;
+            }
             service.change_config(&info).map_err(failed("ChangeServiceConfigW"))?;
             (service, false)
         }
@@ -264,7 +278,15 @@ pub fn install(definition: &Definition) -> Result<Installed, ControlError> {
     };
     for (what, result) in [
         ("the description", service.set_description(&definition.description)),
-        ("the delayed start", service.set_delayed_auto_start(true)),
+        (
+            "the delayed start",
+            // Of no other start can it be said.
+            if info.start_type == ServiceStartType::AutoStart {
+                service.set_delayed_auto_start(true)
+            } else {
+                Ok(())
+            },
+        ),
         ("the restarts after failures", service.update_failure_actions(actions)),
         (
             "the restarts after a failed start",
@@ -301,6 +323,66 @@ fn info(definition: &Definition) -> ServiceInfo {
             .and_then(|account| account.password.as_ref())
             .map(|password| OsString::from(password.0.as_str())),
     }
+}
+
+/// Looks whether a service runs `program` as wsfcd's services do, wherever that was when it was installed.
+///
+/// # Errors
+///
+/// See [`ControlError`]; [`ControlError::Foreign`] when it runs another.
+pub fn check(name: &str, program: &Path) -> Result<(), ControlError> {
+    let present = open(name, ServiceAccess::QUERY_CONFIG)?
+        .query_config()
+        .map_err(|error| ControlError::of(name, "QueryServiceConfigW", system_error(error)))?;
+    check_program(name, &present.executable_path, program)
+}
+
+fn check_program(name: &str, command: &Path, program: &Path) -> Result<(), ControlError> {
+    let command = command.to_string_lossy();
+    if runs(&command, program) {
+        return Ok(());
+    }
+    Err(ControlError::Foreign {
+        name: name.into(),
+        command: command.into_owned(),
+    })
+}
+
+/// Whether a command line is `program`, in any folder, with `service run` and more.
+fn runs(command: &str, program: &Path) -> bool {
+    let parts = arguments(command);
+    let Some(([executable], arguments)) = parts.split_at_checked(1) else {
+        return false;
+    };
+    let same = Path::new(executable).file_name().is_some_and(|name| {
+        program
+            .file_name()
+            .is_some_and(|program| name.eq_ignore_ascii_case(program))
+    });
+    same && arguments.starts_with(&["service".into(), "run".into()])
+}
+
+/// The parts of a command line, as programs of Windows take it apart ("Parsing C command-line arguments"), but for
+/// quotation marks inside of quoted parts, which no path and no name of a service can have.
+pub fn arguments(command: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part: Option<String> = None;
+    let mut quoted = false;
+    for character in command.chars() {
+        match character {
+            '"' => {
+                quoted = !quoted;
+                let part = part.get_or_insert_default();
+                // Before a quotation mark a backslash is written as two.
+                let backslashes = part.len() - part.trim_end_matches('\\').len();
+                part.truncate(part.len() - backslashes / 2);
+            }
+            ' ' | '\t' if !quoted => parts.extend(part.take()),
+            other => part.get_or_insert_default().push(other),
+        }
+    }
+    parts.extend(part);
+    parts
 }
 
 /// Removes a service that has stopped. Its data stay.
@@ -441,5 +523,44 @@ fn exit(code: ServiceExitCode) -> Exit {
     match code {
         ServiceExitCode::Win32(code) => Exit::Win32(code),
         ServiceExitCode::ServiceSpecific(code) => Exit::Specific(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_are_taken_apart() {
+        for (command, parts) in [
+            (
+                r#""C:\Program Files\wsfcd\wsfcd.exe" service run"#,
+                vec![r"C:\Program Files\wsfcd\wsfcd.exe", "service", "run"],
+            ),
+            (
+                r#"C:\wsfcd.exe  service run --config "D:\a b\\" --name x"#,
+                vec![r"C:\wsfcd.exe", "service", "run", "--config", r"D:\a b\", "--name", "x"],
+            ),
+            (r#"a "" b"#, vec!["a", "", "b"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(arguments(command), parts, "{command}");
+        }
+    }
+
+    #[test]
+    fn only_services_of_the_program_are_its_own() {
+        let program = Path::new(r"C:\Program Files\wsfcd\wsfcd.exe");
+        for (command, own) in [
+            (r#""C:\Program Files\wsfcd\wsfcd.exe" service run"#, true),
+            (r"D:\old\WSFCD.EXE service run --name other", true),
+            (r"C:\wsfcd.exe run", false),
+            (r"C:\wsfcd.exe", false),
+            (r"C:\Windows\System32\spoolsv.exe", false),
+            (r"C:\Windows\System32\svchost.exe service run", false),
+            ("", false),
+        ] {
+            assert_eq!(runs(command, program), own, "{command}");
+        }
     }
 }

@@ -129,12 +129,39 @@ pub struct Registration {
     pub types: u32,
 }
 
+/// Looks whether a source is missing, or has its texts from a file of this name, wherever that was.
+///
+/// # Errors
+///
+/// The source is another program's, or the registry refused.
+pub fn check(source: &str, message_file: &Path) -> io::Result<()> {
+    let Some(present) = registration(source)? else {
+        return Ok(());
+    };
+    let ours = Path::new(&present.message_file).file_name().is_some_and(|name| {
+        message_file
+            .file_name()
+            .is_some_and(|ours| name.eq_ignore_ascii_case(ours))
+    });
+    if ours {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        format!(
+            "the source {source} of the event log is another program's, with texts from {}",
+            present.message_file
+        ),
+    ))
+}
+
 /// Registers a source of the Application log, or changes its message file.
 ///
 /// # Errors
 ///
-/// The registry refused, normally for want of administrator rights.
+/// The source is another program's, or the registry refused, normally for want of administrator rights.
 pub fn install(source: &str, message_file: &Path) -> io::Result<()> {
+    check(source, message_file)?;
     let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{source}")).map_err(refused)?;
     let file = message_file
         .to_str()
@@ -148,11 +175,12 @@ pub fn install(source: &str, message_file: &Path) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// The registry refused.
-pub fn remove(source: &str) -> io::Result<bool> {
+/// The source is another program's, or the registry refused.
+pub fn remove(source: &str, message_file: &Path) -> io::Result<bool> {
     if registration(source)?.is_none() {
         return Ok(false);
     }
+    check(source, message_file)?;
     let sources = LOCAL_MACHINE.options().read().write().open(SOURCES).map_err(refused)?;
     sources.remove_tree(source).map_err(refused)?;
     Ok(true)
@@ -219,7 +247,8 @@ mod tests {
     fn a_source_is_registered_changed_and_removed() {
         let source = format!("wsfcd-test-{}", std::process::id());
         assert_eq!(registration(&source).unwrap(), None);
-        assert!(!remove(&source).unwrap());
+        let program = Path::new(r"D:\elsewhere\WSFCD.exe");
+        assert!(!remove(&source, program).unwrap());
         for file in [r"C:\Program Files\wsfcd\wsfcd.exe", r"C:\wsfcd.exe"] {
             install(&source, Path::new(file)).unwrap();
             let registered = registration(&source).unwrap().unwrap();
@@ -236,7 +265,11 @@ mod tests {
             .report(Severity::Information, 0x4000_03E8, &["one", "two"])
             .unwrap();
         drop(opened);
-        assert!(remove(&source).unwrap());
+        let other = Path::new(r"C:\Windows\System32\msimsg.dll");
+        for refused in [install(&source, other), remove(&source, other).map(drop)] {
+            assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert!(remove(&source, program).unwrap());
         assert_eq!(registration(&source).unwrap(), None);
     }
 }

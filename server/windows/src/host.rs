@@ -119,8 +119,9 @@ pub fn stopping(wait_hint: Duration) {
 extern "system" fn service_main(_count: u32, _arguments: *mut *mut u16) {
     let Some(hosted) = HOSTED.get() else { return };
     let Ok(handle) = service_control_handler::register(&hosted.name, answer) else {
-        // Nobody can be told without a handle; the system sees the process end.
-        return;
+        // Nobody can be told without a handle, and the system would wait for a report until it gives the start up: it sees
+        // the end of the process only.
+        std::process::exit(1);
     };
     let (lifecycle, begin) = Lifecycle::begin(hosted.start_hint);
     let mut reports = hosted.reports.lock().unwrap_or_else(PoisonError::into_inner);

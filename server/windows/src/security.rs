@@ -4,12 +4,14 @@
 
 use core::ffi::c_void;
 use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::os::windows::io::AsRawHandle as _;
 use std::path::{Component, Path, Prefix};
 
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_ALREADY_EXISTS, ERROR_INSUFFICIENT_BUFFER, HANDLE, LocalFree, NTSTATUS,
+    CloseHandle, ERROR_ALREADY_EXISTS, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_OWNER, HANDLE, LocalFree, NTSTATUS,
 };
 use windows_sys::Win32::Security::Authentication::Identity::{
     LSA_HANDLE, LSA_OBJECT_ATTRIBUTES, LSA_UNICODE_STRING, LsaAddAccountRights, LsaClose, LsaNtStatusToWinError,
@@ -17,14 +19,17 @@ use windows_sys::Win32::Security::Authentication::Identity::{
 };
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW,
-    GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT, SetNamedSecurityInfoW,
+    GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT, SetSecurityInfo,
 };
 use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, GetTokenInformation,
     LookupAccountNameW, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, SECURITY_ATTRIBUTES,
     TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
-use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
+use windows_sys::Win32::Storage::FileSystem::{
+    CreateDirectoryW, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS,
+    FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, READ_CONTROL, WRITE_DAC, WRITE_OWNER,
+};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
 use crate::wide::{text, wide};
@@ -33,6 +38,8 @@ use crate::wide::{text, wide};
 const SYSTEM: &str = "S-1-5-18";
 /// The group of administrators.
 const ADMINISTRATORS: &str = "S-1-5-32-544";
+/// The service that owns what belongs to the system itself, such as the folders above those of programs.
+const TRUSTED_INSTALLER: &str = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
 const LOCAL_SERVICE: &str = "S-1-5-19";
 const NETWORK_SERVICE: &str = "S-1-5-20";
 /// The right that an account needs to run a service ("Account Rights Constants").
@@ -89,7 +96,7 @@ impl Sid {
 
     /// Whether it is the system or its administrators, who may change everything on the host anyhow.
     pub fn is_administrative(&self) -> bool {
-        [SYSTEM, ADMINISTRATORS].contains(&self.0.as_str())
+        [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER].contains(&self.0.as_str())
     }
 
     /// Whether it is LocalSystem, LocalService or NetworkService, which may always run services.
@@ -99,47 +106,69 @@ impl Sid {
 }
 
 /// Creates a folder that only the system, administrators and `accounts` may use; says whether it was missing. A folder that
-/// is there already is left as it is. Missing parents are made as usual.
+/// is there already is left as it is. Missing parents are made in the same way.
+///
+/// The folder belongs to the administrators, or to the process's account where that may not give it to them.
 ///
 /// # Errors
 ///
-/// The folder cannot be made.
+/// The folder cannot be made, or the path is a link.
 pub fn create_private_folder(path: &Path, accounts: &[Sid]) -> io::Result<bool> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
+        && !parent.is_dir()
+    {
+        create_private_folder(parent, accounts)?;
     }
-    let descriptor = Descriptor::private(accounts)?;
+    let name = verbatim(path)?;
+    let error = match create_folder(&name, &Descriptor::private(accounts)?) {
+        // Only an administrator can give a folder to the administrators. Somebody else has what is theirs.
+        Err(error) if error.raw_os_error() == Some(ERROR_INVALID_OWNER.cast_signed()) => {
+            create_folder(&name, &Descriptor::private_of_maker(accounts)?)
+        }
+        made => made,
+    };
+    match error {
+        Ok(()) => Ok(true),
+        Err(error)
+            if error.raw_os_error() == Some(ERROR_ALREADY_EXISTS.cast_signed())
+                && path.symlink_metadata().is_ok_and(|there| there.is_dir()) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `name` ends with a NUL.
+fn create_folder(name: &[u16], descriptor: &Descriptor) -> io::Result<()> {
     let attributes = SECURITY_ATTRIBUTES {
         nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).map_err(io::Error::other)?,
         lpSecurityDescriptor: descriptor.0.0,
         bInheritHandle: 0,
     };
-    let name = verbatim(path)?;
     // SAFETY: The path ends with a NUL, and the descriptor lives until the call returns.
-    if unsafe { CreateDirectoryW(name.as_ptr(), &attributes) } != 0 {
-        return Ok(true);
+    if unsafe { CreateDirectoryW(name.as_ptr(), &attributes) } == 0 {
+        return Err(io::Error::last_os_error());
     }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(ERROR_ALREADY_EXISTS.cast_signed()) && path.is_dir() {
-        return Ok(false);
-    }
-    Err(error)
+    Ok(())
 }
 
 /// Gives a folder to the administrators, and lets only the system, administrators and `accounts` use it and what inherits
-/// from it. For a folder that somebody else may have made first.
+/// from it. For a folder that is there already, and belongs to the system, its administrators or one of `owners`: whoever
+/// else made it may have left something in it, or still have it open.
 ///
 /// # Errors
 ///
-/// The path is no folder of its own (a link to another is refused), or the system refused.
-pub fn make_private(path: &Path, accounts: &[Sid]) -> io::Result<()> {
-    // The rights would be set on what a link points to.
-    if !path.symlink_metadata()?.is_dir() {
+/// The path is no folder of its own (a link to another is refused, and so is a whole drive), it belongs to somebody else,
+/// or the system refused.
+pub fn make_private(path: &Path, accounts: &[Sid], owners: &[Sid]) -> io::Result<()> {
+    if path.parent().is_none() {
         return Err(io::Error::new(
-            io::ErrorKind::NotADirectory,
-            "the path is not a folder of its own",
+            io::ErrorKind::InvalidInput,
+            "a whole drive is no private folder",
         ));
     }
+    let folder = open_trusted(path, WRITE_DAC | WRITE_OWNER, owners)?;
     let descriptor = Descriptor::private(accounts)?;
     let (mut owner, mut dacl) = (core::ptr::null_mut(), core::ptr::null_mut());
     let (mut present, mut defaulted) = (0, 0);
@@ -151,11 +180,11 @@ pub fn make_private(path: &Path, accounts: &[Sid]) -> io::Result<()> {
     if unsafe { GetSecurityDescriptorOwner(descriptor.0.0, &mut owner, &mut defaulted) } == 0 {
         return Err(io::Error::last_os_error());
     }
-    let name = verbatim(path)?;
-    // SAFETY: The path ends with a NUL; owner and list point into the descriptor, which lives until the call returns.
+    // SAFETY: The handle is open with the rights to do so; owner and list point into the descriptor, which lives until the
+    // call returns.
     let status = unsafe {
-        SetNamedSecurityInfoW(
-            name.as_ptr(),
+        SetSecurityInfo(
+            folder.as_raw_handle(),
             SE_FILE_OBJECT,
             OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
             owner,
@@ -167,12 +196,46 @@ pub fn make_private(path: &Path, accounts: &[Sid]) -> io::Result<()> {
     win32(status)
 }
 
+/// Looks whether a folder belongs to the system, its administrators or one of `owners`, and is no link to another.
+///
+/// # Errors
+///
+/// It is not so, or the system does not say.
+pub fn check_folder(path: &Path, owners: &[Sid]) -> io::Result<()> {
+    open_trusted(path, 0, owners).map(drop)
+}
+
+/// Opens a folder itself, never what a link points to, and looks at what was opened: a path may lead elsewhere a moment later.
+fn open_trusted(path: &Path, access: u32, owners: &[Sid]) -> io::Result<File> {
+    let folder = OpenOptions::new()
+        .access_mode(access | READ_CONTROL | FILE_READ_ATTRIBUTES)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
+        .open(path)?;
+    let attributes = folder.metadata()?.file_attributes();
+    if attributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT) != FILE_ATTRIBUTE_DIRECTORY {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            format!("{} is not a folder of its own", path.display()),
+        ));
+    }
+    let owner = owner(&folder)?;
+    if owner.is_administrative() || owners.contains(&owner) {
+        return Ok(folder);
+    }
+    // Not `PermissionDenied`: the system would have let the process use it.
+    Err(io::Error::other(format!(
+        "{} belongs to {}, who may have made it to put something into the daemon's way; remove it when nobody needs what is in it",
+        path.display(),
+        owner.as_str()
+    )))
+}
+
 /// The owner of an open file: who made it, or was given it.
 ///
 /// # Errors
 ///
 /// The system does not say.
-pub fn owner(file: &std::fs::File) -> io::Result<Sid> {
+pub fn owner(file: &File) -> io::Result<Sid> {
     let (mut owner, mut descriptor) = (core::ptr::null_mut(), core::ptr::null_mut());
     // SAFETY: The handle is open, the owner alone is asked for, and both places take one pointer.
     let status = unsafe {
@@ -241,7 +304,16 @@ impl Descriptor {
     /// Owned by administrators, cut off from what its folder would hand down, and full control for the system,
     /// administrators and `accounts`, also over what is made inside.
     fn private(accounts: &[Sid]) -> io::Result<Self> {
-        let sddl = wide(private_sddl(accounts))?;
+        Self::parse(&format!("O:BA{}", private_sddl(accounts)))
+    }
+
+    /// The same, owned by whoever makes the folder.
+    fn private_of_maker(accounts: &[Sid]) -> io::Result<Self> {
+        Self::parse(&private_sddl(accounts))
+    }
+
+    fn parse(sddl: &str) -> io::Result<Self> {
+        let sddl = wide(sddl)?;
         let mut descriptor = core::ptr::null_mut();
         // SAFETY: The text ends with a NUL, and `descriptor` takes one pointer; the size is not asked for.
         let made = unsafe {
@@ -260,7 +332,7 @@ impl Descriptor {
 }
 
 fn private_sddl(accounts: &[Sid]) -> String {
-    let mut sddl = String::from("O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)");
+    let mut sddl = String::from("D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)");
     for account in accounts.iter().filter(|account| account.0 != SYSTEM) {
         sddl.push_str("(A;OICI;FA;;;");
         sddl.push_str(&account.0);
@@ -446,7 +518,7 @@ mod tests {
         let user = Sid(String::from("S-1-5-21-1-2-3-1001"));
         assert_eq!(
             private_sddl(&[Sid(SYSTEM.into()), user]),
-            "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;S-1-5-21-1-2-3-1001)"
+            "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;S-1-5-21-1-2-3-1001)"
         );
     }
 
@@ -460,12 +532,44 @@ mod tests {
         std::fs::write(path.join("inside"), "x").unwrap();
         let open = folder.path().join("open");
         std::fs::create_dir(&open).unwrap();
-        make_private(&open, &me).unwrap();
+        make_private(&open, &me, &me).unwrap();
+        check_folder(&open, &me).unwrap();
         std::fs::write(open.join("inside"), "x").unwrap();
         // Wine keeps a list as the mode of the file, and cuts no inheritance of a folder that is there.
         let list = written(&path);
         assert!(list.contains("(A;OICI;FA;;;SY)"), "{list}");
         assert!(list.contains(me[0].as_str()), "{list}");
+        for everybody in [";;;WD)", ";;;BU)", ";;;AU)"] {
+            assert!(!list.contains(everybody), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("foreign");
+        std::fs::create_dir(&path).unwrap();
+        let me = Sid::of_process().unwrap();
+        let owner = owner(&open_trusted(&path, 0, std::slice::from_ref(&me)).unwrap()).unwrap();
+        if owner.is_administrative() {
+            // An elevated administrator gives to the administrators whatever it makes.
+            return check_folder(&path, &[]).unwrap();
+        }
+        for refused in [check_folder(&path, &[]), make_private(&path, &[me], &[])] {
+            let error = refused.unwrap_err();
+            assert!(error.to_string().contains(owner.as_str()), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_administrator_rights_a_folder_is_private_to_its_maker() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        let me = [Sid::of_process().unwrap()];
+        create_folder(&verbatim(&path).unwrap(), &Descriptor::private_of_maker(&me).unwrap()).unwrap();
+        std::fs::write(path.join("inside"), "x").unwrap();
+        check_folder(&path, &me).unwrap();
+        let list = written(&path);
         for everybody in [";;;WD)", ";;;BU)", ";;;AU)"] {
             assert!(!list.contains(everybody), "{list}");
         }
@@ -478,11 +582,23 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         assert!(create_private_folder(&file, &[]).is_err());
         assert_eq!(
-            make_private(&file, &[]).unwrap_err().kind(),
+            make_private(&file, &[], &[]).unwrap_err().kind(),
             io::ErrorKind::NotADirectory
         );
+        assert_eq!(
+            check_folder(&file, &[]).unwrap_err().kind(),
+            io::ErrorKind::NotADirectory
+        );
+        let drive = folder.path().ancestors().last().unwrap();
+        assert_eq!(
+            make_private(drive, &[], &[]).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
         let missing = folder.path().join("missing");
-        assert_eq!(make_private(&missing, &[]).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            make_private(&missing, &[], &[]).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What an administrator does to the service.
 
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use wsfc_windows::event_log;
 use wsfc_windows::lifecycle::{Exit, State};
 use wsfc_windows::patience::{Patience, Verdict};
 use wsfc_windows::security::{self, Sid};
-use wsfcd::settings::places;
+use wsfcd::settings::{Settings, places};
 
 use super::hosted::sources;
 use super::status::ended;
@@ -23,6 +24,8 @@ const RESTARTS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30)
 const FAILURES_RESET: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a stop needs beside `operations.shutdown_grace`: twice five seconds for connections, and the journal.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
+/// More than a password of Windows may have, in bytes.
+const LONGEST_PASSWORD: usize = 4096;
 /// The exit code of an installation that the system refused something that the service can do without.
 const REFUSED_IN_PART: u8 = 2;
 const DESCRIPTION: &str = "Serves the Failover Clustering API of this host over gRPC: creates, changes and destroys clusters, and streams the progress of each call.";
@@ -44,6 +47,18 @@ enum CommandError {
         waited: Duration,
         logs: PathBuf,
     },
+    /// A folder of the daemon.
+    #[error("the folder {} cannot be kept for the daemon and account {account} alone; service {name} is installed, and starts when this is mended and it was installed again", path.display())]
+    Folder {
+        name: String,
+        account: String,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A settings file that a service would trust.
+    #[error("{} belongs to somebody who is no administrator, and is not taken for a service", path.display())]
+    Untrusted { path: PathBuf },
     /// The password.
     #[error("the password cannot be read from standard input")]
     Password(#[source] io::Error),
@@ -52,10 +67,26 @@ enum CommandError {
 /// Installs the service, or changes it.
 pub fn install(options: &Install) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let name = options.service.name.as_str();
-    let config = options.config.as_ref().map(std::path::absolute).transpose()?;
+    let executable = std::env::current_exe()?;
+    let former = match control::check(name, &executable) {
+        Ok(()) => Some(control::describe(name)?),
+        Err(ControlError::NotInstalled { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    event_log::check(name, &executable)?;
+    // An upgrade names no file, and must not leave the one that was named before.
+    let config = match &options.config {
+        Some(config) => Some(std::path::absolute(config)?),
+        None => former.as_ref().and_then(|former| present_config(&former.command)),
+    };
+    // It names libraries and folders, so whoever may write it decides what the service does.
+    if let Some(path) = config.as_ref().filter(|path| path.is_file())
+        && !places::is_trusted(&File::open(path)?)?
+    {
+        return Err(CommandError::Untrusted { path: path.clone() }.into());
+    }
     // A service that cannot start is better not installed; the environment of this process is not the service's.
     let settings = sources(config.clone(), Vec::new()).load()?.settings;
-    let executable = std::env::current_exe()?;
     let mut arguments = vec!["service".into(), "run".into()];
     if name != DEFAULT_NAME {
         arguments.extend(["--name".into(), name.into()]);
@@ -91,7 +122,20 @@ pub fn install(options: &Install) -> Result<ExitCode, Box<dyn std::error::Error>
     };
     attempt("the source in the event log", event_log::install(name, &executable));
     let account = control::describe(name)?.account;
-    attempt("the rights of the account", admit(&account));
+    let sid = Sid::of_account(&account)?;
+    if !sid.is_of_system() {
+        attempt("the right to log on as a service", security::allow_service_logon(&sid));
+    }
+    // Its folders may belong to the account that it had.
+    let former = former.and_then(|former| Sid::of_account(&former.account).ok());
+    for path in folders(&settings) {
+        admit(&path, &sid, former.as_ref()).map_err(|source| CommandError::Folder {
+            name: name.into(),
+            account: account.clone(),
+            path,
+            source,
+        })?;
+    }
     say(&format!(
         "Service {name} {}; it runs as {account}.",
         if installed.created { "installed" } else { "changed" }
@@ -105,23 +149,40 @@ pub fn install(options: &Install) -> Result<ExitCode, Box<dyn std::error::Error>
     Ok(ExitCode::from(REFUSED_IN_PART))
 }
 
-/// Lets the account run the service, and use the daemon's folder, which nobody else may.
-fn admit(account: &str) -> io::Result<()> {
-    let sid = Sid::of_account(account)?;
-    if !sid.is_of_system() {
-        security::allow_service_logon(&sid)?;
+/// The settings file that a service was installed with.
+fn present_config(command: &str) -> Option<PathBuf> {
+    control::arguments(command)
+        .into_iter()
+        .skip_while(|argument| argument != "--config")
+        .nth(1)
+        .map(PathBuf::from)
+}
+
+/// What the daemon keeps, and keeps for itself.
+fn folders(settings: &Settings) -> Vec<PathBuf> {
+    let mut folders = vec![places::program_data(), settings.data_dir.clone()];
+    let log = settings.log.clone().of_service();
+    if log.files == Some(true) {
+        folders.push(log.dir);
     }
-    let folder = places::program_data();
-    if !security::create_private_folder(&folder, std::slice::from_ref(&sid))? {
-        // Everybody may make folders there: whoever came first must not keep it.
-        security::make_private(&folder, &[sid])?;
+    folders
+}
+
+/// Makes a folder that the account may use, beside the system and administrators, and nobody else. One that is there is
+/// taken away from the former account, and from everybody: in `ProgramData` it inherits that they may make files.
+fn admit(folder: &Path, account: &Sid, former: Option<&Sid>) -> io::Result<()> {
+    if security::create_private_folder(folder, std::slice::from_ref(account))? {
+        return Ok(());
     }
-    Ok(())
+    let mut owners = vec![Sid::of_process()?, account.clone()];
+    owners.extend(former.cloned());
+    security::make_private(folder, std::slice::from_ref(account), &owners)
 }
 
 /// The first line of standard input.
 fn read_password() -> Result<Password, CommandError> {
-    let mut line = String::new();
+    // With room for the longest, so that no copy is left behind by growing.
+    let mut line = String::with_capacity(LONGEST_PASSWORD);
     io::stdin().read_line(&mut line).map_err(CommandError::Password)?;
     Ok(Password::from_line(line))
 }
@@ -129,9 +190,11 @@ fn read_password() -> Result<Password, CommandError> {
 /// Stops and removes the service.
 pub fn uninstall(options: &Wait) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let name = options.service.name.as_str();
+    let executable = std::env::current_exe()?;
+    control::check(name, &executable)?;
     ask_to_stop(options)?;
     control::delete(name)?;
-    if let Err(error) = event_log::remove(name) {
+    if let Err(error) = event_log::remove(name, &executable) {
         say(&format!("Warning: the source in the event log stays: {error}"));
     }
     say(&format!(
