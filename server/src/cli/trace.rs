@@ -108,7 +108,12 @@ fn run(options: &RunOptions) -> Result<(), Box<dyn Error>> {
         Ok(recorded)
     };
     let served = serve(&options.settings, connect);
-    let ended = recording.map_or(Ok(()), Recording::finish);
+    let Some(recording) = recording else {
+        // Nothing was recorded, and the next try wants the name.
+        drop(std::fs::remove_file(path));
+        return served;
+    };
+    let ended = recording.finish();
     served?;
     Ok(ended.map_err(|source| Unwritable {
         path: path.clone(),
@@ -125,7 +130,8 @@ struct Unwritable {
     source: io::Error,
 }
 
-/// Makes the file, for its owner only: it tells how a cluster is made up.
+/// Makes the file, which tells how a cluster is made up: for its owner only where files have modes, and for those who may
+/// read its folder on Windows.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
