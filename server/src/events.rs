@@ -496,6 +496,25 @@ mod tests {
     }
 
     #[test]
+    fn the_table_for_administrators_has_every_event() {
+        let page = include_str!("../../WINDOWS.md");
+        let rows: Vec<&str> = page
+            .lines()
+            .skip_while(|line| !line.starts_with("| event | severity | text |"))
+            .take_while(|line| line.starts_with('|'))
+            .skip(2)
+            .collect();
+        let expected: Vec<String> = MESSAGES
+            .iter()
+            .map(|message| {
+                let severity = format!("{:?}", message.severity).to_lowercase();
+                format!("| {} | {severity} | {} |", message.id, message.text)
+            })
+            .collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
     fn an_event_reads_as_a_sentence() {
         let failed = Event::ended(&operation(OperationState::Failed, false));
         assert_eq!(

@@ -421,6 +421,46 @@ fn what_cannot_run_is_not_installed() {
 
 #[test]
 #[ignore = "needs the Windows build: tests/windows/run"]
+fn services_of_others_are_left_alone() {
+    let service = Service::over("Spooler", &world::machines(1));
+    let config = wine::windows_path(&service.path("wsfcd.toml"));
+    for arguments in [vec!["install", "--config", &config], vec!["uninstall"]] {
+        let ended = service.verb(arguments[0], &arguments[1..]);
+        assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
+        assert!(ended.stderr.contains("spoolsv.exe"), "{ended:#?}");
+    }
+    let spooler = wine::run(wine::command("sc").args(["qc", "Spooler"]));
+    assert!(spooler.stdout.contains("spoolsv.exe"), "{spooler:#?}");
+}
+
+#[test]
+#[ignore = "needs the Windows build: tests/windows/run, as root, who may give a folder away"]
+fn what_others_left_in_its_way_is_not_used() {
+    /// Nobody.
+    const SOMEBODY_ELSE: u32 = 65_534;
+    let service = Service::over("wsfcd-foreign", &world::machines(1));
+    service.install(&[]);
+    service.verb("start", &[]).well();
+    service.verb("stop", &[]).well();
+    let give = |name, owner| std::os::unix::fs::chown(service.path(name), Some(owner), None).unwrap();
+    give("data", SOMEBODY_ELSE);
+    let started = service.verb("start", &[]);
+    assert_eq!(started.status.code(), Some(1), "{started:#?}");
+    let config = wine::windows_path(&service.path("wsfcd.toml"));
+    let installed = service.verb("install", &["--config", &config]);
+    assert_eq!(installed.status.code(), Some(1), "{installed:#?}");
+    assert!(installed.stderr.contains(r"\data belongs to"), "{installed:#?}");
+    give("data", 0);
+    // Without its logs it runs.
+    give("logs", SOMEBODY_ELSE);
+    let logged = service.log();
+    service.verb("start", &[]).well();
+    service.verb("stop", &[]).well();
+    assert_eq!(service.log(), logged, "it wrote to somebody else's folder");
+}
+
+#[test]
+#[ignore = "needs the Windows build: tests/windows/run"]
 fn a_console_is_not_the_service_control_manager() {
     let ended = wine::run(wine::command(wine::program("wsfcd.exe")).args(["service", "run"]));
     assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
