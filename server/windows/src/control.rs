@@ -348,18 +348,18 @@ fn check_program(name: &str, command: &Path, program: &Path) -> Result<(), Contr
     })
 }
 
-/// Whether a command line is `program`, in any folder, with `service run` and more.
+/// Whether a command line is `program`, in any folder, with `service run` and more. The path may lack its quotation marks, as
+/// some installers leave them out.
 fn runs(command: &str, program: &Path) -> bool {
     let parts = arguments(command);
-    let Some(([executable], arguments)) = parts.split_at_checked(1) else {
+    let Some(verb) = parts.windows(2).position(|pair| pair == ["service", "run"]) else {
         return false;
     };
-    let same = Path::new(executable).file_name().is_some_and(|name| {
-        program
-            .file_name()
-            .is_some_and(|program| name.eq_ignore_ascii_case(program))
-    });
-    same && arguments.starts_with(&["service".into(), "run".into()])
+    let executable = parts[..verb].join(" ");
+    Path::new(&executable)
+        .file_name()
+        .zip(program.file_name())
+        .is_some_and(|(name, program)| name.eq_ignore_ascii_case(program))
 }
 
 /// The parts of a command line, as programs of Windows take it apart ("Parsing C command-line arguments"), but for
@@ -553,7 +553,9 @@ mod tests {
         let program = Path::new(r"C:\Program Files\wsfcd\wsfcd.exe");
         for (command, own) in [
             (r#""C:\Program Files\wsfcd\wsfcd.exe" service run"#, true),
+            (r"C:\Program Files\wsfcd\wsfcd.exe service run", true),
             (r"D:\old\WSFCD.EXE service run --name other", true),
+            ("service run", false),
             (r"C:\wsfcd.exe run", false),
             (r"C:\wsfcd.exe", false),
             (r"C:\Windows\System32\spoolsv.exe", false),
