@@ -31,7 +31,12 @@ impl Process {
 
     /// As [`Process::start_by`], by a command that has been told to serve.
     pub async fn serve_by(mut command: Command, folder: &Path, scenario: &Path) -> Self {
+        // The host may have settings of its own, which are read where none are named.
+        let settings = folder.join("no-settings.toml");
+        std::fs::write(&settings, "").unwrap();
         let mut child = command
+            .arg("--config")
+            .arg(settings)
             .args(["--listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"])
             .arg(folder.join("data"))
             .arg("--simulate")

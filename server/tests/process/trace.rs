@@ -151,7 +151,7 @@ async fn life(client: &Client) -> Vec<Vec<Payload>> {
 /// What an operation told, to its outcome, without what is its own: ids, revisions, times.
 async fn records(started: Result<Operation, wsfc_client::Error>) -> Vec<Payload> {
     let mut progress = started.unwrap().progress();
-    let mut payloads = Vec::new();
+    let (mut payloads, mut waits) = (Vec::new(), 0);
     while let Some(item) = progress.next().await {
         let Progress::Record(record) = item.unwrap() else {
             continue;
@@ -161,8 +161,17 @@ async fn records(started: Result<Operation, wsfc_client::Error>) -> Vec<Payload>
                 request_id: String::new(),
                 ..accepted
             }),
-            // How long an operation waits for another is a matter of time.
-            Payload::Pending(_) => continue,
+            // How long an operation waits for another is a matter of time, and so is how many records say so.
+            Payload::Pending(_) => {
+                waits += 1;
+                continue;
+            }
+            Payload::Outcome(mut outcome) => {
+                for warning in &mut outcome.warnings {
+                    warning.sequence -= waits;
+                }
+                Payload::Outcome(outcome)
+            }
             payload => payload,
         };
         payloads.push(payload);

@@ -303,6 +303,7 @@ fn it_installs_upgrades_and_uninstalls() {
     let data = wine::prefix().join("drive_c/ProgramData/wsfcd");
     // The settings of an administrator who was here before: a port that is free, and a file that says which.
     std::fs::create_dir_all(&data).unwrap();
+    let _removed_in_the_end = Removed(&data);
     std::fs::write(
         data.join("wsfcd.toml"),
         "[listen]\naddress = \"127.0.0.1:0\"\nready_file = 'C:\\ProgramData\\wsfcd\\address'\n",
@@ -355,7 +356,15 @@ fn it_installs_upgrades_and_uninstalls() {
     assert!(Installed::registry(EVENT_SOURCE, "EventMessageFile").is_none());
     assert!(!Installed::path().contains("wsfcd"));
     assert!(kept.is_file() && data.join("wsfcd.toml").is_file() && data.join("data").is_dir());
-    std::fs::remove_dir_all(&data).unwrap();
+}
+
+/// A folder that no other test of this machine finds, however this one ends.
+struct Removed<'path>(&'path Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(self.0));
+    }
 }
 
 /// The same package with a higher version, as the next release will be. Installer's major versions end at 255, Wine's at 127.

@@ -63,9 +63,21 @@ async fn create(address: &str) {
 fn of_windows(folder: &Path) -> Trace {
     let (scenario, file) = (folder.join("world.toml"), folder.join("windows.jsonl"));
     std::fs::write(&scenario, WORLD).unwrap();
+    // The machine may have settings of its own, which are read where none are named.
+    let settings = folder.join("no-settings.toml");
+    std::fs::write(&settings, "").unwrap();
     let mut command = wine::command(wine::program("wsfcd.exe"));
     command
-        .args(["trace", "run", "--listen", "127.0.0.1:0", "--log-format", "json"])
+        .args([
+            "trace",
+            "run",
+            "--config",
+            &wine::windows_path(&settings),
+            "--listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+        ])
         .args(["--data-dir", &wine::windows_path(&folder.join("windows"))])
         .args(["--output", &wine::windows_path(&file)])
         .env("WSFC_SIMULATOR_SCENARIO", wine::windows_path(&scenario));
