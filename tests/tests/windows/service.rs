@@ -429,7 +429,8 @@ fn services_of_others_are_left_alone() {
         assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
         assert!(ended.stderr.contains("spoolsv.exe"), "{ended:#?}");
     }
-    let spooler = wine::run(wine::command("sc").args(["qc", "Spooler"]));
+    let key = r"HKLM\SYSTEM\CurrentControlSet\Services\Spooler";
+    let spooler = wine::run(wine::command("reg").args(["query", key, "/v", "ImagePath"]));
     assert!(spooler.stdout.contains("spoolsv.exe"), "{spooler:#?}");
 }
 
