@@ -272,6 +272,9 @@ fn nodes_before(view: &View<'_>, name: &str, from: &mut Vec<String>) -> Vec<Stri
     nodes
 }
 
+/// Guess: an upgrade that finds nothing to do reports the phases 1, 2 and 5 only (facts 1.7 infers it).
+const CALLBACKS_WITHOUT_UPGRADE: usize = 3;
+
 /// The functional level that a cluster had at first: the first one told, less the upgrades before it.
 fn level_before(view: &View<'_>, name: &str, from: &mut Vec<String>) -> Option<u32> {
     let (told, level) = about(view, name).find_map(|call| {
@@ -281,10 +284,17 @@ fn level_before(view: &View<'_>, name: &str, from: &mut Vec<String>) -> Option<u
     let upgrades = about(view, name)
         .filter(|call| call.begin.function == "ClusterUpgradeFunctionalLevel" && call.succeeded())
         .filter(|call| call.begin.number < told.begin.number)
-        .filter(|call| call.begin.arguments.number("perform") != Some(0) && call.callbacks.len() > 3)
+        .filter(|call| call.begin.arguments.number("perform") != Some(0))
+        .filter(|call| call.callbacks.len() > CALLBACKS_WITHOUT_UPGRADE)
         .count();
     let level = level.checked_sub(u32::try_from(upgrades).ok()?)?;
-    from.push(format!("functional level ({})", cite(told)));
+    from.push(match upgrades {
+        0 => format!("functional level ({})", cite(told)),
+        _ => format!(
+            "functional level ({}, less {upgrades} for the upgrades before it)",
+            cite(told)
+        ),
+    });
     Release::of_level(level).map(|_| level)
 }
 
