@@ -4,11 +4,38 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 33] = [
+    "wsfc/v1/access.proto",
+    "wsfc/v1/access_parameters.proto",
+    "wsfc/v1/affinity_rule.proto",
+    "wsfc/v1/affinity_rule_parameters.proto",
     "wsfc/v1/cluster.proto",
+    "wsfc/v1/cluster_parameters.proto",
+    "wsfc/v1/event.proto",
+    "wsfc/v1/group.proto",
+    "wsfc/v1/group_parameters.proto",
+    "wsfc/v1/group_set.proto",
+    "wsfc/v1/group_set_parameters.proto",
+    "wsfc/v1/inventory.proto",
+    "wsfc/v1/network.proto",
+    "wsfc/v1/network_parameters.proto",
+    "wsfc/v1/node.proto",
+    "wsfc/v1/node_parameters.proto",
     "wsfc/v1/operation.proto",
     "wsfc/v1/parameters.proto",
+    "wsfc/v1/property.proto",
+    "wsfc/v1/property_parameters.proto",
+    "wsfc/v1/quorum.proto",
+    "wsfc/v1/quorum_parameters.proto",
+    "wsfc/v1/registry.proto",
+    "wsfc/v1/registry_parameters.proto",
+    "wsfc/v1/resource.proto",
+    "wsfc/v1/resource_parameters.proto",
+    "wsfc/v1/resource_type.proto",
+    "wsfc/v1/resource_type_parameters.proto",
     "wsfc/v1/setup.proto",
+    "wsfc/v1/shared_volume.proto",
+    "wsfc/v1/shared_volume_parameters.proto",
     "wsfc/v1/status.proto",
     "wsfc/v1/topology.proto",
 ];
@@ -20,8 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("descriptor.bin"), set.encode_to_vec())?;
     let mut config = prost_build::Config::new();
     config.enable_type_names();
-    // The password must not reach a log through `{:?}`; the crate writes this one by hand.
-    config.skip_debug([".wsfc.v1.Credentials"]);
+    // Secrets must not reach a log through `{:?}`; the crate writes these by hand.
+    config.skip_debug([".wsfc.v1.Credentials", ".wsfc.v1.WitnessSecret"]);
     // The server's code is generated in the daemon, where the streams send ready-made frames.
     tonic_prost_build::configure()
         .build_server(false)

@@ -29,3 +29,9 @@ impl std::fmt::Debug for v1::Credentials {
             .finish_non_exhaustive()
     }
 }
+
+impl std::fmt::Debug for v1::WitnessSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WitnessSecret").finish_non_exhaustive()
+    }
+}
