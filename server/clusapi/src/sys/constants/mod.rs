@@ -52,9 +52,9 @@ pub use calls::{
     security_information, vm_migration,
 };
 pub use notify::{
-    notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface, notify_node,
-    notify_object, notify_quorum, notify_registry, notify_resource, notify_resource_type, notify_shared_volume,
-    notify_spaceport, notify_upgrade,
+    notify_affinity_rule, notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface,
+    notify_node, notify_object, notify_quorum, notify_registry, notify_resource, notify_resource_type,
+    notify_shared_volume, notify_spaceport, notify_upgrade,
 };
 pub use objects::{
     affinity_rule_type, cluster_enum, group_enum, group_set_ready, group_state, group_status, group_type, network_enum,

@@ -163,4 +163,15 @@ constants! {
     pub mod notify_spaceport: i64 {
         CUSTOM_PNP = 1, sdk CLUSTER_CHANGE_SPACEPORT_CUSTOM_PNP_V2;
     }
+
+    /// Changes of an affinity rule. Guess: no public source has the numbers; these are those of a group set.
+    pub mod notify_affinity_rule: i64 {
+        DELETED = 1, only CLUSTER_CHANGE_AFFINITYRULE_DELETED_V2;
+        COMMON_PROPERTY = 2, only CLUSTER_CHANGE_AFFINITYRULE_COMMON_PROPERTY_V2;
+        PRIVATE_PROPERTY = 4, only CLUSTER_CHANGE_AFFINITYRULE_PRIVATE_PROPERTY_V2;
+        STATE = 8, only CLUSTER_CHANGE_AFFINITYRULE_STATE_V2;
+        GROUP_ADDED = 0x10, only CLUSTER_CHANGE_AFFINITYRULE_GROUP_ADDED;
+        GROUP_REMOVED = 0x20, only CLUSTER_CHANGE_AFFINITYRULE_GROUP_REMOVED;
+        EVERYTHING = 0x3F, only CLUSTER_CHANGE_AFFINITYRULE_ALL_V2;
+    }
 }
