@@ -25,6 +25,7 @@ mod handle;
 mod module;
 pub mod notify;
 mod numbers;
+mod objects;
 mod open;
 mod progress;
 pub mod proplist;
@@ -51,6 +52,7 @@ pub use numbers::{
     NodeDrainStatus, NodeState, PhaseType, QuorumKind, RegistryType, ResourceState, SetupPhase, Severity,
     SharedVolumeState, UpgradePhase, VmMigration,
 };
+pub use objects::{AvailabilitySet, NewResourceType, Quorum, SharedVolume, SharedVolumePlace};
 pub use progress::{Answer, LONGEST_OBJECT_NAME, SetupProgress, UpgradeProgress, late_callbacks};
 pub use setup::{
     Cleanup, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Evicted, StorageNodeConfig, Upgraded,
