@@ -29,6 +29,7 @@ mod objects;
 mod open;
 mod progress;
 pub mod proplist;
+mod registry;
 mod setup;
 mod state;
 pub mod sys;
@@ -54,6 +55,7 @@ pub use numbers::{
 };
 pub use objects::{AvailabilitySet, NewResourceType, Quorum, SharedVolume, SharedVolumePlace};
 pub use progress::{Answer, LONGEST_OBJECT_NAME, SetupProgress, UpgradeProgress, late_callbacks};
+pub use registry::{BatchCommand, KeyInfo, KeyName, NamedValue, Read, ReadAnswer, RegistryValue};
 pub use setup::{
     Cleanup, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Evicted, StorageNodeConfig, Upgraded,
 };

@@ -15,7 +15,8 @@ verbs! {
     Cluster::rename(name: &str) -> Stored = SetClusterName(name);
     /// Allows or denies an account, given by its SID as a text, an [`access`](crate::sys::constants::access), or takes
     /// all of its entries away.
-    Cluster::set_account_access(account_sid: &str, access: u32, how: AccountAccess) -> () = ClusterSetAccountAccess(account_sid, access, how);
+    Cluster::set_account_access(account_sid: &str, access: u32, how: AccountAccess) -> ()
+        = ClusterSetAccountAccess(account_sid, access, how);
     /// Saves the cluster database to a folder. Modern servers answer 120 (facts 2.6).
     Cluster::back_up_database(folder: &str) -> () = BackupClusterDatabase(folder);
 }

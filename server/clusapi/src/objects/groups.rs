@@ -112,8 +112,8 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// [`Error::Call`]: 5960 if a resource is locked, 5908 if the group is moving, 5944 if it is busy, 5005, 70 and 5071
-    /// for the node, 5953, 5957, 5958 for a refusal. [`Error::OtherConnection`], [`Error::Unwritable`].
+    /// [`Error::Call`]: 5960 if a resource is locked, 5908 if the group is moving, 5944 if it is busy, 5005, 70 and
+    /// 5071 for the node, 5953, 5957, 5958 for a refusal. [`Error::OtherConnection`], [`Error::Unwritable`].
     pub fn move_to(&self, node: Option<&Node>, flags: u32, properties: &PropertyList) -> Result<Accepted, Error> {
         let node = node.hold("node", self.connection())?;
         if flags == 0 && properties.properties.is_empty() {

@@ -59,7 +59,8 @@ impl Cluster {
                         kind: QuorumKind(kind),
                     });
                 }
-                // The lengths leave out the NUL, and twice the last size guards against a call that says nothing useful.
+                // The lengths leave out the NUL, and twice the last size guards against a call that says nothing
+                // useful.
                 Win32::ERROR_MORE_DATA if capacity <= LONGEST_ANSWER / 4 => {
                     let need = name_units.max(device_units).saturating_add(1);
                     capacity = need.max(capacity * 2).min(LONGEST_ANSWER / 2);

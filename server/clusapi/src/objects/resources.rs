@@ -25,7 +25,8 @@ verbs! {
     Resource::add_possible_owner(node: &Node) -> () = AddClusterResourceNode(node);
     /// Lets a node run the resource no longer. 5042 if it does not.
     Resource::remove_possible_owner(node: &Node) -> () = RemoveClusterResourceNode(node);
-    /// Makes the resource depend on another of its group. 5003 if it does, 1059 for a circle, 5019 if it is not offline.
+    /// Makes the resource depend on another of its group. 5003 if it does, 1059 for a circle, 5019 if it is not
+    /// offline.
     Resource::add_dependency(provider: &Resource) -> () = AddClusterResourceDependency(provider);
     /// Takes that dependency away. 5002 if there is none.
     Resource::remove_dependency(provider: &Resource) -> () = RemoveClusterResourceDependency(provider);
@@ -82,8 +83,8 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// [`Error::Call`]: 5010 if there is one of this name, 5078 for no such type, 5079 if the group's node does not have
-    /// it, 5076 at the limit, 5940 and 5941 for a second one of a kind of which there is one. [`Error::Text`].
+    /// [`Error::Call`]: 5010 if there is one of this name, 5078 for no such type, 5079 if the group's node does not
+    /// have it, 5076 at the limit, 5940 and 5941 for a second one of a kind of which there is one. [`Error::Text`].
     pub fn create_resource(&self, name: &str, type_name: &str, separate_monitor: bool) -> Result<Resource, Error> {
         let create = entry!(self.api(), CreateClusterResource)?;
         let name = WideString::new("name", name)?;

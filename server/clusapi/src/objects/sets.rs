@@ -16,7 +16,8 @@ verbs! {
     /// Adds a group to the set. 5992 if it is in one.
     GroupSet::add_group(group: &Group) -> () = ClusterAddGroupToGroupSet(group);
     /// Adds a group to an availability set, in its domains.
-    GroupSet::add_group_in_domains(group: &Group, fault_domain: u32, update_domain: u32) -> () = ClusterAddGroupToGroupSetWithDomains(group, fault_domain, update_domain);
+    GroupSet::add_group_in_domains(group: &Group, fault_domain: u32, update_domain: u32) -> ()
+        = ClusterAddGroupToGroupSetWithDomains(group, fault_domain, update_domain);
     /// Makes the set depend on another.
     GroupSet::add_dependency(provider: &GroupSet) -> () = AddClusterGroupSetDependency(provider);
     /// Takes that dependency away.
@@ -24,7 +25,8 @@ verbs! {
     /// Sets what the set depends on, as a text.
     GroupSet::set_dependency_expression(expression: &str) -> () = SetClusterGroupSetDependencyExpression(expression);
     /// Makes an affinity rule.
-    Cluster::create_affinity_rule(name: &str, rule_type: AffinityRuleType) -> () = ClusterCreateAffinityRule(name, rule_type);
+    Cluster::create_affinity_rule(name: &str, rule_type: AffinityRuleType) -> ()
+        = ClusterCreateAffinityRule(name, rule_type);
     /// Deletes an affinity rule.
     Cluster::delete_affinity_rule(name: &str) -> () = ClusterRemoveAffinityRule(name);
 }
