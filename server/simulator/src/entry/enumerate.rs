@@ -63,8 +63,8 @@ fn cluster_items(cluster: &Cluster, kinds: u32) -> Vec<Item> {
         );
     }
     if wanted(cluster_enum::RESOURCE) {
-        let resources = cluster.resources();
-        items.extend(resources.map(|(_, resource)| item(cluster_enum::RESOURCE, &resource.id, &resource.name)));
+        let resources = cluster.resources.iter();
+        items.extend(resources.map(|resource| item(cluster_enum::RESOURCE, &resource.id, &resource.name)));
     }
     if wanted(cluster_enum::GROUP) {
         items.extend(
@@ -339,7 +339,7 @@ fn group_items(state: &State, cluster: &str, common: &[String], read_only: &[Str
         Ok(GroupItem {
             id: group.id.clone(),
             name: group.name.clone(),
-            state: group.state(),
+            state: cluster.group_state(group),
             owner: objects::owner_name(cluster, group),
             flags: objects::group_flags(group),
             properties: choose(state.world.common(cluster, &owner)?, common),

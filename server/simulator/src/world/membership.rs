@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_cluster, notify_node};
 
 use super::World;
-use super::cluster::{Cluster, ClusterNetwork, Interface, Node};
+use super::cluster::{Cluster, ClusterNetwork, Drain, Health, Interface, Node};
 use super::events::Event;
 use crate::win32::{
     EPT_S_NOT_REGISTERED, ERROR_CLUSTER_EVICT_INVALID_REQUEST, ERROR_CLUSTER_NODE_NOT_FOUND,
@@ -79,8 +79,11 @@ impl World {
             name,
             state: node_state::JOINING,
             instance,
-            drain_status: 0,
             settings,
+            present: false,
+            dynamic_weight: 0,
+            drain: Drain::default(),
+            health: Health::default(),
         });
         let event = cluster.node(id).map(|node| Event::node_added(cluster_id, node));
         self.events.extend(event);
@@ -103,6 +106,7 @@ impl World {
         {
             node.state = node_state::UP;
         }
+        self.refresh_presence(cluster_id);
         self.attach_networks(cluster_id);
         self.tell_changes(cluster_id, &before);
     }
@@ -119,10 +123,51 @@ impl World {
         };
         change(machine);
         for (cluster, before) in before {
+            self.refresh_presence(&cluster);
             self.rehome_groups(&cluster);
             self.tell_changes(&cluster, &before);
         }
         true
+    }
+
+    fn refresh_presence(&mut self, cluster_id: &str) {
+        let Some(cluster) = self.cluster(cluster_id) else {
+            return;
+        };
+        let present: Vec<(u32, bool)> = cluster
+            .nodes
+            .iter()
+            .map(|node| {
+                (
+                    node.id,
+                    node.state != node_state::JOINING && self.is_alive(cluster, node),
+                )
+            })
+            .collect();
+        let Some(cluster) = self.cluster_mut(cluster_id) else {
+            return;
+        };
+        for (id, present) in present {
+            if let Some(node) = cluster.node_mut(id) {
+                node.present = present;
+                node.dynamic_weight = u32::from(present);
+            }
+        }
+    }
+
+    /// Tells the state of a group when it is another than was told last.
+    pub(crate) fn tell_group_state(&mut self, cluster_id: &str, group_id: &str) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
+            return;
+        };
+        let Some(group) = cluster.group(group_id) else { return };
+        let state = cluster.group_state(group);
+        if let Some(group) = cluster.group_mut(group_id)
+            && group.told != state
+        {
+            group.told = state;
+            self.events.push(Event::group_state(cluster_id, group, state));
+        }
     }
 
     /// The state of each node, to compare with later.

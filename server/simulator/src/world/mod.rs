@@ -8,6 +8,8 @@ pub(crate) mod identity;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod properties;
+pub(crate) mod resource;
+pub(crate) mod roster;
 pub(crate) mod save;
 pub(crate) mod setup;
 pub(crate) mod upgrade;

@@ -169,15 +169,15 @@ impl World {
                 dword("PreventQuorum", 0),
                 dword("SecurityLevel", 1),
                 text("SharedVolumesRoot", "C:\\ClusterStorage"),
-                dword("WitnessDynamicWeight", 0),
+                dword("WitnessDynamicWeight", cluster.quorum.witness_weight),
             ],
-            Owner::Node(id) => self.ro_node(cluster, cluster.node(*id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?),
+            Owner::Node(id) => self.ro_node(cluster.node(*id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?),
             Owner::Group(id) => ro_group(cluster.group(id).ok_or(ERROR_GROUP_NOT_FOUND)?),
             Owner::Resource(id) => ro_resource(cluster.resource(id).ok_or(ERROR_RESOURCE_NOT_FOUND)?.1),
         })
     }
 
-    fn ro_node(&self, cluster: &Cluster, node: &Node) -> Vec<Property> {
+    fn ro_node(&self, node: &Node) -> Vec<Property> {
         let os = self.machine_of(node).map(|machine| machine.os);
         let (major, minor, build) = os.map_or((0, 0, 0), |os| os.os_version());
         vec![
@@ -189,11 +189,13 @@ impl World {
             dword("BuildNumber", build.into()),
             text("CSDVersion", ""),
             text("NodeInstanceID", &node.instance),
-            dword("NodeDrainStatus", node.drain_status),
-            dword("NodeDrainTarget", u32::MAX),
-            dword("DynamicWeight", u32::from(self.is_active(cluster, node))),
+            dword("NodeDrainStatus", node.drain.status),
+            dword("NodeDrainTarget", node.drain.target),
+            dword("DrainErrorCode", node.drain.error),
+            dword("NodeFailbackStatus", node.drain.failback_status),
+            dword("DynamicWeight", node.dynamic_weight),
             dword("NeedsPreventQuorum", 0),
-            dword("StatusInformation", 0),
+            dword("StatusInformation", node.status_information()),
         ]
     }
 
@@ -246,12 +248,7 @@ impl World {
             Owner::Cluster => Some(&mut cluster.settings),
             Owner::Node(id) => cluster.node_mut(*id).map(|node| &mut node.settings),
             Owner::Group(id) => cluster.group_mut(id).map(|group| &mut group.settings),
-            Owner::Resource(id) => cluster
-                .groups
-                .iter_mut()
-                .flat_map(|group| &mut group.resources)
-                .find(|resource| resource.id == *id)
-                .map(|resource| &mut resource.settings),
+            Owner::Resource(id) => cluster.resource_mut(id).map(|resource| &mut resource.settings),
         }
     }
 
@@ -278,7 +275,7 @@ impl World {
                 .map(|group| Event::of_group(cluster_id, notify_group::COMMON_PROPERTY, group)),
             Owner::Resource(id) => cluster
                 .resource(id)
-                .map(|(group, resource)| Event::resource_properties(cluster_id, group, resource)),
+                .map(|(_, resource)| Event::resource_properties(cluster_id, resource)),
         };
         self.events
             .extend(event.map(|event| event.with_properties(proplist::write(&changed))));
@@ -289,7 +286,7 @@ fn ro_group(group: &Group) -> Vec<Property> {
     vec![
         text("Name", &group.name),
         dword("GroupType", group.group_type),
-        ("StatusInformation", Setting::Large(0)),
+        ("StatusInformation", Setting::Large(group.status_information())),
     ]
 }
 
@@ -297,7 +294,7 @@ fn ro_resource(resource: &Resource) -> Vec<Property> {
     vec![
         text("Name", &resource.name),
         text("Type", &resource.kind),
-        ("LastOperationStatusCode", Setting::Large(0)),
-        ("StatusInformation", Setting::Large(0)),
+        ("LastOperationStatusCode", Setting::Large(resource.last_status.into())),
+        ("StatusInformation", Setting::Large(u64::from(resource.locked))),
     ]
 }

@@ -234,11 +234,12 @@ impl World {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        let Some(group) = cluster.core_group_mut() else { return };
+        let Some(group) = cluster.core_group() else { return };
         let flag = notify_group::RESOURCE_ADDED;
         self.events
             .push(Event::resource_in_group(cluster_id, flag, group, &resource.id));
-        group.resources.push(resource);
+        let group_id = group.id.clone();
+        cluster.add_resource(&group_id, resource);
     }
 
     /// ClusterGroupOnline.
@@ -246,20 +247,18 @@ impl World {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        let Some(group) = cluster.core_group_mut() else { return };
-        let before = group.state();
-        for position in 0..group.resources.len() {
-            if let Some(resource) = group.resources.get_mut(position)
-                && resource.state != resource_state::ONLINE
-            {
-                resource.state = resource_state::ONLINE;
-                let event = Event::resource_state(cluster_id, group, &group.resources[position]);
-                self.events.push(event);
+        let Some(group) = cluster.core_group() else { return };
+        let (group_id, resources) = (group.id.clone(), group.resources.clone());
+        for id in resources {
+            if let Some(resource) = cluster.resource_mut(&id) {
+                resource.wanted = true;
+                if resource.state != resource_state::ONLINE {
+                    resource.state = resource_state::ONLINE;
+                    self.events.push(Event::resource_state(cluster_id, resource));
+                }
             }
         }
-        if group.state() != before {
-            self.events.push(Event::group_state(cluster_id, group, group.state()));
-        }
+        self.tell_group_state(cluster_id, &group_id);
     }
 
     /// OfflineGroup.
@@ -267,12 +266,18 @@ impl World {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        for group in cluster.groups.iter_mut().filter(|group| group.name == name) {
-            for resource in &mut group.resources {
+        let Some(group) = cluster.groups.named(name) else {
+            return;
+        };
+        let (group_id, resources) = (group.id.clone(), group.resources.clone());
+        for id in resources {
+            if let Some(resource) = cluster.resource_mut(&id) {
+                resource.wanted = false;
                 resource.state = resource_state::OFFLINE;
+                self.events.push(Event::resource_state(cluster_id, resource));
             }
-            self.events.push(Event::group_state(cluster_id, group, group.state()));
         }
+        self.tell_group_state(cluster_id, &group_id);
     }
 
     /// DeleteGroup and CoreGroupCleanup.
@@ -280,9 +285,14 @@ impl World {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        for group in cluster.groups.extract_if(.., |group| group.name == name) {
-            self.events
-                .push(Event::of_group(cluster_id, notify_group::DELETED, &group));
+        for id in cluster.groups.ids_where(|group| group.name == name) {
+            if let Some(group) = cluster.groups.remove(&id) {
+                for resource in &group.resources {
+                    cluster.resources.remove(resource);
+                }
+                self.events
+                    .push(Event::of_group(cluster_id, notify_group::DELETED, &group));
+            }
         }
     }
 
@@ -350,9 +360,10 @@ impl World {
         };
         let resource = Resource::workload(self.identities.guid(), &existing.name);
         if existing.online
-            && let Some(group) = self.cluster_mut(cluster_id).and_then(|cluster| cluster.group_mut(&id))
+            && let Some(cluster) = self.cluster_mut(cluster_id)
         {
-            group.resources.push(resource);
+            cluster.add_resource(&id, resource);
+            self.tell_group_state(cluster_id, &id);
         }
     }
 }
