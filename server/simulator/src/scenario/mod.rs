@@ -42,6 +42,9 @@ pub struct Scenario {
     pub functions_by_release: bool,
     /// Functions that are absent from the table, to play an older Windows. Default none.
     pub functions_absent: Vec<String>,
+    /// BackupClusterDatabase and RestoreClusterDatabase work, as on old servers; modern ones answer 120 (facts 2.6).
+    /// Default false.
+    pub legacy_backup: bool,
     /// How long things take.
     pub timing: Timing,
     /// The Active Directory domain that the machines belong to.
@@ -72,6 +75,7 @@ impl Default for Scenario {
             form_at_level: None,
             functions_by_release: false,
             functions_absent: Vec::new(),
+            legacy_backup: false,
             timing: Timing::default(),
             domain: Domain::default(),
             used_addresses: Vec::new(),

@@ -1,6 +1,6 @@
 //! A cluster and what belongs to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -8,9 +8,15 @@ use wsfc_clusapi::sys::constants::{
     group_state, group_type, management_point_type, node_state, pause_flags, resource_state,
 };
 
-use super::properties::Setting;
+use super::affinity::AffinityRule;
+use super::group_set::{GroupSet, StartOrder};
+use super::network::ClusterNetwork;
+use super::properties::Settings;
+use super::registry;
 use super::resource::dependency::Expression;
+use super::resource_type::ResourceType;
 use super::roster::{Entry, Roster};
+use super::shared_volume::SharedVolume;
 use super::{Machine, World};
 use crate::release::{Release, make_version};
 
@@ -29,12 +35,20 @@ pub(crate) struct Cluster {
     pub(crate) groups: Roster<Group>,
     pub(crate) resources: Roster<Resource>,
     pub(crate) networks: Vec<ClusterNetwork>,
-    pub(crate) resource_types: Vec<String>,
+    pub(crate) resource_types: Vec<ResourceType>,
+    pub(crate) group_sets: Vec<GroupSet>,
+    pub(crate) rules: Vec<AffinityRule>,
+    /// What groups and sets wait for.
+    pub(crate) order: StartOrder,
+    pub(crate) volumes: Vec<SharedVolume>,
+    /// The keys that callers have made.
+    pub(crate) database: registry::Key,
     pub(crate) storage_nodes: Vec<StorageNode>,
     /// An upgrade of the functional level has begun and has not ended.
     pub(crate) upgrade_in_progress: bool,
     /// Common properties that differ from their defaults.
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
+    pub(crate) private: Settings,
     pub(crate) quorum: Quorum,
 }
 
@@ -64,7 +78,9 @@ pub(crate) struct Node {
     pub(crate) state: i32,
     /// Its GUID (RO property NodeInstanceID).
     pub(crate) instance: String,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
+    #[serde(default)]
+    pub(crate) private: Settings,
     /// It is an active member: its cluster service runs, and it is on the side that has quorum.
     #[serde(default)]
     pub(crate) present: bool,
@@ -123,7 +139,9 @@ pub(crate) struct Group {
     pub(crate) owner: u32,
     /// The ids of its resources, in the order of their coming.
     pub(crate) resources: Vec<String>,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
+    #[serde(default)]
+    pub(crate) private: Settings,
     /// Preferred owners, by node number, the best first.
     #[serde(default)]
     pub(crate) preferred: Vec<u32>,
@@ -171,10 +189,10 @@ pub(crate) struct Resource {
     pub(crate) group: String,
     pub(crate) state: i32,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
     /// Private properties, by name.
     #[serde(default)]
-    pub(crate) private: BTreeMap<String, Setting>,
+    pub(crate) private: Settings,
     /// It shall be online: it comes back after failures and moves.
     #[serde(default)]
     pub(crate) wanted: bool,
@@ -207,22 +225,6 @@ pub(crate) struct Resource {
     pub(crate) blocked: BTreeSet<u32>,
 }
 
-/// A network as the cluster knows it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ClusterNetwork {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) interfaces: Vec<Interface>,
-}
-
-/// A network interface of a node.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Interface {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) node: u32,
-}
-
 /// A storage enclosure that was added to the cluster.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StorageNode {
@@ -237,20 +239,6 @@ pub(crate) const IPV6_ADDRESS: &str = "IPv6 Address";
 pub(crate) const NETWORK_NAME: &str = "Network Name";
 pub(crate) const DISTRIBUTED_NETWORK_NAME: &str = "Distributed Network Name";
 const GENERIC_APPLICATION: &str = "Generic Application";
-
-/// The resource types that CreateCluster registers. Guess: a selection of those that every cluster has.
-const RESOURCE_TYPES: [&str; 10] = [
-    IP_ADDRESS,
-    IPV6_ADDRESS,
-    NETWORK_NAME,
-    DISTRIBUTED_NETWORK_NAME,
-    "Physical Disk",
-    "File Share Witness",
-    "Cloud Witness",
-    GENERIC_APPLICATION,
-    "Generic Service",
-    "Generic Script",
-];
 
 /// True for the types of resource that make the cluster's name known.
 pub(crate) fn is_network_name(kind: &str) -> bool {
@@ -271,9 +259,15 @@ impl Cluster {
             resources: Roster::default(),
             networks: Vec::new(),
             resource_types: Vec::new(),
+            group_sets: Vec::new(),
+            rules: Vec::new(),
+            order: StartOrder::default(),
+            volumes: Vec::new(),
+            database: registry::Key::default(),
             storage_nodes: Vec::new(),
             upgrade_in_progress: false,
-            settings: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
             quorum: Quorum::default(),
         }
     }
@@ -375,11 +369,6 @@ impl Cluster {
         let low = Release::of_level(self.functional_level).map_or(0, Release::highest_version);
         make_version(self.functional_level, low)
     }
-
-    /// Registers the built-in resource types.
-    pub(crate) fn add_resource_types(&mut self) {
-        self.resource_types = RESOURCE_TYPES.iter().map(|name| (*name).into()).collect();
-    }
 }
 
 impl Group {
@@ -390,7 +379,8 @@ impl Group {
             group_type,
             owner,
             resources: Vec::new(),
-            settings: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
             preferred: Vec::new(),
             told: Self::told_at_first(),
             moving: None,
@@ -506,8 +496,8 @@ impl Resource {
             group: String::new(),
             state: resource_state::OFFLINE,
             address: None,
-            settings: BTreeMap::new(),
-            private: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
             wanted: false,
             depends: None,
             possible_owners: None,
