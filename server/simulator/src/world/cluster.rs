@@ -356,7 +356,8 @@ impl Cluster {
 
     /// True when the name can be found on the network: there is a network name resource.
     pub(crate) fn has_network_name(&self) -> bool {
-        self.resources.iter().any(|resource| is_network_name(&resource.kind))
+        self.core_group()
+            .is_some_and(|group| self.resources_of(group).any(|resource| is_network_name(&resource.kind)))
     }
 
     /// Upgrade version of the functional level: that of the release that introduced it.

@@ -6,6 +6,7 @@ pub(crate) mod access;
 pub(crate) mod affinity;
 pub(crate) mod cluster;
 pub(crate) mod events;
+mod existing;
 pub(crate) mod group_set;
 pub(crate) mod identity;
 pub(crate) mod lifecycle;
@@ -145,6 +146,7 @@ impl World {
             recordings: Recordings::new(scenario.recordings.clone()),
             events: Vec::new(),
         };
+        world.add_disks(scenario);
         for existing in &scenario.clusters {
             world.add_existing_cluster(existing);
         }

@@ -180,6 +180,11 @@ fn known_type(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name.eq_ignore_ascii_case(name))
 }
 
+/// The names of the types that every cluster has.
+pub(crate) fn known_names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.name)
+}
+
 /// GET_CHARACTERISTICS; types of somebody's own have none.
 pub(crate) fn characteristics(name: &str) -> u32 {
     known_type(name).map_or(0, |known| known.characteristics)

@@ -5,6 +5,7 @@
 
 mod cluster;
 pub(crate) mod definition;
+mod from_scenario;
 mod group;
 mod live;
 mod network;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 
 pub(crate) use cluster::SECURITY_DESCRIPTOR;
 pub(crate) use definition::{Definition, Property, Setting, Settings};
+pub(crate) use from_scenario::{Kind, setting_of, settings_of};
 
 use super::World;
 use super::affinity::AffinityRule;
