@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wsfc_clusapi::sys::constants::control as ctl;
 use wsfc_clusapi::sys::types::{HCLUSTER, HGROUP, HNODE, HRESOURCE};
 
-use super::{Answer, cluster_of, code, group_of, node_of, objects, resource_of};
+use super::{Answer, cluster_of, code, group_of, node_of, objects, resource, resource_of};
 use crate::memory;
 use crate::proplist;
 use crate::simulation::{Inner, State};
@@ -168,13 +168,23 @@ fn cluster_only(
             let voter = proplist::read_text(&input()?);
             let state = world.lock();
             let found = state.serving(cluster)?;
-            let node = voter
-                .parse()
-                .ok()
-                .and_then(|id| found.node(id))
-                .ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
-            let lost = u32::from(!state.world.survives_without(found, node.id));
-            Ok(Some(lost.to_le_bytes().to_vec()))
+            let node = found.voter(&voter)?;
+            let lost = if code == ctl::CLUSTER_CHECK_VOTER_EVICT {
+                !found.keeps_majority_without(Some(node))
+            } else {
+                found.would_fall_without(Some(node))
+            };
+            Ok(Some(u32::from(lost).to_le_bytes().to_vec()))
+        }
+        ctl::CLUSTER_CHECK_VOTER_EVICT_WITNESS | ctl::CLUSTER_CHECK_VOTER_DOWN_WITNESS => {
+            let state = world.lock();
+            let found = state.serving(cluster)?;
+            let lost = if code == ctl::CLUSTER_CHECK_VOTER_EVICT_WITNESS {
+                !found.keeps_majority_without(None)
+            } else {
+                found.would_fall_without(None)
+            };
+            Ok(Some(u32::from(lost).to_le_bytes().to_vec()))
         }
         ctl::CLUSTER_IS_READY_FOR_UPGRADE => {
             let state = world.lock();
@@ -197,19 +207,31 @@ fn cluster_only(
             Ok(Some(Vec::new()))
         }),
         ctl::CLUSTER_SHUTDOWN => world.change(|state| {
-            let names: Vec<String> = state
-                .serving(cluster)?
-                .nodes
-                .iter()
-                .map(|node| node.name.clone())
-                .collect();
-            for name in names {
-                state
-                    .world
-                    .change_machine(&name, |machine| machine.service_running = false);
-            }
+            state.serving(cluster)?;
+            state.world.shut_cluster_down(cluster);
             Ok(Some(Vec::new()))
         }),
+        _ => Ok(None),
+    }
+}
+
+/// What only resources answer.
+fn resource_only(
+    world: &Arc<Inner>,
+    cluster: &str,
+    id: &str,
+    code: u32,
+    input: impl FnOnce() -> Answer<Vec<u8>>,
+) -> Answer<Option<Vec<u8>>> {
+    match code {
+        ctl::RESOURCE_SET_MAINTENANCE_MODE => {
+            resource::set_maintenance(world, cluster, id, &input()?)?;
+            Ok(Some(Vec::new()))
+        }
+        ctl::RESOURCE_QUERY_MAINTENANCE_MODE => {
+            let state = world.lock();
+            resource::query_maintenance(state.serving(cluster)?, id).map(Some)
+        }
         _ => Ok(None),
     }
 }
@@ -239,6 +261,7 @@ unsafe fn control(world: &Arc<Inner>, cluster: &str, owner: &Owner, code: u32, b
     let input = || unsafe { buffers.input() };
     let own = match owner {
         Owner::Cluster => cluster_only(world, cluster, code, input)?,
+        Owner::Resource(id) => resource_only(world, cluster, id, code, input)?,
         _ => None,
     };
     let data = match own {

@@ -3,7 +3,7 @@
 use wsfc_clusapi::sys::{FunctionInfo, Table, WindowsRelease};
 
 use super::enumerate::{self, cluster as cluster_enum, node as node_enum};
-use super::{cluster, control, group, node, notify, setup, setup_more, slotted};
+use super::{cluster, control, group, node, notify, quorum, resource, setup, setup_more, slotted};
 use crate::last_error;
 use crate::release::Release;
 use crate::scenario::Scenario;
@@ -123,9 +123,40 @@ pub(crate) fn table(world: &Inner) -> Table {
         ClusterGroupGetEnumCountEx: enumerate::count_groups,
         ClusterGroupEnumEx: enumerate::next_group,
         ClusterGroupCloseEnumEx: enumerate::close_groups,
-        OpenClusterResource: group::open_resource,
-        CloseClusterResource: group::close_resource,
-        GetClusterResourceState: group::resource_state,
+        CreateClusterGroupEx: group::create_ex,
+        SetClusterGroupName: group::set_name,
+        SetClusterGroupNodeList: group::set_nodes,
+        OnlineClusterGroup: group::online,
+        OnlineClusterGroupEx: group::online_ex,
+        OfflineClusterGroup: group::offline,
+        OfflineClusterGroupEx: group::offline_ex,
+        MoveClusterGroup: group::move_group,
+        MoveClusterGroupEx: group::move_ex,
+        CancelClusterGroupOperation: group::cancel,
+        OpenClusterResource: resource::open,
+        CloseClusterResource: resource::close,
+        GetClusterResourceState: resource::get_state,
+        CreateClusterResource: resource::create,
+        DeleteClusterResource: resource::delete,
+        SetClusterResourceName: resource::set_name,
+        OnlineClusterResource: resource::online,
+        OnlineClusterResourceEx: resource::online_ex,
+        OfflineClusterResource: resource::offline,
+        OfflineClusterResourceEx: resource::offline_ex,
+        RestartClusterResource: resource::restart,
+        FailClusterResource: resource::fail,
+        ChangeClusterResourceGroup: resource::change_group,
+        ChangeClusterResourceGroupEx: resource::change_group_ex,
+        AddClusterResourceNode: resource::add_node,
+        RemoveClusterResourceNode: resource::remove_node,
+        AddClusterResourceDependency: resource::add_dependency,
+        RemoveClusterResourceDependency: resource::remove_dependency,
+        SetClusterResourceDependencyExpression: resource::set_expression,
+        GetClusterResourceDependencyExpression: resource::get_expression,
+        CanResourceBeDependent: resource::can_depend,
+        GetClusterResourceNetworkName: resource::network_name,
+        GetClusterQuorumResource: quorum::get,
+        SetClusterQuorumResource: quorum::set,
         ClusterControl: control::cluster_control,
         ClusterNodeControl: control::node_control,
         ClusterGroupControl: control::group_control,

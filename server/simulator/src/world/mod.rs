@@ -3,14 +3,23 @@
 //! Plain data and plain rules: nothing here waits, locks or calls back.
 
 pub(crate) mod cluster;
+pub(crate) mod consistency;
+pub(crate) mod drain;
 pub(crate) mod events;
+pub(crate) mod failover;
+pub(crate) mod group;
+pub(crate) mod heartbeat;
 pub(crate) mod identity;
+pub(crate) mod incidents;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod properties;
+pub(crate) mod queue;
+pub(crate) mod quorum;
 pub(crate) mod resource;
 pub(crate) mod roster;
 pub(crate) mod save;
+pub(crate) mod service;
 pub(crate) mod setup;
 pub(crate) mod upgrade;
 
@@ -44,6 +53,12 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     #[serde(default)]
     pub(crate) recordings: Recordings,
+    /// What will happen by itself.
+    pub(crate) queue: queue::Queue,
+    pub(crate) heartbeats: heartbeat::Heartbeats,
+    /// How long things take: the scenario's, so that a saved world goes on at the pace that it is given.
+    #[serde(skip)]
+    pub(crate) times: service::Times,
     /// What has changed and was not yet handed to the notification ports.
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
@@ -134,10 +149,20 @@ impl World {
             used_addresses: scenario.used_addresses.iter().copied().collect(),
             faults: Faults::new(scenario.faults.clone()),
             recordings: Recordings::new(scenario.recordings.clone()),
+            queue: queue::Queue::default(),
+            heartbeats: heartbeat::Heartbeats::default(),
+            times: scenario.timing.times(),
             events: Vec::new(),
         };
         for existing in &scenario.clusters {
             world.add_existing_cluster(existing);
+        }
+        for (due_ms, incident) in scenario
+            .incidents
+            .iter()
+            .map(|planned| (planned.at_ms, &planned.incident))
+        {
+            world.queue.plan(due_ms, queue::Step::Incident(incident.clone()));
         }
         world.events.clear();
         world

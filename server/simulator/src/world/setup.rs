@@ -9,6 +9,7 @@ use wsfc_clusapi::sys::constants::{
 use super::World;
 use super::cluster::{Cluster, DISTRIBUTED_NETWORK_NAME, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Resource};
 use super::events::Event;
+use super::quorum::Leaving;
 use crate::release::Release;
 use crate::scenario::{ExistingCluster, ExistingGroup};
 use crate::script::{AVAILABLE_STORAGE, CLUSTER_GROUP};
@@ -148,7 +149,7 @@ impl World {
         if self.reachable_machine(Some(name)).is_err() {
             return Err(Trouble::fatal(RPC_S_SERVER_UNAVAILABLE));
         }
-        self.change_machine(name, |machine| machine.service_running = true);
+        self.change_machine(name, Leaving::Orderly, |machine| machine.service_running = true);
         Ok(())
     }
 
@@ -230,6 +231,12 @@ impl World {
         Ok(())
     }
 
+    fn tell_group(&mut self, cluster_id: &str, group_id: &str) {
+        if let Some(mut service) = self.service(cluster_id) {
+            service.tell_group(group_id);
+        }
+    }
+
     fn add_core_resource(&mut self, cluster_id: &str, resource: Resource) {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
@@ -258,7 +265,7 @@ impl World {
                 }
             }
         }
-        self.tell_group_state(cluster_id, &group_id);
+        self.tell_group(cluster_id, &group_id);
     }
 
     /// OfflineGroup.
@@ -277,7 +284,7 @@ impl World {
                 self.events.push(Event::resource_state(cluster_id, resource));
             }
         }
-        self.tell_group_state(cluster_id, &group_id);
+        self.tell_group(cluster_id, &group_id);
     }
 
     /// DeleteGroup and CoreGroupCleanup.
@@ -363,7 +370,7 @@ impl World {
             && let Some(cluster) = self.cluster_mut(cluster_id)
         {
             cluster.add_resource(&id, resource);
-            self.tell_group_state(cluster_id, &id);
+            self.tell_group(cluster_id, &id);
         }
     }
 }
