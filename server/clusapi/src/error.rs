@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::com::ApartmentError;
-use crate::proplist::ParseError;
+use crate::proplist::{ParseError, WriteError};
 use crate::sys::{FunctionInfo, WindowsRelease};
 use crate::win32::Win32;
 
@@ -68,6 +68,16 @@ pub enum Error {
         /// Name of the property.
         property: &'static str,
     },
+    /// An object that was opened through another connection: objects of two connections must not be mixed in a call
+    /// (facts 2.1).
+    #[error("{field} was opened through another connection")]
+    OtherConnection {
+        /// The field that held it.
+        field: &'static str,
+    },
+    /// Properties that C cannot be given.
+    #[error("the properties cannot be passed to the cluster API")]
+    Unwritable(#[from] WriteError),
     /// COM could not be initialised on the thread that was to make the call, so it was not made.
     #[error("the call was not made, since COM is not to be had on its thread")]
     Apartment(#[source] ApartmentError),
