@@ -4,7 +4,7 @@
 use crate::api::{Clusapi, check_code, entry};
 use crate::control::Controlled as _;
 use crate::error::Error;
-use crate::handle::{Cluster, Group, Node};
+use crate::handle::{Cluster, Group, Node, Opened as _};
 use crate::numbers::{
     CloudType, ClusterVersion, GroupState, ManagementPointRestype, ManagementPointType, NodeClusterState, NodeState,
 };

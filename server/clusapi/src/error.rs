@@ -75,6 +75,22 @@ pub enum Error {
         /// The field that held it.
         field: &'static str,
     },
+    /// Bytes that C cannot be given.
+    #[error("the {field} is malformed: {problem}")]
+    Malformed {
+        /// The field that held them.
+        field: &'static str,
+        /// What is wrong with them.
+        problem: &'static str,
+    },
+    /// A batch of changes of the cluster database was refused as a whole.
+    #[error("the batch was refused with error {code}")]
+    Batch {
+        /// Why; 5986 for a condition that does not hold.
+        code: Win32,
+        /// Index of the command that failed, if the cluster told it.
+        command: Option<usize>,
+    },
     /// Properties that C cannot be given.
     #[error("the properties cannot be passed to the cluster API")]
     Unwritable(#[from] WriteError),
@@ -122,7 +138,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Option<Win32> {
         match self {
-            Self::Call { code, .. } => Some(*code),
+            Self::Call { code, .. } | Self::Batch { code, .. } => Some(*code),
             _ => None,
         }
     }
@@ -135,6 +151,7 @@ impl Error {
             | Self::Unsupported { function, .. }
             | Self::Properties { function, .. }
             | Self::Answer { function, .. } => Some(function),
+            Self::Batch { .. } => Some("ClusterRegCloseBatch"),
             _ => None,
         }
     }

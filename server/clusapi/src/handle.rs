@@ -123,10 +123,6 @@ macro_rules! owning_handle {
                 pub(crate) fn opened(connection: &Arc<Connection>, raw: $raw) -> Self {
                     Self { connection: Arc::clone(connection), raw }
                 }
-
-                pub(crate) fn api(&self) -> &Clusapi {
-                    &self.connection.api
-                }
             }
 
             impl Opened for $type {
@@ -173,6 +169,11 @@ pub(crate) trait Opened {
 
     /// The handle, open as long as `self`.
     fn raw(&self) -> isize;
+
+    /// The functions that the handle belongs to.
+    fn api(&self) -> &Clusapi {
+        &self.connection().api
+    }
 }
 
 impl Opened for Cluster {

@@ -25,9 +25,11 @@ mod handle;
 mod module;
 pub mod notify;
 mod numbers;
+mod objects;
 mod open;
 mod progress;
 pub mod proplist;
+mod registry;
 mod setup;
 mod state;
 pub mod sys;
@@ -51,7 +53,9 @@ pub use numbers::{
     NodeDrainStatus, NodeState, PhaseType, QuorumKind, RegistryType, ResourceState, SetupPhase, Severity,
     SharedVolumeState, UpgradePhase, VmMigration,
 };
+pub use objects::{AvailabilitySet, NewResourceType, Quorum, SharedVolume, SharedVolumePlace};
 pub use progress::{Answer, LONGEST_OBJECT_NAME, SetupProgress, UpgradeProgress, late_callbacks};
+pub use registry::{BatchCommand, KeyInfo, KeyName, NamedValue, Read, ReadAnswer, RegistryValue};
 pub use setup::{
     Cleanup, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Evicted, StorageNodeConfig, Upgraded,
 };

@@ -3,7 +3,7 @@
 
 use crate::api::entry;
 use crate::error::Error;
-use crate::handle::{Network, NetworkInterface, Resource};
+use crate::handle::{Network, NetworkInterface, Opened as _, Resource};
 use crate::numbers::{NetworkInterfaceState, NetworkState, ResourceState};
 use crate::wide::{ATTEMPTS, LONGEST_ANSWER, read_text, text};
 use crate::win32::Win32;
@@ -33,7 +33,8 @@ impl Resource {
             };
             match self.api().check_state(FUNCTION, answer) {
                 Ok(state) => return Ok((ResourceState(state), text(&node), text(&group))),
-                // The lengths leave out the NUL, and twice the last size guards against a call that says nothing useful.
+                // The lengths leave out the NUL, and twice the last size guards against a call that says nothing
+                // useful.
                 Err(Error::Call {
                     code: Win32::ERROR_MORE_DATA,
                     ..

@@ -230,8 +230,8 @@ pub(crate) fn handles_of<T: Opened>(
     Ok((handles, count))
 }
 
-/// Writes the calls of a list as methods. Each C function gets the handle and then the arguments named. The traits of this
-/// file and [`Opened`] must be in scope.
+/// Writes the calls of a list as methods. Each C function gets the handle and then the arguments named. The traits of
+/// this file and [`Opened`] must be in scope.
 macro_rules! verbs {
     ($(
         $(#[$doc:meta])*
@@ -243,7 +243,8 @@ macro_rules! verbs {
                 ///
                 /// # Errors
                 ///
-                #[doc = concat!("[`Error::Call`] with what `", stringify!($function), "` answered; [`Error::Text`], [`Error::OtherConnection`].")]
+                #[doc = concat!("[`Error::Call`] with what `", stringify!($function), "` answered; [`Error::Text`],")]
+                /// [`Error::OtherConnection`].
                 pub fn $verb(&self, $($argument: $kind),*) -> Result<$answer, Error> {
                     let function = $crate::api::entry!(self.connection().api, $function)?;
                     $(let $argument = $argument.hold(stringify!($argument), self.connection())?;)*

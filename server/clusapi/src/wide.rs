@@ -202,6 +202,16 @@ impl AlignedBuffer {
         }
     }
 
+    /// A copy of bytes that may lie anywhere.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let words = bytes.chunks(size_of::<u64>()).map(|chunk| {
+            let mut word = [0; size_of::<u64>()];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_ne_bytes(word)
+        });
+        Self { words: words.collect() }
+    }
+
     /// Where C may write.
     pub(crate) fn as_mut_ptr<T>(&mut self) -> *mut T {
         const { assert!(align_of::<T>() <= align_of::<u64>()) };

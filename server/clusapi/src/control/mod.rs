@@ -28,8 +28,8 @@ const FIRST_TRY: u32 = 4096;
 /// No host node: the cluster chooses the natural one.
 const NATURAL_NODE: isize = 0;
 
-/// Sends a control code and reads the answer, however long. `call` gets the input with its size, and the buffer with its
-/// size and the place of the bytes returned.
+/// Sends a control code and reads the answer, however long. `call` gets the input with its size, and the buffer with
+/// its size and the place of the bytes returned.
 fn send(
     name: &'static str,
     input: &[u8],

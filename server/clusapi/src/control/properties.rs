@@ -34,8 +34,8 @@ mod sealed {
 /// An object that takes control codes. Group sets and affinity rules know few of them (facts 3.2); what an object or a
 /// server does not know answers 1.
 ///
-/// Every call can fail with [`Error::Call`]: 303 while the object is deleted; 5038, 5908 or 5968 from a resource that is
-/// failed, or moving (facts 3.2). Answers that cannot be read are [`Error::Properties`] or [`Error::Answer`].
+/// Every call can fail with [`Error::Call`]: 303 while the object is deleted; 5038, 5908 or 5968 from a resource that
+/// is failed, or moving (facts 3.2). Answers that cannot be read are [`Error::Properties`] or [`Error::Answer`].
 pub trait Controlled: sealed::Sealed + Send + Sync {
     /// Name of the C function that the calls go to.
     fn control_function(&self) -> &'static str;

@@ -93,7 +93,8 @@ impl Names {
 macro_rules! items {
     ($(
         $(#[$doc:meta])*
-        $method:ident: $open:ident, $next:ident, $close:ident, $struct:ident $empty:expr => |$place:ident, $item:ident| $read:expr, $type:ty;
+        $method:ident -> $type:ty: $open:ident, $next:ident, $close:ident;
+        $struct:ident $empty:ident => |$place:ident, $item:ident| $read:expr;
     )+) => {
         impl Cluster {
             $(
@@ -171,7 +172,8 @@ const EMPTY_RESOURCE: CLUSTER_RESOURCE_ENUM_ITEM = CLUSTER_RESOURCE_ENUM_ITEM {
 
 items! {
     /// Every group with its state, its owner, and those of its common and read-only properties that are named.
-    group_items: ClusterGroupOpenEnumEx, ClusterGroupEnumEx, ClusterGroupCloseEnumEx, CLUSTER_GROUP_ENUM_ITEM EMPTY_GROUP => |place, item| {
+    group_items -> GroupItem: ClusterGroupOpenEnumEx, ClusterGroupEnumEx, ClusterGroupCloseEnumEx;
+    CLUSTER_GROUP_ENUM_ITEM EMPTY_GROUP => |place, item| {
         Ok(GroupItem {
             id: place.text(item.lpszId, item.cbId)?,
             name: place.text(item.lpszName, item.cbName)?,
@@ -181,9 +183,10 @@ items! {
             properties: place.properties(item.pProperties, item.cbProperties)?,
             read_only: place.properties(item.pRoProperties, item.cbRoProperties)?,
         })
-    }, GroupItem;
+    };
     /// Every resource with its group, and those of its common and read-only properties that are named.
-    resource_items: ClusterResourceOpenEnumEx, ClusterResourceEnumEx, ClusterResourceCloseEnumEx, CLUSTER_RESOURCE_ENUM_ITEM EMPTY_RESOURCE => |place, item| {
+    resource_items -> ResourceItem: ClusterResourceOpenEnumEx, ClusterResourceEnumEx, ClusterResourceCloseEnumEx;
+    CLUSTER_RESOURCE_ENUM_ITEM EMPTY_RESOURCE => |place, item| {
         Ok(ResourceItem {
             id: place.text(item.lpszId, item.cbId)?,
             name: place.text(item.lpszName, item.cbName)?,
@@ -192,5 +195,5 @@ items! {
             properties: place.properties(item.pProperties, item.cbProperties)?,
             read_only: place.properties(item.pRoProperties, item.cbRoProperties)?,
         })
-    }, ResourceItem;
+    };
 }

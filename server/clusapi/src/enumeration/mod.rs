@@ -8,7 +8,7 @@ pub use items::{GroupItem, ResourceItem};
 
 use crate::api::{check_code, entry};
 use crate::error::Error;
-use crate::handle::{Cluster, Node};
+use crate::handle::{Cluster, Node, Opened as _};
 use crate::sys::constants::{CLUSTER_ENUM_ITEM_VERSION_1, cluster_enum, node_enum};
 use crate::sys::types::{CLUSTER_ENUM_ITEM, PWSTR};
 use crate::wide::{self, ReusedBuffer};

@@ -4,7 +4,8 @@
 //! integers, and `name` answers `None` for them. Numbers that `windows-sys` also has are compared with it at compile
 //! time.
 
-/// Makes a module of constants with a `name` function. `sdk NAME` is compared with `windows-sys`, `only NAME` is not there.
+/// Makes a module of constants with a `name` function. `sdk NAME` is compared with `windows-sys`, `only NAME` is not
+/// there.
 macro_rules! constants {
     ($( $(#[$doc:meta])* pub mod $module:ident: $type:ty { $( $(#[$item_doc:meta])* $name:ident = $value:expr, $origin:ident $sdk:ident; )+ } )+) => {
         $(
