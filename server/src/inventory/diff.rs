@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use prost::{Message as _, Name as _};
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
 use wsfc_proto::v1::{ChangeType, ClusterEvent, InventoryObject};
 
 use super::object::{Key, common};
@@ -63,9 +63,8 @@ fn changed(before: &InventoryObject, after: &InventoryObject) -> Option<ClusterE
         object: Some(after.clone()),
         ..ClusterEvent::default()
     };
-    let mut tell = |change: ChangeType| event.changes.push(change.into());
     if was.native_state != is.native_state {
-        tell(ChangeType::State);
+        event.changes.push(ChangeType::State.into());
         event.native_state_before = was.native_state;
     }
     if was.owner != is.owner {

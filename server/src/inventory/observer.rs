@@ -15,15 +15,16 @@ use tokio::sync::{oneshot, watch};
 use wsfc_clusapi::notify::{Closer, Notification, NotifyPort};
 use wsfc_clusapi::{Clusapi, Cluster, Error};
 use wsfc_proto::v1::inventory_object::Object;
-use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, InventoryObject, ObjectKind};
+use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, ObjectKind};
 
-use super::clusters::Registry;
 use super::diff::diff;
-use super::hearing::{Hearing, Loss, Read};
+use super::hearing::{Hearing, Loss};
 use super::identity::{Identity, identify};
 use super::model::Model;
 use super::object::{Key, common, without_revision};
 use super::read::Reader;
+use super::reread::{Source as _, read_again};
+use super::roster::{Progress, Roster};
 use crate::journal::{ClusterId, Journal, ObserveError, StoreFailed, appends};
 use crate::logging::chain;
 use crate::native;
@@ -37,8 +38,6 @@ const TOGETHER: usize = 256;
 /// The first pause before a lost cluster is tried again, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How often what was read again may ask for more to be read before everything is.
-const ROUNDS: usize = 4;
 
 /// The reason of a gap after the daemon has started.
 pub const DAEMON_RESTARTED: &str = "DAEMON_RESTARTED";
@@ -123,7 +122,7 @@ pub struct Observer {
     api: Clusapi,
     journal: Journal,
     platform: Platform,
-    registry: Arc<Registry>,
+    roster: Arc<Roster>,
     /// What opens the cluster.
     name: String,
     id: ClusterId,
@@ -135,7 +134,7 @@ pub struct Observer {
     line: Arc<Line>,
     /// Those who wait for a comparison.
     asked: Vec<oneshot::Sender<Result<(), Arc<Error>>>>,
-    filled: watch::Sender<bool>,
+    progress: watch::Sender<Progress>,
 }
 
 /// What an observer is begun with.
@@ -147,7 +146,7 @@ pub struct Begin {
     /// Time and randomness.
     pub platform: Platform,
     /// The clusters that are observed.
-    pub registry: Arc<Registry>,
+    pub roster: Arc<Roster>,
     /// What opens the cluster.
     pub name: String,
     /// The id of the cluster.
@@ -156,8 +155,8 @@ pub struct Begin {
     pub orders: Receiver<Order>,
     /// Where it is told to end.
     pub line: Arc<Line>,
-    /// Told when the journal has every object.
-    pub filled: watch::Sender<bool>,
+    /// Told how far the observer has come.
+    pub progress: watch::Sender<Progress>,
 }
 
 impl Observer {
@@ -169,7 +168,7 @@ impl Observer {
             api: begin.api,
             journal: begin.journal,
             platform: begin.platform,
-            registry: begin.registry,
+            roster: begin.roster,
             name: begin.name,
             id: begin.id,
             model,
@@ -177,7 +176,7 @@ impl Observer {
             orders: begin.orders,
             line: begin.line,
             asked: Vec::new(),
-            filled: begin.filled,
+            progress: begin.progress,
         }
     }
 
@@ -192,18 +191,32 @@ impl Observer {
                 break;
             }
             self.gap.get_or_insert(gap);
-            let text = error.as_ref().map_or_else(|| "the cluster has let go of the connection".into(), chain);
+            let text = error.as_deref().map_or_else(|| "the cluster has let go of the connection".into(), |error| chain(error));
             // Who waits to be told of a lost cluster is told by its event; a cluster that was never there is no news.
             if self.model.cluster().is_some() && pause == FIRST_PAUSE {
                 tracing::warn!(cluster = self.name, error = text, "The connection to a cluster is lost");
             } else {
                 tracing::debug!(cluster = self.name, error = text, "A cluster cannot be reached");
             }
-            if self.tell_connection(ConnectionState::Reconnecting).is_err() || !self.wait(pause, error) {
+            if self.tell_connection(ConnectionState::Reconnecting, false).is_err() {
+                break;
+            }
+            self.tell_progress(error.as_ref());
+            if !self.wait(pause, error) {
                 break;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Lets those go on who wait for the first filling: with what is known from before, or with the error.
+    fn tell_progress(&self, error: Option<&Arc<Error>>) {
+        let told = match (self.model.cluster(), error) {
+            (Some(_), _) => Progress::Filled,
+            (None, Some(error)) => Progress::Failed(Arc::clone(error)),
+            (None, None) => return,
+        };
+        self.progress.send_replace(told);
     }
 
     /// Waits before the cluster is tried again; false when it is not to be tried. Who asks for a comparison ends the wait.
@@ -258,10 +271,11 @@ impl Observer {
         let identity = identify(&cluster)?;
         self.settle_identity(identity)?;
         let mut reader = Reader::new(cluster, self.id.as_str().to_owned());
+        let is_known = self.model.cluster().is_some();
         self.compare(&mut reader)?;
-        self.tell_connection(ConnectionState::Connected)?;
+        self.tell_connection(ConnectionState::Connected, is_known)?;
         *pause = FIRST_PAUSE;
-        self.filled.send_replace(true);
+        self.progress.send_replace(Progress::Filled);
         let mut queue = VecDeque::new();
         loop {
             self.take_orders()?;
@@ -291,7 +305,8 @@ impl Observer {
                 "Another cluster goes by this name now"
             );
             self.forget()?;
-            if !self.registry.rebind(&self.id, &id, &identity.name) {
+            self.progress.send_replace(Progress::Begun);
+            if !self.roster.rebind(&self.id, &id, &identity.name) {
                 return Err(Ended::Over);
             }
             self.model = recorded(&self.journal, &id);
@@ -299,7 +314,7 @@ impl Observer {
             self.id = id;
         }
         if identity.name != self.name {
-            self.registry.rename(&self.id, &identity.name);
+            self.roster.rename(&self.id, &identity.name);
             self.name = identity.name;
         }
         Ok(())
@@ -308,15 +323,16 @@ impl Observer {
     fn take_orders(&mut self) -> Result<(), Ended> {
         loop {
             match self.orders.try_recv() {
-                Ok(order) if self.take(order) => {}
-                Ok(_) | Err(TryRecvError::Disconnected) => return Err(Ended::Over),
-                Err(TryRecvError::Empty) => break,
+                Ok(order) => {
+                    if !self.take(order) {
+                        return Err(Ended::Over);
+                    }
+                }
+                Err(TryRecvError::Empty) if self.line.is_stopped() => return Err(Ended::Over),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(Ended::Over),
             }
         }
-        if self.line.is_stopped() {
-            return Err(Ended::Over);
-        }
-        Ok(())
     }
 
     /// Reads everything, records what is not as the journal has it, and answers who asked for that.
@@ -385,7 +401,7 @@ impl Observer {
             let read = match lost {
                 // Everything is read anyway, before anything that comes later.
                 Some(_) => Ok(()),
-                None => self.read_again(reader, &mut hearing),
+                None => read_again(reader, &mut self.model, &mut hearing),
             };
             self.append(hearing.events)?;
             read?;
@@ -406,101 +422,16 @@ impl Observer {
         Ok(())
     }
 
-    /// Reads what notifications have asked for, each object once.
-    fn read_again(&mut self, reader: &mut Reader, hearing: &mut Hearing) -> Result<(), Error> {
-        for round in 0..ROUNDS {
-            let mut reads = std::mem::take(&mut hearing.reads);
-            if reads.is_empty() {
-                return Ok(());
-            }
-            // What was read asks for what refers to it, and that ends; a cluster that changes all the while may not.
-            if round + 1 == ROUNDS || reads.contains_key(&Read::Everything) {
-                self.read_everything(reader, hearing)?;
-                hearing.reads.clear();
-                return Ok(());
-            }
-            let kinds: Vec<_> = reads.keys().cloned().collect();
-            reads.retain(|read, _| match read {
-                Read::Object(kind, ..) => !kinds.contains(&Read::Kind(*kind)),
-                _ => true,
-            });
-            for (read, told) in reads {
-                self.read_one(reader, hearing, &read, &told)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_one(
-        &mut self,
-        reader: &mut Reader,
-        hearing: &mut Hearing,
-        read: &Read,
-        told: &v1::Notification,
-    ) -> Result<(), Error> {
-        let model = &mut self.model;
-        match read {
-            Read::Everything => {}
-            Read::Kind(kind) => {
-                let now: Model = reader.kind(model, *kind)?.into_iter().collect();
-                let gone = model.of(*kind).map(|(key, _)| key);
-                let gone: Vec<_> = gone.filter(|key| now.get(key).is_none()).cloned().collect();
-                for key in gone {
-                    hearing.gone(model, &key, Some(told));
-                }
-                for object in now.objects().values() {
-                    let object = keeping_connection(model, object.clone());
-                    hearing.change(model, object, Some(told));
-                }
-            }
-            Read::Members(group) => {
-                for resource in reader.members(model, group)? {
-                    hearing.change(model, resource, Some(told));
-                }
-            }
-            Read::Object(kind, id, name) => {
-                // Another object may have the name by now.
-                let key = if id.is_empty() {
-                    model.find(*kind, "", name)
-                } else {
-                    Some(Key::new(*kind, id))
-                };
-                match reader.object(model, *kind, id, name)? {
-                    Some(object) => hearing.change(model, object, Some(told)),
-                    None => {
-                        if let Some(key) = key {
-                            hearing.gone(model, &key, Some(told));
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn read_everything(&mut self, reader: &mut Reader, hearing: &mut Hearing) -> Result<(), Error> {
-        let whole = reader.whole()?;
-        let gone = self.model.objects().keys().rev();
-        let gone: Vec<_> = gone.filter(|key| whole.get(key).is_none()).cloned().collect();
-        for key in gone {
-            hearing.gone(&mut self.model, &key, None);
-        }
-        for object in whole.objects().values() {
-            let object = keeping_connection(&self.model, object.clone());
-            hearing.change(&mut self.model, object, None);
-        }
-        Ok(())
-    }
-
-    /// Tells whether changes arrive, if that is news of a cluster that is known.
-    fn tell_connection(&mut self, connection: ConnectionState) -> Result<(), StoreFailed> {
+    /// Tells whether changes arrive, if that is news of a cluster that is known. `again` tells it also of a connection that
+    /// is new although none was missed, as after a start of the daemon.
+    fn tell_connection(&mut self, connection: ConnectionState, again: bool) -> Result<(), StoreFailed> {
         let now = Timestamp::from(self.platform.clock.now());
         let mut hearing = Hearing::default();
         let Some(mut object) = self.model.get(&Key::new(ObjectKind::Cluster, "")).cloned() else {
             return Ok(());
         };
         if let Some(Object::Cluster(cluster)) = &mut object.object
-            && cluster.connection != i32::from(connection)
+            && (again || cluster.connection != i32::from(connection))
         {
             cluster.connection = connection.into();
             cluster.connection_time = Some(now);
@@ -562,16 +493,6 @@ fn gap(reason: &str) -> v1::Gap {
         reason: reason.into(),
         status: None,
     }
-}
-
-/// What the cluster cannot tell of itself stays as it is known.
-fn keeping_connection(model: &Model, mut object: InventoryObject) -> InventoryObject {
-    if let (Some(Object::Cluster(cluster)), Some(known)) = (&mut object.object, model.cluster()) {
-        cluster.connection = known.connection;
-        cluster.connection_time = known.connection_time;
-        cluster.has_quorum = known.has_quorum;
-    }
-    object
 }
 
 fn change_cluster(model: &mut Model, set: impl FnOnce(&mut v1::ClusterState)) {

@@ -21,6 +21,8 @@ use wsfc_proto::v1::{self, InventoryObject, ObjectKind};
 
 use super::fields::set_properties;
 use super::model::Model;
+use super::object::{Key, common, key};
+use super::reread::Source;
 use crate::logging::chain;
 
 /// Reads one cluster.
@@ -61,76 +63,6 @@ impl Reader {
     /// The cluster.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
-    }
-
-    /// Reads the whole cluster.
-    ///
-    /// # Errors
-    ///
-    /// The connection is lost; or the cluster does not even tell its name, its nodes, its groups or its resources.
-    pub fn whole(&mut self) -> Result<Model, Error> {
-        let mut model = Model::default();
-        for kind in ORDER {
-            for object in self.kind(&model, kind)? {
-                model.put(object);
-            }
-        }
-        Ok(model)
-    }
-
-    /// Reads the objects of a kind. `known` holds what they refer to.
-    ///
-    /// # Errors
-    ///
-    /// As [`Reader::whole`].
-    pub fn kind(&mut self, known: &Model, kind: ObjectKind) -> Result<Vec<InventoryObject>, Error> {
-        let mut objects = match kind {
-            ObjectKind::Cluster => vec![self.state()?],
-            ObjectKind::Node => self.nodes(known)?,
-            ObjectKind::Group => self.groups()?,
-            ObjectKind::Resource => self.resources(known)?,
-            ObjectKind::ResourceType => self.resource_types()?,
-            ObjectKind::Network => self.networks()?,
-            ObjectKind::NetworkInterface => self.interfaces(known)?,
-            ObjectKind::GroupSet => self.group_sets(known)?,
-            ObjectKind::AffinityRule => self.affinity_rules()?,
-            ObjectKind::SharedVolume => self.shared_volumes(known)?,
-            ObjectKind::Quorum => self.quorum(known)?.into_iter().collect(),
-            ObjectKind::Unspecified => Vec::new(),
-        };
-        // What has neither id nor name could never be found again.
-        objects.retain(|object| {
-            super::object::common(object).is_some_and(|common| {
-                common.kind == ObjectKind::Quorum || !(common.id.is_empty() && common.name.is_empty())
-            })
-        });
-        Ok(objects)
-    }
-
-    /// Reads one object, by its id or else by its name; nothing when there is none.
-    ///
-    /// # Errors
-    ///
-    /// The connection is lost.
-    pub fn object(
-        &mut self,
-        known: &Model,
-        kind: ObjectKind,
-        id: &str,
-        name: &str,
-    ) -> Result<Option<InventoryObject>, Error> {
-        match kind {
-            ObjectKind::Node => self.node(known, id, name),
-            ObjectKind::Group => self.group(id, name),
-            ObjectKind::Resource => self.resource(known, id, name),
-            ObjectKind::NetworkInterface => self.interface(known, id, name),
-            // The others are read by their kind.
-            _ => {
-                let key = known.find(kind, id, name);
-                let objects = self.kind(known, kind)?;
-                Ok(objects.into_iter().find(|object| super::object::key(object) == key))
-            }
-        }
     }
 
     /// The cluster itself. Whether changes arrive is not for the cluster to tell.
@@ -201,6 +133,69 @@ impl Reader {
                 Ok(None)
             }
         }
+    }
+}
+
+impl Source for Reader {
+    type Error = Error;
+
+    fn whole(&mut self) -> Result<Model, Error> {
+        let mut model = Model::default();
+        for kind in ORDER {
+            for object in self.kind(&model, kind)? {
+                model.put(object);
+            }
+        }
+        Ok(model)
+    }
+
+    fn kind(&mut self, known: &Model, kind: ObjectKind) -> Result<Vec<InventoryObject>, Error> {
+        let mut objects = match kind {
+            ObjectKind::Cluster => vec![self.state()?],
+            ObjectKind::Node => self.nodes(known)?,
+            ObjectKind::Group => self.groups()?,
+            ObjectKind::Resource => self.resources(known)?,
+            ObjectKind::ResourceType => self.resource_types()?,
+            ObjectKind::Network => self.networks()?,
+            ObjectKind::NetworkInterface => self.interfaces(known)?,
+            ObjectKind::GroupSet => self.group_sets(known)?,
+            ObjectKind::AffinityRule => self.affinity_rules()?,
+            ObjectKind::SharedVolume => self.shared_volumes(known)?,
+            ObjectKind::Quorum => self.quorum(known)?.into_iter().collect(),
+            ObjectKind::Unspecified => Vec::new(),
+        };
+        // What has neither id nor name could never be found again.
+        objects.retain(|object| {
+            common(object).is_some_and(|common| {
+                common.kind == ObjectKind::Quorum || !(common.id.is_empty() && common.name.is_empty())
+            })
+        });
+        Ok(objects)
+    }
+
+    fn object(
+        &mut self,
+        known: &Model,
+        kind: ObjectKind,
+        id: &str,
+        name: &str,
+    ) -> Result<Option<InventoryObject>, Error> {
+        match kind {
+            ObjectKind::Node => self.node(known, id, name),
+            ObjectKind::Group => self.group(id, name),
+            ObjectKind::Resource => self.resource(known, id, name),
+            ObjectKind::NetworkInterface => self.interface(known, id, name),
+            // The others are read by their kind.
+            _ => {
+                let objects = self.kind(known, kind)?;
+                let wanted = Key::new(kind, id_or_name(id, name));
+                Ok(objects.into_iter().find(|object| key(object).as_ref() == Some(&wanted)))
+            }
+        }
+    }
+
+    fn members(&mut self, known: &Model, group: &str) -> Result<Vec<InventoryObject>, Error> {
+        self.resources_of(known, group)
     }
 }
 

@@ -8,6 +8,7 @@ use wsfc_proto::v1::{self, GroupType, InventoryObject, ObjectKind};
 
 use super::{Model, Reader, id_or_name, told_or};
 use crate::inventory::fields::{UNKNOWN_STATE, set_properties, set_state};
+use crate::inventory::object::common;
 
 const WHAT: &str = "properties of a resource";
 const COMMON: [&str; 3] = ["Type", "SeparateMonitor", "PersistentState"];
@@ -99,12 +100,8 @@ impl Reader {
         Ok(id.unwrap_or_default())
     }
 
-    /// Reads the resources of a group.
-    ///
-    /// # Errors
-    ///
-    /// The connection is lost.
-    pub fn members(&mut self, known: &Model, group: &str) -> Result<Vec<InventoryObject>, Error> {
+    /// The resources of a group, also those that it has lost as far as they are known.
+    pub(super) fn resources_of(&mut self, known: &Model, group: &str) -> Result<Vec<InventoryObject>, Error> {
         let opened = self.cluster.open_group(group);
         let names = match self.optional("a group", opened)? {
             Some(group) => self.optional("resources of a group", group.resources())?,
@@ -112,10 +109,11 @@ impl Reader {
         };
         let mut names: HashSet<String> = names.unwrap_or_default().into_iter().collect();
         let mut resources = Vec::new();
-        // Those that it had count as well: they may have gone to another group.
-        for key in known.find(ObjectKind::Group, group, group).iter().flat_map(|key| known.resources_of(&key.id)) {
-            let name = known.get(&key).and_then(super::super::object::common).map(|it| it.name.to_owned());
-            names.remove(&name.unwrap_or_default());
+        let group = known.find(ObjectKind::Group, group, group);
+        for key in group.iter().flat_map(|group| known.resources_of(&group.id)) {
+            if let Some(known) = known.get(&key).and_then(common) {
+                names.remove(known.name);
+            }
             resources.extend(self.resource(known, &key.id, "")?);
         }
         for name in names {
