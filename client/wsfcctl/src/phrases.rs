@@ -93,20 +93,20 @@ phrases! {
     }
 }
 
-phrases! {
-    /// What an operation does.
-    operation_kind(OperationKind, "kind {}") {
-        Unspecified => "unknown",
-        CreateCluster => "create cluster",
-        AddNode => "add node",
-        EvictNode => "evict node",
-        DestroyCluster => "destroy cluster",
-        UpgradeFunctionalLevel => "upgrade",
-        CreateNameAccount => "create account",
-        RemoveNameAccount => "remove account",
-        RepairNameAccount => "repair account",
-        AddStorageNode => "add storage node",
-        RemoveStorageNode => "remove storage node",
+/// What an operation does.
+pub(crate) fn operation_kind(number: i32) -> String {
+    match OperationKind::try_from(number) {
+        Ok(OperationKind::Unspecified) => "unknown".to_owned(),
+        Ok(OperationKind::UpgradeFunctionalLevel) => "upgrade".to_owned(),
+        Ok(OperationKind::CreateNameAccount) => "create account".to_owned(),
+        Ok(OperationKind::RemoveNameAccount) => "remove account".to_owned(),
+        Ok(OperationKind::RepairNameAccount) => "repair account".to_owned(),
+        Ok(kind) => {
+            let name = kind.as_str_name();
+            let words = name.strip_prefix("OPERATION_KIND_").unwrap_or(name);
+            words.replace('_', " ").to_lowercase()
+        }
+        Err(_) => format!("kind {number}"),
     }
 }
 

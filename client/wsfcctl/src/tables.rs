@@ -264,6 +264,7 @@ mod tests {
             native_state: state - 1,
             highest_version: (11 << 16) | 1,
             lowest_version: 10 << 16,
+            ..Node::default()
         };
         Cluster {
             name: "CL1".to_owned(),

@@ -161,8 +161,8 @@ impl Engine {
         if let Some(found) = found.filter(|_| !start.options.validate_only) {
             return Ok(found);
         }
-        let Resolved { cluster, hosts } = self.resolve(&start.call).await?;
-        let keys = locks(&cluster, &hosts);
+        let Resolved { cluster, target, hosts } = self.resolve(&start.call).await?;
+        let keys = locks(&start.call, &cluster, &target, &hosts);
         let refuse = start.options.busy_policy() == v1::BusyPolicy::Refuse;
         if start.options.validate_only {
             if let Some(busy) = inner.schedule.holder(&keys).filter(|_| refuse) {
@@ -181,7 +181,7 @@ impl Engine {
         let accepted = v1::OperationAccepted {
             kind: start.call.kind().into(),
             cluster: cluster.clone(),
-            target: start.call.target().into(),
+            target: target.clone(),
             parameters: Some(v1::OperationParameters {
                 parameters: Some(start.call.clone()),
             }),
@@ -218,6 +218,7 @@ impl Engine {
             operation_id,
             call: start.call,
             cluster,
+            target,
             hosts,
             credentials: start
                 .credentials
@@ -399,13 +400,14 @@ impl Engine {
             lost(wsfc_proto::reasons::OPERATION_INTERRUPTED, text).await?;
             return Ok(());
         };
-        let keys = locks(&operation.cluster, &operation.hosts);
+        let keys = locks(&call, &operation.cluster, &operation.target, &operation.hosts);
         if let Ok(place) = inner.schedule.enter(&operation.operation_id, keys, false) {
             tracing::info!(%operation_id, "Operation taken up again");
             self.supervise(Supervised {
                 operation_id,
                 call,
                 cluster: operation.cluster.clone(),
+                target: operation.target.clone(),
                 hosts: operation.hosts.clone(),
                 credentials: None,
                 settle: operation
@@ -436,15 +438,17 @@ impl Engine {
         let mut hosts: Vec<String> = call.hosts().into_iter().map(String::from).collect();
         if !call.needs_cluster() {
             let cluster = call.cluster().into();
-            return Ok(Resolved { cluster, hosts });
+            let target = call.target().into();
+            return Ok(Resolved { cluster, target, hosts });
         }
+        let target = call.target().to_owned();
         let destroys = call.kind() == OperationKind::DestroyCluster;
         let look = move |cluster: Cluster| {
             if destroys {
                 hosts = names(cluster.nodes()?);
             }
             let cluster = cluster.information()?.name;
-            Ok(Resolved { cluster, hosts })
+            Ok(Resolved { cluster, target, hosts })
         };
         self.look("wsfcd-resolve", call.cluster(), look).await
     }

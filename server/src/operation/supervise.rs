@@ -35,6 +35,8 @@ pub(super) struct Supervised {
     pub(super) call: Parameters,
     /// The cluster's own name.
     pub(super) cluster: String,
+    /// The object, by its own name.
+    pub(super) target: String,
     /// The hosts that it configures.
     pub(super) hosts: Vec<String>,
     pub(super) credentials: Option<Credentials>,
@@ -111,7 +113,7 @@ impl Supervised {
         };
         let append = Append {
             expect: Some(OperationState::Pending),
-            take_locks: locks(&self.cluster, &self.hosts),
+            take_locks: locks(&self.call, &self.cluster, &self.target, &self.hosts),
             ..Append::new(self.operation_id, Payload::Started(started))
         };
         let started = engine.journal.append(append).await.map_err(left)?;

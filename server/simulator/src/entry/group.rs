@@ -53,7 +53,7 @@ pub(super) unsafe extern "system" fn get_state(
             let state = world.lock();
             let cluster = state.serving(&cluster)?;
             let group = cluster.group(&id).ok_or(ERROR_GROUP_NOT_FOUND)?;
-            (group.state(), objects::owner_name(cluster, group))
+            (cluster.group_state(group), objects::owner_name(cluster, group))
         };
         // SAFETY: The caller passes a buffer with its count, or NULL.
         unsafe { put_text(&owner, node, node_units)? };

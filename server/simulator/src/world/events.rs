@@ -22,7 +22,8 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    fn new(cluster: &str, object_type: u32, flag: i64, object_id: &str, name: &str) -> Self {
+    /// An event without parent, type and payload.
+    pub(crate) fn new(cluster: &str, object_type: u32, flag: i64, object_id: &str, name: &str) -> Self {
         Self {
             cluster: cluster.into(),
             object_type,
@@ -105,9 +106,9 @@ impl Event {
     }
 
     /// A resource's state changed. Guess: its parent id is its group.
-    pub(crate) fn resource_state(cluster: &str, group: &Group, resource: &Resource) -> Self {
+    pub(crate) fn resource_state(cluster: &str, resource: &Resource) -> Self {
         Self {
-            parent_id: group.id.clone(),
+            parent_id: resource.group.clone(),
             kind: resource.kind.clone(),
             payload: resource.state.to_le_bytes().to_vec(),
             ..Self::new(
@@ -121,9 +122,9 @@ impl Event {
     }
 
     /// A resource's common properties changed.
-    pub(crate) fn resource_properties(cluster: &str, group: &Group, resource: &Resource) -> Self {
+    pub(crate) fn resource_properties(cluster: &str, resource: &Resource) -> Self {
         Self {
-            parent_id: group.id.clone(),
+            parent_id: resource.group.clone(),
             kind: resource.kind.clone(),
             ..Self::new(
                 cluster,
@@ -136,10 +137,10 @@ impl Event {
     }
 
     /// A resource is gone.
-    pub(crate) fn resource_deleted(cluster: &str, group: &Group, resource: &Resource) -> Self {
+    pub(crate) fn resource_deleted(cluster: &str, resource: &Resource) -> Self {
         Self {
             flag: notify_resource::DELETED,
-            ..Self::resource_properties(cluster, group, resource)
+            ..Self::resource_properties(cluster, resource)
         }
     }
 

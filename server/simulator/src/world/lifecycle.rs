@@ -3,17 +3,12 @@
 use wsfc_clusapi::sys::constants::{group_type, management_point_type, node_state, notify_cluster, notify_group};
 
 use super::World;
-use super::cluster::{Resource, is_network_name};
+use super::cluster::{drain_status, is_network_name};
 use super::events::Event;
 use crate::win32::{
     ERROR_CLUSTER_NODE_DOWN, ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_CLUSTER_NODE_NOT_PAUSED, ERROR_CORE_RESOURCE,
     ERROR_DIR_NOT_EMPTY, ERROR_GROUP_NOT_FOUND, ERROR_HOST_NODE_NOT_AVAILABLE, ERROR_OBJECT_ALREADY_EXISTS,
 };
-
-/// NodeDrainStatus (facts 2.2).
-const DRAIN_NOT_INITIATED: u32 = 0;
-const DRAIN_COMPLETED: u32 = 2;
-const DRAIN_FAILED: u32 = 3;
 
 impl World {
     /// Pauses a node; with `drain`, its groups move to `target` or to any other node. Pausing twice changes nothing.
@@ -31,12 +26,12 @@ impl World {
             }
         }
         let before = self.states(cluster_id);
-        self.set_node(cluster_id, node, node_state::PAUSED, DRAIN_NOT_INITIATED);
+        self.set_node(cluster_id, node, node_state::PAUSED, drain_status::NOT_INITIATED);
         if drain {
             let status = if self.drain(cluster_id, node, target) {
-                DRAIN_COMPLETED
+                drain_status::COMPLETED
             } else {
-                DRAIN_FAILED
+                drain_status::FAILED
             };
             self.set_node(cluster_id, node, node_state::PAUSED, status);
         }
@@ -52,22 +47,22 @@ impl World {
             return Err(ERROR_CLUSTER_NODE_NOT_PAUSED);
         }
         let before = self.states(cluster_id);
-        self.set_node(cluster_id, node, node_state::UP, DRAIN_NOT_INITIATED);
+        self.set_node(cluster_id, node, node_state::UP, drain_status::NOT_INITIATED);
         self.tell_changes(cluster_id, &before);
         Ok(())
     }
 
-    fn set_node(&mut self, cluster_id: &str, node: u32, state: i32, drain_status: u32) {
+    fn set_node(&mut self, cluster_id: &str, node: u32, state: i32, status: u32) {
         if let Some(node) = self.cluster_mut(cluster_id).and_then(|cluster| cluster.node_mut(node)) {
             node.state = state;
-            node.drain_status = drain_status;
+            node.drain.status = status;
         }
     }
 
     /// Makes an empty group; its id. 5010 for a name that is taken (facts 2.4).
     pub(crate) fn add_group(&mut self, cluster_id: &str, name: &str) -> Result<String, u32> {
         let cluster = self.serving(cluster_id)?;
-        if cluster.groups.iter().any(|group| group.name.eq_ignore_ascii_case(name)) {
+        if cluster.groups.named(name).is_some() {
             return Err(ERROR_OBJECT_ALREADY_EXISTS);
         }
         self.create_group(cluster_id, name, group_type::UNKNOWN)
@@ -85,7 +80,11 @@ impl World {
         }
         let event = Event::of_group(cluster_id, notify_group::DELETED, group);
         if let Some(cluster) = self.cluster_mut(cluster_id) {
-            cluster.groups.retain(|group| group.id != group_id);
+            if let Some(group) = cluster.groups.remove(group_id) {
+                for resource in &group.resources {
+                    cluster.resources.remove(resource);
+                }
+            }
         }
         self.events.push(event);
         Ok(())
@@ -100,11 +99,10 @@ impl World {
         if objects {
             self.directory.accounts.remove(&cluster.name.to_lowercase());
         }
-        let Some(group) = cluster.core_group_mut() else { return };
-        let is_name = |resource: &mut Resource| is_network_name(&resource.kind);
-        let gone: Vec<Resource> = group.resources.extract_if(.., is_name).collect();
-        for resource in gone {
-            self.events.push(Event::resource_deleted(cluster_id, group, &resource));
+        for id in cluster.resources.ids_where(|resource| is_network_name(&resource.kind)) {
+            if let Some(resource) = cluster.remove_resource(&id) {
+                self.events.push(Event::resource_deleted(cluster_id, &resource));
+            }
         }
     }
 

@@ -1,13 +1,13 @@
 //! Finding clusters, and nodes coming and going.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_cluster, notify_node};
+use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_node};
 
 use super::World;
-use super::cluster::{Cluster, ClusterNetwork, Interface, Node};
+use super::cluster::{Cluster, Drain, Health, Node};
 use super::events::Event;
+use super::properties::Settings;
 use crate::win32::{
     EPT_S_NOT_REGISTERED, ERROR_CLUSTER_EVICT_INVALID_REQUEST, ERROR_CLUSTER_NODE_NOT_FOUND,
     ERROR_CLUSTER_NODE_UNREACHABLE, RPC_S_SERVER_UNAVAILABLE, hresult,
@@ -73,14 +73,18 @@ impl World {
         let instance = self.identities.guid();
         let cluster = self.cluster_mut(cluster_id)?;
         let id = (1..).find(|id| cluster.node(*id).is_none())?;
-        let settings = BTreeMap::new();
+        let (settings, private) = (Settings::new(), Settings::new());
         cluster.nodes.push(Node {
             id,
             name,
             state: node_state::JOINING,
             instance,
-            drain_status: 0,
             settings,
+            private,
+            present: false,
+            dynamic_weight: 0,
+            drain: Drain::default(),
+            health: Health::default(),
         });
         let event = cluster.node(id).map(|node| Event::node_added(cluster_id, node));
         self.events.extend(event);
@@ -103,6 +107,7 @@ impl World {
         {
             node.state = node_state::UP;
         }
+        self.refresh_presence(cluster_id);
         self.attach_networks(cluster_id);
         self.tell_changes(cluster_id, &before);
     }
@@ -119,10 +124,51 @@ impl World {
         };
         change(machine);
         for (cluster, before) in before {
+            self.refresh_presence(&cluster);
             self.rehome_groups(&cluster);
             self.tell_changes(&cluster, &before);
         }
         true
+    }
+
+    fn refresh_presence(&mut self, cluster_id: &str) {
+        let Some(cluster) = self.cluster(cluster_id) else {
+            return;
+        };
+        let present: Vec<(u32, bool)> = cluster
+            .nodes
+            .iter()
+            .map(|node| {
+                (
+                    node.id,
+                    node.state != node_state::JOINING && self.is_alive(cluster, node),
+                )
+            })
+            .collect();
+        let Some(cluster) = self.cluster_mut(cluster_id) else {
+            return;
+        };
+        for (id, present) in present {
+            if let Some(node) = cluster.node_mut(id) {
+                node.present = present;
+                node.dynamic_weight = u32::from(present);
+            }
+        }
+    }
+
+    /// Tells the state of a group when it is another than was told last.
+    pub(crate) fn tell_group_state(&mut self, cluster_id: &str, group_id: &str) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
+            return;
+        };
+        let Some(group) = cluster.group(group_id) else { return };
+        let state = cluster.group_state(group);
+        if let Some(group) = cluster.group_mut(group_id)
+            && group.told != state
+        {
+            group.told = state;
+            self.events.push(Event::group_state(cluster_id, group, state));
+        }
     }
 
     /// The state of each node, to compare with later.
@@ -151,6 +197,8 @@ impl World {
             }
         }
         self.emit_membership(cluster_id);
+        self.refresh_networks(cluster_id);
+        self.refresh_volumes(cluster_id);
     }
 
     /// Gives the groups of nodes that are gone to the first active node. Guess: the first; real placement is richer.
@@ -202,63 +250,6 @@ impl World {
             self.events.push(Event::owner_node(cluster_id, group));
         }
         true
-    }
-
-    /// Gives each network of this world that touches a node a place in the cluster.
-    fn attach_networks(&mut self, cluster_id: &str) {
-        let Some(cluster) = self.cluster(cluster_id) else {
-            return;
-        };
-        let mut missing = Vec::new();
-        for network in &self.networks {
-            for node in &cluster.nodes {
-                let touches = self
-                    .machine_of(node)
-                    .is_some_and(|machine| machine.addresses.iter().any(|address| network.contains(*address)));
-                let known = cluster
-                    .networks
-                    .iter()
-                    .filter(|own| own.name == network.name)
-                    .any(|own| own.interfaces.iter().any(|interface| interface.node == node.id));
-                if touches && !known {
-                    missing.push((
-                        network.name.clone(),
-                        node.id,
-                        format!("{} - {}", node.name, network.name),
-                    ));
-                }
-            }
-        }
-        for (network, node, name) in missing {
-            let (network_id, interface_id) = (self.identities.guid(), self.identities.guid());
-            let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
-                return;
-            };
-            if !cluster.networks.iter().any(|own| own.name == network) {
-                let mut event = Event::of_cluster(cluster_id, notify_cluster::NETWORK_ADDED, &network);
-                event.object_id.clone_from(&network_id);
-                self.events.push(event);
-                let interfaces = Vec::new();
-                cluster.networks.push(ClusterNetwork {
-                    id: network_id,
-                    name: network.clone(),
-                    interfaces,
-                });
-            }
-            if let Some(own) = cluster.networks.iter_mut().find(|own| own.name == network) {
-                if let Some(owner) = cluster.nodes.iter().find(|owner| owner.id == node) {
-                    let mut event = Event::of_node(cluster_id, notify_node::NETWORK_INTERFACE_ADDED, owner);
-                    event.object_id.clone_from(&interface_id);
-                    event.name.clone_from(&name);
-                    self.events.push(event);
-                }
-                own.interfaces.push(Interface {
-                    id: interface_id,
-                    name,
-                    node,
-                });
-            }
-        }
     }
 
     /// True when the cluster keeps its quorum without a node. Guess: more than half of the remaining votes are active.
@@ -331,10 +322,7 @@ impl World {
             self.events
                 .push(Event::of_node(cluster_id, notify_node::DELETED, &node));
         }
-        for network in &mut cluster.networks {
-            network.interfaces.retain(|interface| interface.node != node_id);
-        }
-        cluster.networks.retain(|network| !network.interfaces.is_empty());
+        self.detach_networks(cluster_id, node_id);
         self.rehome_groups(cluster_id);
         self.emit_membership(cluster_id);
     }

@@ -2,14 +2,24 @@
 //!
 //! Plain data and plain rules: nothing here waits, locks or calls back.
 
+pub(crate) mod access;
+pub(crate) mod affinity;
 pub(crate) mod cluster;
 pub(crate) mod events;
+mod existing;
+pub(crate) mod group_set;
 pub(crate) mod identity;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
+pub(crate) mod network;
 pub(crate) mod properties;
+pub(crate) mod registry;
+pub(crate) mod resource;
+pub(crate) mod resource_type;
+pub(crate) mod roster;
 pub(crate) mod save;
 pub(crate) mod setup;
+pub(crate) mod shared_volume;
 pub(crate) mod upgrade;
 
 use std::collections::BTreeSet;
@@ -39,6 +49,7 @@ pub(crate) struct World {
     pub(crate) machines: Vec<Machine>,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) used_addresses: BTreeSet<IpAddr>,
+    pub(crate) disks: Vec<shared_volume::Disk>,
     pub(crate) faults: Faults,
     #[serde(default)]
     pub(crate) recordings: Recordings,
@@ -130,10 +141,12 @@ impl World {
             machines,
             clusters: Vec::new(),
             used_addresses: scenario.used_addresses.iter().copied().collect(),
+            disks: Vec::new(),
             faults: Faults::new(scenario.faults.clone()),
             recordings: Recordings::new(scenario.recordings.clone()),
             events: Vec::new(),
         };
+        world.add_disks(scenario);
         for existing in &scenario.clusters {
             world.add_existing_cluster(existing);
         }

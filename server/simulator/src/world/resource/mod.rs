@@ -1,0 +1,3 @@
+//! Resources (facts 2.5).
+
+pub(crate) mod dependency;
