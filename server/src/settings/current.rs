@@ -53,6 +53,7 @@ pub fn change(current: &Settings, read: &Settings) -> Change {
     settings.operations.shutdown_grace = read.operations.shutdown_grace;
     settings.journal.keep_operations = read.journal.keep_operations;
     settings.journal.keep_for = read.journal.keep_for;
+    settings.inventory.clusters = read.inventory.clusters;
     settings.limits.handshake = read.limits.handshake;
     settings.limits.unary = read.limits.unary;
     settings.limits.mark_every = read.limits.mark_every;
@@ -108,7 +109,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::settings::{ClusterApi, Journal, Limits, Listen, Log, LogFormat, Operations, Tls};
+    use crate::settings::{ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls};
 
     fn tls(certificate: &str) -> Option<Tls> {
         Some(Tls {
@@ -205,6 +206,11 @@ mod tests {
                 keep_operations: 1,
                 keep_for: second,
                 memory_records: 1,
+            },
+            inventory: Inventory {
+                observe: false,
+                clusters: 1,
+                extra: vec!["new".into()],
             },
             limits: Limits {
                 request_bytes: 1,
