@@ -104,7 +104,10 @@ fn shared(
         return world
             .change(|state| {
                 state.serving(cluster)?;
-                state.world.set_common(cluster, owner, &list, validate)
+                state.world.set_common(cluster, owner, &list, validate)?;
+                // NodeWeight and DynamicQuorum decide about votes.
+                state.world.serving_service(cluster)?.rebalance();
+                Ok(())
             })
             .map(|()| Some(Vec::new()));
     }

@@ -3,13 +3,20 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod connections;
+mod drain;
+mod failover;
 mod faults;
+mod moves;
 mod notify;
 mod objects;
+mod quorum;
+mod random;
 mod raw;
 mod refusals;
 mod remote;
 mod replay;
+mod resources;
 mod setup;
 mod upgrade;
+mod verbs;
 mod worlds;
