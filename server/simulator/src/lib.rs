@@ -44,7 +44,7 @@ mod run;
 mod simulation;
 
 pub use control::{ConnectionEvent, Point};
-pub use fault::{Fault, Phase, Severity};
+pub use fault::{Damage, Fault, Phase, Severity};
 pub use incident::{Incident, IncidentError};
 pub use last_error::set as set_last_error;
 pub use recording::{RecordedCallback, Recording};

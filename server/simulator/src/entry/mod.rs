@@ -1,16 +1,23 @@
 //! The C functions: check what the caller passed, ask the world, answer in C's ways.
 
+mod access;
+mod affinity;
 mod cluster;
 mod control;
 mod enumerate;
 mod group;
+mod group_set;
+mod network;
 mod node;
 mod notify;
 mod objects;
 mod quorum;
+mod registry;
 mod resource;
+mod resource_type;
 mod setup;
 mod setup_more;
+mod shared_volume;
 mod slotted;
 mod table;
 
@@ -111,26 +118,35 @@ fn node_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, u32
     node_at(handle)
 }
 
-/// The world, cluster id and group id of a group handle, at the begin of a call.
-fn group_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
-    match handles::get(handle)? {
-        (world, Object::Group { cluster, id }) => {
-            world.enter(call)?;
-            Ok((world, cluster, id))
-        }
-        _ => Err(ERROR_INVALID_HANDLE),
-    }
+/// The world, cluster id and object id of a handle, at the begin of a call.
+macro_rules! by_id {
+    ($($(#[$doc:meta])* $function:ident: $object:ident;)+) => {
+        $(
+            $(#[$doc])*
+            fn $function(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
+                match handles::get(handle)? {
+                    (world, Object::$object { cluster, id }) => {
+                        world.enter(call)?;
+                        Ok((world, cluster, id))
+                    }
+                    _ => Err(ERROR_INVALID_HANDLE),
+                }
+            }
+        )+
+    };
 }
 
-/// The world, cluster id and resource id of a resource handle, at the begin of a call.
-fn resource_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
-    match handles::get(handle)? {
-        (world, Object::Resource { cluster, id }) => {
-            world.enter(call)?;
-            Ok((world, cluster, id))
-        }
-        _ => Err(ERROR_INVALID_HANDLE),
-    }
+by_id! {
+    /// Of a group.
+    group_of: Group;
+    /// Of a resource.
+    resource_of: Resource;
+    /// Of a network.
+    network_of: Network;
+    /// Of a network interface.
+    interface_of: Interface;
+    /// Of a group set.
+    group_set_of: GroupSet;
 }
 
 /// The number of a node of a cluster whose handle is an argument; `None` for 0. 87 for a node of another cluster.

@@ -1,6 +1,8 @@
 //! What a simulated world is made of: machines, networks, directory, timing and faults, from a TOML file.
 
 mod check;
+mod check_clusters;
+mod clusters;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,6 +18,10 @@ use crate::world::service::Times;
 
 pub use check::ScenarioError;
 pub(crate) use check::is_host_name;
+pub use clusters::{
+    Disk, ExistingCluster, ExistingGroup, ExistingNetwork, ExistingResource, ExistingRule, ExistingSet, ExistingType,
+    Generate, Properties, PropertyValue, RuleType, Witness,
+};
 
 /// A simulated world before anything has happened in it.
 ///
@@ -44,6 +50,9 @@ pub struct Scenario {
     pub functions_by_release: bool,
     /// Functions that are absent from the table, to play an older Windows. Default none.
     pub functions_absent: Vec<String>,
+    /// BackupClusterDatabase and RestoreClusterDatabase work, as on old servers; modern ones answer 120 (facts 2.6).
+    /// Default false.
+    pub legacy_backup: bool,
     /// How long things take.
     pub timing: Timing,
     /// The Active Directory domain that the machines belong to.
@@ -54,6 +63,8 @@ pub struct Scenario {
     pub networks: Vec<Network>,
     /// The machines, at least one.
     pub machines: Vec<Machine>,
+    /// Disks that machines share.
+    pub disks: Vec<Disk>,
     /// Clusters that exist from the beginning.
     pub clusters: Vec<ExistingCluster>,
     /// What goes wrong, in the order of trial: each fault that matches a phase acts on it.
@@ -76,11 +87,13 @@ impl Default for Scenario {
             form_at_level: None,
             functions_by_release: false,
             functions_absent: Vec::new(),
+            legacy_backup: false,
             timing: Timing::default(),
             domain: Domain::default(),
             used_addresses: Vec::new(),
             networks: Vec::new(),
             machines: Vec::new(),
+            disks: Vec::new(),
             clusters: Vec::new(),
             faults: Vec::new(),
             incidents: Vec::new(),
@@ -288,59 +301,13 @@ fn yes() -> bool {
     true
 }
 
-/// A cluster that exists from the beginning, all its nodes Up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExistingCluster {
-    /// Its name.
-    pub name: String,
-    /// Its nodes, by machine name.
-    pub nodes: Vec<String>,
-    /// Its functional level. Default: the highest that its nodes share.
-    #[serde(default)]
-    pub functional_level: Option<u32>,
-    /// Its addresses. Default: none, and then it has no management point.
-    #[serde(default)]
-    pub addresses: Vec<IpAddr>,
-    /// Groups beside the core ones; while there is any, the cluster cannot be destroyed (5937).
-    #[serde(default)]
-    pub groups: Vec<ExistingGroup>,
-}
-
-/// A group of a cluster that exists from the beginning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExistingGroup {
-    /// Its name.
-    pub name: String,
-    /// Its group type number (facts 2.2). Default 9999, unknown.
-    #[serde(default = "ExistingGroup::default_type")]
-    pub group_type: u32,
-    /// It has an online resource, and so is Online itself; otherwise it is empty and Offline. Default true.
-    #[serde(default = "yes")]
-    pub online: bool,
-}
-
-impl ExistingGroup {
-    fn default_type() -> u32 {
-        9999
-    }
-
-    /// An online group of which nothing but its name is known.
-    pub(crate) fn unknown(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            group_type: Self::default_type(),
-            online: true,
-        }
-    }
-}
-
 impl Scenario {
     /// The scenarios that come with the simulator: name and text.
-    pub const BUILTIN: [(&str, &str); 2] = [
+    pub const BUILTIN: [(&str, &str); 4] = [
         ("default", include_str!("../../scenarios/default.toml")),
         ("demo", include_str!("../../scenarios/demo.toml")),
+        ("large", include_str!("../../scenarios/large.toml")),
+        ("production", include_str!("../../scenarios/production.toml")),
     ];
 
     /// Reads a scenario from TOML and checks it.

@@ -1,6 +1,6 @@
 //! A cluster and what belongs to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,15 @@ use wsfc_clusapi::sys::constants::{
     resource_state,
 };
 
-use super::properties::Setting;
+use super::affinity::AffinityRule;
+use super::group_set::{GroupSet, StartOrder};
+use super::network::ClusterNetwork;
+use super::properties::Settings;
+use super::registry;
 use super::resource::dependency::Expression;
+use super::resource_type::ResourceType;
 use super::roster::{Entry, Roster};
+use super::shared_volume::SharedVolume;
 use super::{Machine, World};
 use crate::release::{Release, make_version};
 
@@ -30,12 +36,20 @@ pub(crate) struct Cluster {
     pub(crate) groups: Roster<Group>,
     pub(crate) resources: Roster<Resource>,
     pub(crate) networks: Vec<ClusterNetwork>,
-    pub(crate) resource_types: Vec<String>,
+    pub(crate) resource_types: Vec<ResourceType>,
+    pub(crate) group_sets: Vec<GroupSet>,
+    pub(crate) rules: Vec<AffinityRule>,
+    /// What groups and sets wait for.
+    pub(crate) order: StartOrder,
+    pub(crate) volumes: Vec<SharedVolume>,
+    /// The keys that callers have made.
+    pub(crate) database: registry::Key,
     pub(crate) storage_nodes: Vec<StorageNode>,
     /// An upgrade of the functional level has begun and has not ended.
     pub(crate) upgrade_in_progress: bool,
     /// Common properties that differ from their defaults.
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
+    pub(crate) private: Settings,
     pub(crate) quorum: Quorum,
 }
 
@@ -65,7 +79,9 @@ pub(crate) struct Node {
     pub(crate) state: i32,
     /// Its GUID (RO property NodeInstanceID).
     pub(crate) instance: String,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
+    #[serde(default)]
+    pub(crate) private: Settings,
     /// It is an active member: its cluster service runs, and it is on the side that has quorum.
     #[serde(default)]
     pub(crate) present: bool,
@@ -130,7 +146,9 @@ pub(crate) struct Group {
     pub(crate) owner: u32,
     /// The ids of its resources, in the order of their coming.
     pub(crate) resources: Vec<String>,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
+    #[serde(default)]
+    pub(crate) private: Settings,
     /// Preferred owners, by node number, the best first.
     #[serde(default)]
     pub(crate) preferred: Vec<u32>,
@@ -178,10 +196,10 @@ pub(crate) struct Resource {
     pub(crate) group: String,
     pub(crate) state: i32,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
     /// Private properties, by name.
     #[serde(default)]
-    pub(crate) private: BTreeMap<String, Setting>,
+    pub(crate) private: Settings,
     /// It shall be online: it comes back after failures and moves.
     #[serde(default)]
     pub(crate) wanted: bool,
@@ -217,22 +235,6 @@ pub(crate) struct Resource {
     pub(crate) blocked: BTreeSet<u32>,
 }
 
-/// A network as the cluster knows it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ClusterNetwork {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) interfaces: Vec<Interface>,
-}
-
-/// A network interface of a node.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Interface {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) node: u32,
-}
-
 /// A storage enclosure that was added to the cluster.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StorageNode {
@@ -247,20 +249,6 @@ pub(crate) const IPV6_ADDRESS: &str = "IPv6 Address";
 pub(crate) const NETWORK_NAME: &str = "Network Name";
 pub(crate) const DISTRIBUTED_NETWORK_NAME: &str = "Distributed Network Name";
 const GENERIC_APPLICATION: &str = "Generic Application";
-
-/// The resource types that CreateCluster registers. Guess: a selection of those that every cluster has.
-const RESOURCE_TYPES: [&str; 10] = [
-    IP_ADDRESS,
-    IPV6_ADDRESS,
-    NETWORK_NAME,
-    DISTRIBUTED_NETWORK_NAME,
-    "Physical Disk",
-    "File Share Witness",
-    "Cloud Witness",
-    GENERIC_APPLICATION,
-    "Generic Service",
-    "Generic Script",
-];
 
 /// True for the types of resource that make the cluster's name known.
 pub(crate) fn is_network_name(kind: &str) -> bool {
@@ -281,9 +269,15 @@ impl Cluster {
             resources: Roster::default(),
             networks: Vec::new(),
             resource_types: Vec::new(),
+            group_sets: Vec::new(),
+            rules: Vec::new(),
+            order: StartOrder::default(),
+            volumes: Vec::new(),
+            database: registry::Key::default(),
             storage_nodes: Vec::new(),
             upgrade_in_progress: false,
-            settings: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
             quorum: Quorum::default(),
         }
     }
@@ -372,7 +366,8 @@ impl Cluster {
 
     /// True when the name can be found on the network: there is a network name resource.
     pub(crate) fn has_network_name(&self) -> bool {
-        self.resources.iter().any(|resource| is_network_name(&resource.kind))
+        self.core_group()
+            .is_some_and(|group| self.resources_of(group).any(|resource| is_network_name(&resource.kind)))
     }
 
     /// Upgrade version of the functional level: that of the release that introduced it.
@@ -385,19 +380,6 @@ impl Cluster {
         let low = Release::of_level(self.functional_level).map_or(0, Release::highest_version);
         make_version(self.functional_level, low)
     }
-
-    /// The name of a resource type as it was registered.
-    pub(crate) fn resource_type(&self, name: &str) -> Option<String> {
-        self.resource_types
-            .iter()
-            .find(|known| known.eq_ignore_ascii_case(name))
-            .cloned()
-    }
-
-    /// Registers the built-in resource types.
-    pub(crate) fn add_resource_types(&mut self) {
-        self.resource_types = RESOURCE_TYPES.iter().map(|name| (*name).into()).collect();
-    }
 }
 
 impl Group {
@@ -408,7 +390,8 @@ impl Group {
             group_type,
             owner,
             resources: Vec::new(),
-            settings: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
             preferred: Vec::new(),
             told: Self::told_at_first(),
             moving: None,
@@ -526,8 +509,8 @@ impl Resource {
             group: String::new(),
             state: resource_state::OFFLINE,
             address: None,
-            settings: BTreeMap::new(),
-            private: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
             wanted: false,
             depends: None,
             possible_owners: None,

@@ -23,7 +23,8 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    fn new(cluster: &str, object_type: u32, flag: i64, object_id: &str, name: &str) -> Self {
+    /// An event without parent, type and payload.
+    pub(crate) fn new(cluster: &str, object_type: u32, flag: i64, object_id: &str, name: &str) -> Self {
         Self {
             cluster: cluster.into(),
             object_type,

@@ -1,13 +1,13 @@
 //! Finding clusters, and nodes coming and going.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_cluster, notify_node};
+use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_node};
 
 use super::World;
-use super::cluster::{Cluster, ClusterNetwork, Drain, Health, Interface, Node};
+use super::cluster::{Cluster, Drain, Health, Node};
 use super::events::Event;
+use super::properties::Settings;
 use super::quorum::Leaving;
 use crate::win32::{
     EPT_S_NOT_REGISTERED, ERROR_CLUSTER_EVICT_INVALID_REQUEST, ERROR_CLUSTER_NODE_NOT_FOUND,
@@ -86,13 +86,14 @@ impl World {
         let instance = self.identities.guid();
         let cluster = self.cluster_mut(cluster_id)?;
         let id = (1..).find(|id| cluster.node(*id).is_none())?;
-        let settings = BTreeMap::new();
+        let (settings, private) = (Settings::new(), Settings::new());
         cluster.nodes.push(Node {
             id,
             name,
             state: node_state::JOINING,
             instance,
             settings,
+            private,
             present: false,
             joining: false,
             told: Node::told_at_first(),
@@ -161,63 +162,6 @@ impl World {
         self.review(cluster_id, Leaving::Together);
     }
 
-    /// Gives each network of this world that touches a node a place in the cluster.
-    fn attach_networks(&mut self, cluster_id: &str) {
-        let Some(cluster) = self.cluster(cluster_id) else {
-            return;
-        };
-        let mut missing = Vec::new();
-        for network in &self.networks {
-            for node in &cluster.nodes {
-                let touches = self
-                    .machine_of(node)
-                    .is_some_and(|machine| machine.addresses.iter().any(|address| network.contains(*address)));
-                let known = cluster
-                    .networks
-                    .iter()
-                    .filter(|own| own.name == network.name)
-                    .any(|own| own.interfaces.iter().any(|interface| interface.node == node.id));
-                if touches && !known {
-                    missing.push((
-                        network.name.clone(),
-                        node.id,
-                        format!("{} - {}", node.name, network.name),
-                    ));
-                }
-            }
-        }
-        for (network, node, name) in missing {
-            let (network_id, interface_id) = (self.identities.guid(), self.identities.guid());
-            let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
-                return;
-            };
-            if !cluster.networks.iter().any(|own| own.name == network) {
-                let mut event = Event::of_cluster(cluster_id, notify_cluster::NETWORK_ADDED, &network);
-                event.object_id.clone_from(&network_id);
-                self.events.push(event);
-                let interfaces = Vec::new();
-                cluster.networks.push(ClusterNetwork {
-                    id: network_id,
-                    name: network.clone(),
-                    interfaces,
-                });
-            }
-            if let Some(own) = cluster.networks.iter_mut().find(|own| own.name == network) {
-                if let Some(owner) = cluster.nodes.iter().find(|owner| owner.id == node) {
-                    let mut event = Event::of_node(cluster_id, notify_node::NETWORK_INTERFACE_ADDED, owner);
-                    event.object_id.clone_from(&interface_id);
-                    event.name.clone_from(&name);
-                    self.events.push(event);
-                }
-                own.interfaces.push(Interface {
-                    id: interface_id,
-                    name,
-                    node,
-                });
-            }
-        }
-    }
-
     /// Evicts a node (facts 1.4). `Ok` holds the HRESULT of the clean-up on the node itself; 0 is success.
     pub(crate) fn evict(&mut self, cluster_id: &str, node_id: u32) -> Result<u32, u32> {
         let cluster = self.serving(cluster_id)?;
@@ -279,10 +223,7 @@ impl World {
             self.events
                 .push(Event::of_node(cluster_id, notify_node::DELETED, &node));
         }
-        for network in &mut cluster.networks {
-            network.interfaces.retain(|interface| interface.node != node_id);
-        }
-        cluster.networks.retain(|network| !network.interfaces.is_empty());
+        self.detach_networks(cluster_id, node_id);
         if let Some(mut service) = self.service(cluster_id) {
             service.forget_node(node_id);
         }

@@ -2,25 +2,33 @@
 //!
 //! Plain data and plain rules: nothing here waits, locks or calls back.
 
+pub(crate) mod access;
+pub(crate) mod affinity;
 pub(crate) mod cluster;
 pub(crate) mod consistency;
 pub(crate) mod drain;
 pub(crate) mod events;
+mod existing;
 pub(crate) mod failover;
 pub(crate) mod group;
+pub(crate) mod group_set;
 pub(crate) mod heartbeat;
 pub(crate) mod identity;
 pub(crate) mod incidents;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
+pub(crate) mod network;
 pub(crate) mod properties;
 pub(crate) mod queue;
 pub(crate) mod quorum;
+pub(crate) mod registry;
 pub(crate) mod resource;
+pub(crate) mod resource_type;
 pub(crate) mod roster;
 pub(crate) mod save;
 pub(crate) mod service;
 pub(crate) mod setup;
+pub(crate) mod shared_volume;
 pub(crate) mod upgrade;
 
 use std::collections::BTreeSet;
@@ -50,6 +58,7 @@ pub(crate) struct World {
     pub(crate) machines: Vec<Machine>,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) used_addresses: BTreeSet<IpAddr>,
+    pub(crate) disks: Vec<shared_volume::Disk>,
     pub(crate) faults: Faults,
     #[serde(default)]
     pub(crate) recordings: Recordings,
@@ -147,6 +156,7 @@ impl World {
             machines,
             clusters: Vec::new(),
             used_addresses: scenario.used_addresses.iter().copied().collect(),
+            disks: Vec::new(),
             faults: Faults::new(scenario.faults.clone()),
             recordings: Recordings::new(scenario.recordings.clone()),
             queue: queue::Queue::default(),
@@ -154,6 +164,7 @@ impl World {
             times: scenario.timing.times(),
             events: Vec::new(),
         };
+        world.add_disks(scenario);
         for existing in &scenario.clusters {
             world.add_existing_cluster(existing);
         }
@@ -214,6 +225,20 @@ impl World {
         let taken = recordings.take(subject, |name| self.short_name(name).to_owned());
         self.recordings = recordings;
         taken
+    }
+
+    /// Tells what has followed from changes elsewhere: the states of networks, interfaces and shared volumes.
+    pub(crate) fn refresh_derived(&mut self) {
+        let ids: Vec<String> = self.clusters.iter().map(|cluster| cluster.id.clone()).collect();
+        for id in ids {
+            let told = self.events.len();
+            self.refresh_networks(&id);
+            self.refresh_volumes(&id);
+            if !self.cluster(&id).is_some_and(Cluster::is_formed) {
+                // Nobody is there who could tell.
+                self.events.truncate(told);
+            }
+        }
     }
 
     /// The cluster of an id.

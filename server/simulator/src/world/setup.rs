@@ -2,17 +2,13 @@
 
 use std::net::IpAddr;
 
-use wsfc_clusapi::sys::constants::{
-    MAX_NODES, group_type, management_point_type, node_state, notify_group, resource_state,
-};
+use wsfc_clusapi::sys::constants::{MAX_NODES, group_type, notify_group, resource_state};
 
 use super::World;
 use super::cluster::{Cluster, DISTRIBUTED_NETWORK_NAME, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Resource};
 use super::events::Event;
 use super::quorum::Leaving;
 use crate::release::Release;
-use crate::scenario::{ExistingCluster, ExistingGroup};
-use crate::script::{AVAILABLE_STORAGE, CLUSTER_GROUP};
 use crate::win32::{
     ERROR_ACCESS_DENIED, ERROR_BAD_NETPATH, ERROR_CLUSTER_INCOMPATIBLE_VERSIONS, ERROR_CLUSTER_IPADDR_IN_USE,
     ERROR_CLUSTER_MAX_NODES_IN_CLUSTER, ERROR_CLUSTER_NETWORK_NOT_FOUND_FOR_IP, ERROR_CLUSTER_NODE_ALREADY_MEMBER,
@@ -232,7 +228,7 @@ impl World {
         Ok(())
     }
 
-    fn tell_group(&mut self, cluster_id: &str, group_id: &str) {
+    pub(crate) fn tell_group(&mut self, cluster_id: &str, group_id: &str) {
         if let Some(mut service) = self.service(cluster_id) {
             service.tell_group(group_id);
         }
@@ -310,68 +306,5 @@ impl World {
             .groups
             .iter()
             .any(|group| !group.is_core() && group.group_type != group_type::TEMPORARY)
-    }
-
-    /// Builds a cluster that exists from the beginning.
-    pub(super) fn add_existing_cluster(&mut self, existing: &ExistingCluster) {
-        let id = self.identities.guid();
-        let level = self.forming_level(&existing.nodes, existing.functional_level);
-        for (position, node) in existing.nodes.iter().enumerate() {
-            if let Some(machine) = self.machine_mut(node) {
-                machine.membership = Some(id.clone());
-                machine.service_running = true;
-            }
-            if position == 0 {
-                self.form(&id, &existing.name, level, node);
-            } else {
-                self.add_node(&id, node);
-                self.node_up(&id, node);
-            }
-        }
-        self.create_group(&id, CLUSTER_GROUP, group_type::CORE_CLUSTER);
-        self.create_group(&id, AVAILABLE_STORAGE, group_type::AVAILABLE_STORAGE);
-        for address in &existing.addresses {
-            let prefix = self
-                .networks
-                .iter()
-                .find(|network| network.contains(*address))
-                .map(|network| network.prefix);
-            // An address that is in use leaves its resource out, as it would in CreateCluster.
-            let _missing = self.create_address(&id, *address, prefix.unwrap_or_default().into());
-        }
-        let named = !existing.addresses.is_empty() && self.create_network_name(&id, false).is_ok();
-        self.bring_core_group_online(&id);
-        for group in &existing.groups {
-            self.add_existing_group(&id, group);
-        }
-        if named {
-            self.directory.accounts.insert(existing.name.to_lowercase());
-        }
-        if let Some(cluster) = self.cluster_mut(&id) {
-            cluster.add_resource_types();
-            // It was created long before the world began.
-            cluster.created_ms = None;
-            cluster.management_point = if named {
-                management_point_type::CNO
-            } else {
-                management_point_type::NONE
-            };
-            for node in &mut cluster.nodes {
-                node.state = node_state::UP;
-            }
-        }
-    }
-
-    fn add_existing_group(&mut self, cluster_id: &str, existing: &ExistingGroup) {
-        let Some(id) = self.create_group(cluster_id, &existing.name, existing.group_type) else {
-            return;
-        };
-        let resource = Resource::workload(self.identities.guid(), &existing.name);
-        if existing.online
-            && let Some(cluster) = self.cluster_mut(cluster_id)
-        {
-            cluster.add_resource(&id, resource);
-            self.tell_group(cluster_id, &id);
-        }
     }
 }

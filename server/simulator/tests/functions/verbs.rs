@@ -27,9 +27,8 @@ pub(crate) fn existing(nodes: &[&str]) -> ExistingCluster {
     ExistingCluster {
         name: "c".into(),
         nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
-        functional_level: None,
         addresses: vec![[10, 0, 0, 50].into()],
-        groups: Vec::new(),
+        ..ExistingCluster::default()
     }
 }
 

@@ -75,6 +75,7 @@ impl ClusterService<'_> {
             self.set_resource_state(id, resource_state::OFFLINE);
             self.drop_resource(id);
         }
+        self.cluster.forget_group(group_id);
         if let Some(group) = self.cluster.groups.remove(group_id) {
             let event = Event::of_group(&self.cluster.id, notify_group::DELETED, &group);
             self.tell(event);

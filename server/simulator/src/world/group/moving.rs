@@ -26,7 +26,7 @@ impl Migration {
     /// other properties, other values, and two that differ.
     pub(crate) fn read(list: &[u8]) -> Result<Self, u32> {
         let mut kinds = [None; 2];
-        for (name, value) in proplist::read(list)? {
+        for proplist::Change { name, value, .. } in proplist::read(list)? {
             let place = ["Virtual Machine", "Virtual Machine Configuration"]
                 .iter()
                 .position(|known| known.eq_ignore_ascii_case(&name))
@@ -67,6 +67,12 @@ impl ClusterService<'_> {
         let to = match to {
             Some(to) => match self.refusal(group, to) {
                 Some(code) => return Err(code),
+                // Guess: a rule that is in force forbids what is asked for by name, and nothing else.
+                None if flags & group_move_flags::IGNORE_AFFINITY_RULE == 0
+                    && self.cluster.forbidding_rule(group_id, to).is_some() =>
+                {
+                    return Err(ERROR_NODE_CANT_HOST_RESOURCE);
+                }
                 None => to,
             },
             None => match self.best_owner(group_id, &[group.owner]) {

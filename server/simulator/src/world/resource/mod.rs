@@ -43,7 +43,9 @@ impl World {
         }
         let kind = cluster
             .resource_type(kind)
-            .ok_or(ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND)?;
+            .ok_or(ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND)?
+            .name
+            .clone();
         if cluster.resources.named(name).is_some() {
             return Err(ERROR_OBJECT_ALREADY_EXISTS);
         }

@@ -205,6 +205,7 @@ impl ClusterService<'_> {
             resource.failing -= 1;
             return false;
         }
+        resource.take_up();
         let blocked = resource.blocked.contains(&0) || owner.is_some_and(|owner| resource.blocked.contains(&owner));
         !blocked && !witness_lost
     }
