@@ -2,14 +2,22 @@
 #![expect(unsafe_code, reason = "the functions under test are C functions")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod access;
+mod call;
 mod connections;
+mod enumerations;
 mod faults;
+mod networks;
 mod notify;
 mod objects;
+mod properties;
 mod raw;
 mod refusals;
+mod registry;
 mod remote;
 mod replay;
+mod sets;
 mod setup;
 mod upgrade;
+mod volumes;
 mod worlds;

@@ -10,24 +10,24 @@ use crate::raw::{Raw, wide};
 
 /// One event as it was read.
 #[derive(Debug, PartialEq, Eq)]
-struct Event {
-    key: usize,
-    object_type: u32,
-    flag: i64,
-    object_id: String,
-    parent_id: String,
-    name: String,
-    payload: Vec<u8>,
+pub(crate) struct Event {
+    pub(crate) key: usize,
+    pub(crate) object_type: u32,
+    pub(crate) flag: i64,
+    pub(crate) object_id: String,
+    pub(crate) parent_id: String,
+    pub(crate) name: String,
+    pub(crate) payload: Vec<u8>,
 }
 
-fn filter(object_type: u32, flags: i64) -> NOTIFY_FILTER_AND_TYPE {
+pub(crate) fn filter(object_type: u32, flags: i64) -> NOTIFY_FILTER_AND_TYPE {
     NOTIFY_FILTER_AND_TYPE {
         dwObjectType: object_type,
         FilterFlags: flags,
     }
 }
 
-fn open(raw: &Raw, cluster: isize, filters: &[NOTIFY_FILTER_AND_TYPE], key: usize) -> isize {
+pub(crate) fn open(raw: &Raw, cluster: isize, filters: &[NOTIFY_FILTER_AND_TYPE], key: usize) -> isize {
     let count = u32::try_from(filters.len()).unwrap();
     let create = raw.table.CreateClusterNotifyPortV2.unwrap();
     // SAFETY: There are as many filters as the count says.
@@ -35,7 +35,7 @@ fn open(raw: &Raw, cluster: isize, filters: &[NOTIFY_FILTER_AND_TYPE], key: usiz
 }
 
 /// Waits for an event with buffers of `room`.
-fn next(raw: &Raw, port: isize, room: u32, milliseconds: u32) -> Result<Event, (u32, [u32; 4])> {
+pub(crate) fn next(raw: &Raw, port: isize, room: u32, milliseconds: u32) -> Result<Event, (u32, [u32; 4])> {
     let size = usize::try_from(room).unwrap();
     let mut key = 0;
     let mut found = filter(0, 0);
