@@ -26,4 +26,6 @@ pub use read::{Call, Trace, TraceError};
 pub use recorder::{About, RecordError, Recording, record};
 
 #[cfg(test)]
+mod slot_tests;
+#[cfg(test)]
 mod tests;
