@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::volumes::{places, volumes};
 use super::*;
 use crate::fake::{FAIL_WITH, LAST_ERROR, TABLE, answer_text, api, given, handle_or_failure, log, taken_log};
@@ -426,4 +428,13 @@ fn volumes_and_their_places_are_read_as_far_as_they_are_whole() {
     };
     assert_eq!((place.volume.as_str(), place.node.as_str()), ("Volume1", "n2"));
     assert_eq!(place.state, SharedVolumeState::ACTIVE_REDIRECTED);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_volumes_or_none(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
+        prop_assert!(places(&bytes).len() <= bytes.len() / 1044);
+        let found = volumes(&bytes).map_or(0, |volumes| volumes.len());
+        prop_assert!(found <= bytes.len() / 640);
+    }
 }

@@ -8,8 +8,10 @@ use super::format::{Fields, SECRET, Value};
 use super::recorder::Handles;
 use super::results::{Convention, outputs};
 use crate::proplist::{Property, PropertyList, Tail, Value as PropertyValue};
-use crate::sys::constants::control;
-use crate::sys::types::{CLUSTER_CREATE_GROUP_INFO, CLUSTER_READ_BATCH_COMMAND, FILETIME, HNODE};
+use crate::sys::constants::{control, notify_object, notify_resource};
+use crate::sys::types::{
+    CLUSTER_CREATE_GROUP_INFO, CLUSTER_READ_BATCH_COMMAND, FILETIME, HNODE, NOTIFY_FILTER_AND_TYPE,
+};
 
 /// The slots of a call.
 macro_rules! slots {
@@ -132,6 +134,31 @@ fn answers_are_read_without_secrets() {
     assert_eq!(out.fields("read_command").unwrap().text("wzSubkeyName"), Some("p"));
     assert!(is_secret(&out, "data"));
     assert_eq!(out.number("data_bytes"), Some(4));
+}
+
+#[test]
+fn events_of_private_properties_are_not_read() {
+    let mut handles = Handles::default();
+    for (flag, secret) in [
+        (notify_resource::STATE, false),
+        (notify_resource::PRIVATE_PROPERTY, true),
+    ] {
+        let mut filter = NOTIFY_FILTER_AND_TYPE {
+            dwObjectType: notify_object::RESOURCE,
+            FilterFlags: flag,
+        };
+        let mut bytes = [1_u8; 4];
+        let mut size = 4_u32;
+        let arguments: &[Argument] = slots!(
+            filter_and_type: &raw mut filter,
+            buffer: bytes.as_mut_ptr(),
+            buffer_bytes: &raw mut size,
+        );
+        let before = given(arguments, &mut handles);
+        // SAFETY: All of them are there.
+        let out = unsafe { outputs("GetClusterNotifyV2", arguments, &before, None, &mut handles) };
+        assert_eq!(is_secret(&out, "buffer"), secret);
+    }
 }
 
 #[test]
