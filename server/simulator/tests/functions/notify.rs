@@ -82,7 +82,7 @@ pub(crate) fn next(raw: &Raw, port: isize, room: u32, milliseconds: u32) -> Resu
 #[test]
 fn events_come_one_by_one_with_their_payload() {
     let raw = Raw::new(|_| {});
-    let cluster = raw.create("c", &["n1", "n2"], &[]).unwrap();
+    let cluster = raw.create("c", &["n1", "n2", "n3"], &[]).unwrap();
     let filters = [
         filter(notify_object::CLUSTER, notify_cluster::MEMBERSHIP),
         filter(notify_object::NODE, notify_node::STATE),
@@ -92,19 +92,10 @@ fn events_come_one_by_one_with_their_payload() {
     assert_ne!(port, 0);
     assert_eq!(next(&raw, port, 64, 0), Err((258, [64; 4])));
     raw.simulation.set_reachable("n1", false);
-    // Both core groups go to n2, whose number is the parent id.
-    for _ in 0..2 {
-        let event = next(&raw, port, 64, 0).unwrap();
-        assert_eq!(
-            (event.key, event.object_type, event.flag),
-            (7, notify_object::GROUP, notify_group::OWNER_NODE)
-        );
-        assert_eq!(event.parent_id, "2");
-    }
     let event = next(&raw, port, 64, 0).unwrap();
     assert_eq!(
-        (event.object_type, event.flag),
-        (notify_object::NODE, notify_node::STATE)
+        (event.key, event.object_type, event.flag),
+        (7, notify_object::NODE, notify_node::STATE)
     );
     assert_eq!(
         (event.object_id.as_str(), event.name.as_str(), event.parent_id.as_str()),
@@ -114,9 +105,18 @@ fn events_come_one_by_one_with_their_payload() {
     let event = next(&raw, port, 64, 0).unwrap();
     assert_eq!(
         event.payload,
-        [0, 0, 0, 0, 1, 0, 0, 0, 2],
-        "one of two nodes, number 2, is up"
+        [1, 0, 0, 0, 2, 0, 0, 0, 2, 3],
+        "there is quorum, and two nodes, numbers 2 and 3, are up"
     );
+    // The core groups go to the node with fewer groups each, whose number is the parent id.
+    for number in ["2", "3"] {
+        let event = next(&raw, port, 64, 0).unwrap();
+        assert_eq!(
+            (event.object_type, event.flag),
+            (notify_object::GROUP, notify_group::OWNER_NODE)
+        );
+        assert_eq!(event.parent_id, number);
+    }
     assert_eq!(next(&raw, port, 64, 0).unwrap_err().0, 258);
 }
 
@@ -151,7 +151,7 @@ fn an_object_has_its_own_events() {
     let port = open(&raw, cluster, &[], 0);
     let node = raw.open_node(cluster, "n3").unwrap();
     let register = raw.table.RegisterClusterNotifyV2.unwrap();
-    let wanted = filter(notify_object::NODE, notify_node::EVERYTHING);
+    let wanted = filter(notify_object::NODE, notify_node::STATE);
     let object = std::ptr::without_provenance_mut(node.cast_unsigned());
     // SAFETY: The function checks its handles.
     assert_eq!(unsafe { register(port, wanted, object, 3) }, 0);
