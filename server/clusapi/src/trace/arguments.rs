@@ -1,8 +1,8 @@
 //! What a call is given: each C type as a [`Slot`], and how the slots of a call are read.
 //!
 //! The names of the parameters are those of the function list, and they say what a pointer alone does not: `X_units` and
-//! `X_bytes` are the size of `X`, `count` that of the one list beside it, `filter_count` that of `filters`. What is called
-//! `data` is a value of the cluster database, which may be a secret and is not read.
+//! `X_bytes` are the size of `X`, `count` that of the one list beside it, `filter_count` that of `filters`. What is
+//! called `data` is a value of the cluster database, which may be a secret and is not read.
 #![expect(unsafe_code, reason = "arguments of C functions are read through their pointers")]
 
 use core::ffi::c_void;

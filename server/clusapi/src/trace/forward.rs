@@ -56,7 +56,8 @@ macro_rules! recorded_functions {
                 let Some((recorder, function)) = RECORDER.get().and_then(|recorder| {
                     Some((recorder, recorder.table().$name?))
                 }) else {
-                    return <$result as Outcome>::from_number(Convention::of(stringify!($name), stringify!($result)).failure());
+                    let convention = Convention::of(stringify!($name), stringify!($result));
+                    return <$result as Outcome>::from_number(convention.failure());
                 };
                 let before = recorder.last_error();
                 let arguments: &[Argument] =

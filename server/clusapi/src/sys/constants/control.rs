@@ -208,8 +208,8 @@ pub const fn answers_properties(code: u32) -> bool {
     matches!(code & SHARED_BITS, 0x55 | 0x59)
 }
 
-/// Whether a code reads, writes or checks what may hold secrets, such as the key of a cloud witness: private properties,
-/// and credentials.
+/// Whether a code reads, writes or checks what may hold secrets, such as the key of a cloud witness: private
+/// properties, and credentials.
 #[must_use]
 pub const fn holds_secrets(code: u32) -> bool {
     matches!(code & SHARED_BITS, 0x7D | 0x81 | 0x0040_0086 | 0x89)

@@ -4,7 +4,8 @@
 //! integers, and `name` answers `None` for them. Numbers that `windows-sys` also has are compared with it at compile
 //! time.
 
-/// Makes a module of constants with a `name` function. `sdk NAME` is compared with `windows-sys`, `only NAME` is not there.
+/// Makes a module of constants with a `name` function. `sdk NAME` is compared with `windows-sys`, `only NAME` is not
+/// there.
 macro_rules! constants {
     ($( $(#[$doc:meta])* pub mod $module:ident: $type:ty { $( $(#[$item_doc:meta])* $name:ident = $value:expr, $origin:ident $sdk:ident; )+ } )+) => {
         $(
@@ -52,9 +53,9 @@ pub use calls::{
     security_information, vm_migration,
 };
 pub use notify::{
-    notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface, notify_node,
-    notify_object, notify_quorum, notify_registry, notify_resource, notify_resource_type, notify_shared_volume,
-    notify_spaceport, notify_upgrade,
+    notify_affinity_rule, notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface,
+    notify_node, notify_object, notify_private, notify_quorum, notify_registry, notify_resource, notify_resource_type,
+    notify_shared_volume, notify_spaceport, notify_upgrade,
 };
 pub use objects::{
     affinity_rule_type, cluster_enum, group_enum, group_set_ready, group_state, group_status, group_type, network_enum,

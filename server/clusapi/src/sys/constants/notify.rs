@@ -163,4 +163,33 @@ constants! {
     pub mod notify_spaceport: i64 {
         CUSTOM_PNP = 1, sdk CLUSTER_CHANGE_SPACEPORT_CUSTOM_PNP_V2;
     }
+
+    /// Changes of an affinity rule. Guess: no public source has the numbers; these are those of a group set.
+    pub mod notify_affinity_rule: i64 {
+        DELETED = 1, only CLUSTER_CHANGE_AFFINITYRULE_DELETED_V2;
+        COMMON_PROPERTY = 2, only CLUSTER_CHANGE_AFFINITYRULE_COMMON_PROPERTY_V2;
+        PRIVATE_PROPERTY = 4, only CLUSTER_CHANGE_AFFINITYRULE_PRIVATE_PROPERTY_V2;
+        STATE = 8, only CLUSTER_CHANGE_AFFINITYRULE_STATE_V2;
+        GROUP_ADDED = 0x10, only CLUSTER_CHANGE_AFFINITYRULE_GROUP_ADDED;
+        GROUP_REMOVED = 0x20, only CLUSTER_CHANGE_AFFINITYRULE_GROUP_REMOVED;
+        EVERYTHING = 0x3F, only CLUSTER_CHANGE_AFFINITYRULE_ALL_V2;
+    }
+}
+
+/// Whether an event tells of private properties.
+#[must_use]
+pub const fn notify_private(object_type: u32, flag: i64) -> bool {
+    let private = match object_type {
+        notify_object::CLUSTER => notify_cluster::PRIVATE_PROPERTY,
+        notify_object::GROUP => notify_group::PRIVATE_PROPERTY,
+        notify_object::RESOURCE => notify_resource::PRIVATE_PROPERTY,
+        notify_object::RESOURCE_TYPE => notify_resource_type::PRIVATE_PROPERTY,
+        notify_object::NETWORK_INTERFACE => notify_network_interface::PRIVATE_PROPERTY,
+        notify_object::NETWORK => notify_network::PRIVATE_PROPERTY,
+        notify_object::NODE => notify_node::PRIVATE_PROPERTY,
+        notify_object::GROUPSET => notify_groupset::PRIVATE_PROPERTY,
+        notify_object::AFFINITY_RULE => notify_affinity_rule::PRIVATE_PROPERTY,
+        _ => 0,
+    };
+    flag & private != 0
 }
