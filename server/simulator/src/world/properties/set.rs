@@ -119,6 +119,11 @@ impl World {
         if class != Class::Common {
             return;
         }
+        if ["NodeWeight", "DynamicQuorum", "LowerQuorumPriorityNodeId"].into_iter().any(has)
+            && let Some(mut service) = self.service(cluster_id)
+        {
+            service.rebalance();
+        }
         if let Owner::Network(_) = owner {
             if has("Metric")
                 && !has("AutoMetric")
