@@ -24,7 +24,7 @@ use crate::settings::current::Current;
 /// looked at whether the cluster of this host is still the same.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a stop waits for observers. One that is within a call of the cluster API that does not come back must not
+/// How long a stop, and the end of a destruction, waits for observers. One that is within a call of the cluster API that does not come back must not
 /// hold up the daemon.
 const END: Duration = Duration::from_secs(3);
 
@@ -130,7 +130,11 @@ impl Clusters {
                 && let Err(error) = self.begin(id, &cluster.name)
             {
                 let error = chain(&error);
-                tracing::warn!(cluster = cluster.name, error, "A cluster of the inventory is not observed");
+                tracing::warn!(
+                    cluster = cluster.name,
+                    error,
+                    "A cluster of the inventory is not observed"
+                );
             }
         }
         for name in std::iter::once("").chain(settings.inventory.extra.iter().map(String::as_str)) {
@@ -210,7 +214,11 @@ impl Clusters {
         self.0.runtime.spawn(async move {
             if let Err(error) = clusters.resolve(&name).await {
                 let error = chain(&error);
-                tracing::warn!(cluster = name, error, "A cluster is not observed after an operation on it");
+                tracing::warn!(
+                    cluster = name,
+                    error,
+                    "A cluster is not observed after an operation on it"
+                );
             }
         });
     }
@@ -222,8 +230,8 @@ impl Clusters {
         };
         let (told, answer) = oneshot::channel();
         if watched.orders.send(Order::Forget(told)).is_ok() {
-            // An observer that ends takes nothing out; the next start finds the cluster gone.
-            let _ = answer.await;
+            // An observer that ends, or hangs in a call, takes nothing out; the next start finds the cluster gone.
+            let _ = tokio::time::timeout(END, answer).await;
         }
         self.0.roster.leave(&id);
     }
@@ -248,7 +256,11 @@ impl Clusters {
                 Ok(_) => pause = LONGEST_PAUSE,
                 Err(error) => {
                     // Many hosts have no cluster, and that is no news.
-                    tracing::debug!(cluster = name, error = chain(&error), "There is no cluster to observe yet");
+                    tracing::debug!(
+                        cluster = name,
+                        error = chain(&error),
+                        "There is no cluster to observe yet"
+                    );
                 }
             }
             tokio::select! {
@@ -357,6 +369,8 @@ impl Clusters {
 
 impl std::fmt::Debug for Clusters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Clusters").field("roster", &self.0.roster).finish_non_exhaustive()
+        f.debug_struct("Clusters")
+            .field("roster", &self.0.roster)
+            .finish_non_exhaustive()
     }
 }
