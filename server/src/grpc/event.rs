@@ -217,7 +217,11 @@ impl EventStream {
         if self.stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Some(Err(status::shutting_down())));
         }
-        let mark = self.idle.as_mut().poll(cx).map(|()| self.mark(cursor.position(), false));
+        let mark = self
+            .idle
+            .as_mut()
+            .poll(cx)
+            .map(|()| self.mark(cursor.position(), false));
         self.state = State::Following(cursor);
         mark.map(|mark| {
             self.rest();

@@ -165,7 +165,10 @@ mod tests {
         EventFrame::put_object(&object, &mut encoded);
         EventFrame::put_object(&object, &mut encoded);
         let read = |frame: EventFrame| v1::WatchResponse::decode(frame.encode_to_vec().as_slice()).unwrap();
-        assert_eq!(read(EventFrame::objects(encoded.freeze())).snapshot, [object.clone(), object]);
+        assert_eq!(
+            read(EventFrame::objects(encoded.freeze())).snapshot,
+            [object.clone(), object]
+        );
         let event = v1::Event {
             event: Some(v1::event::Event::Cluster(v1::ClusterEvent::default())),
         };

@@ -55,11 +55,7 @@ pub async fn list_available_disks(
 }
 
 /// What the inventory does not keep of a group.
-pub async fn group_details(
-    _service: &Service,
-    _cluster: &str,
-    _group: &v1::Group,
-) -> Result<v1::GroupDetails, Status> {
+pub async fn group_details(_service: &Service, _cluster: &str, _group: &v1::Group) -> Result<v1::GroupDetails, Status> {
     Err(not_known())
 }
 

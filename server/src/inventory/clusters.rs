@@ -130,7 +130,11 @@ impl Clusters {
                 && let Err(error) = self.begin(id, &cluster.name)
             {
                 let error = chain(&error);
-                tracing::warn!(cluster = cluster.name, error, "A cluster of the inventory is not observed");
+                tracing::warn!(
+                    cluster = cluster.name,
+                    error,
+                    "A cluster of the inventory is not observed"
+                );
             }
         }
         for name in std::iter::once("").chain(settings.inventory.extra.iter().map(String::as_str)) {
@@ -210,7 +214,11 @@ impl Clusters {
         self.0.runtime.spawn(async move {
             if let Err(error) = clusters.resolve(&name).await {
                 let error = chain(&error);
-                tracing::warn!(cluster = name, error, "A cluster is not observed after an operation on it");
+                tracing::warn!(
+                    cluster = name,
+                    error,
+                    "A cluster is not observed after an operation on it"
+                );
             }
         });
     }
@@ -248,7 +256,11 @@ impl Clusters {
                 Ok(_) => pause = LONGEST_PAUSE,
                 Err(error) => {
                     // Many hosts have no cluster, and that is no news.
-                    tracing::debug!(cluster = name, error = chain(&error), "There is no cluster to observe yet");
+                    tracing::debug!(
+                        cluster = name,
+                        error = chain(&error),
+                        "There is no cluster to observe yet"
+                    );
                 }
             }
             tokio::select! {
@@ -357,6 +369,8 @@ impl Clusters {
 
 impl std::fmt::Debug for Clusters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Clusters").field("roster", &self.0.roster).finish_non_exhaustive()
+        f.debug_struct("Clusters")
+            .field("roster", &self.0.roster)
+            .finish_non_exhaustive()
     }
 }

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use wsfc_clusapi::notify::payload;
 use wsfc_clusapi::notify::Notification;
+use wsfc_clusapi::notify::payload;
 use wsfc_clusapi::sys::constants::{
-    notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface, notify_node, notify_object,
-    notify_quorum, notify_resource, notify_resource_type, notify_shared_volume, notify_spaceport, notify_upgrade,
+    notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface, notify_node,
+    notify_object, notify_quorum, notify_resource, notify_resource_type, notify_shared_volume, notify_spaceport,
+    notify_upgrade,
 };
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, ChangeType, ClusterEvent, InventoryObject, ObjectKind};
@@ -508,7 +509,11 @@ impl Hearing {
             (None, Some(Object::Node(_))) => self.follow_nodes(model, told),
             (Some(Object::Node(_)), None) => {
                 self.follow_nodes(model, told);
-                for kind in [ObjectKind::NetworkInterface, ObjectKind::SharedVolume, ObjectKind::Network] {
+                for kind in [
+                    ObjectKind::NetworkInterface,
+                    ObjectKind::SharedVolume,
+                    ObjectKind::Network,
+                ] {
                     self.ask(Read::Kind(kind), told);
                 }
             }
@@ -522,7 +527,9 @@ impl Hearing {
 
     fn follow_group(&mut self, model: &mut Model, group: &v1::Group, told: Option<&v1::Notification>) {
         for key in model.resources_of(&group.id) {
-            let Some(mut object) = model.get(&key).cloned() else { continue };
+            let Some(mut object) = model.get(&key).cloned() else {
+                continue;
+            };
             if let Some(Object::Resource(resource)) = &mut object.object {
                 resource.owner_node.clone_from(&group.owner_node);
                 resource.group.clone_from(&group.name);
@@ -560,7 +567,10 @@ impl Hearing {
     }
 
     fn follow_network(&mut self, model: &mut Model, former: &str, name: &str, told: Option<&v1::Notification>) {
-        let interfaces: Vec<_> = model.of(ObjectKind::NetworkInterface).map(|(_, it)| it.clone()).collect();
+        let interfaces: Vec<_> = model
+            .of(ObjectKind::NetworkInterface)
+            .map(|(_, it)| it.clone())
+            .collect();
         for mut object in interfaces {
             if let Some(Object::NetworkInterface(interface)) = &mut object.object
                 && is_same(&interface.network, former)
@@ -571,12 +581,7 @@ impl Hearing {
         }
     }
 
-    fn change_quorum(
-        &mut self,
-        model: &mut Model,
-        told: Option<&v1::Notification>,
-        set: impl FnOnce(&mut v1::Quorum),
-    ) {
+    fn change_quorum(&mut self, model: &mut Model, told: Option<&v1::Notification>, set: impl FnOnce(&mut v1::Quorum)) {
         let Some(mut object) = model.get(&Key::new(ObjectKind::Quorum, "")).cloned() else {
             return;
         };
@@ -611,14 +616,16 @@ fn quorum(model: &Model) -> Option<&v1::Quorum> {
 
 /// The votes of the nodes, ordered by name.
 pub fn votes(model: &Model) -> Vec<v1::NodeVote> {
-    let nodes = model.of(ObjectKind::Node).filter_map(|(_, object)| match &object.object {
-        Some(Object::Node(node)) => Some(v1::NodeVote {
-            node: node.name.clone(),
-            assigned: node.vote_assigned,
-            counts: node.vote_counts,
-        }),
-        _ => None,
-    });
+    let nodes = model
+        .of(ObjectKind::Node)
+        .filter_map(|(_, object)| match &object.object {
+            Some(Object::Node(node)) => Some(v1::NodeVote {
+                node: node.name.clone(),
+                assigned: node.vote_assigned,
+                counts: node.vote_counts,
+            }),
+            _ => None,
+        });
     let mut votes: Vec<_> = nodes.collect();
     votes.sort_by_cached_key(|vote| vote.node.to_lowercase());
     votes

@@ -191,7 +191,10 @@ impl Observer {
                 break;
             }
             self.gap.get_or_insert(gap);
-            let text = error.as_deref().map_or_else(|| "the cluster has let go of the connection".into(), |error| chain(error));
+            let text = error.as_deref().map_or_else(
+                || "the cluster has let go of the connection".into(),
+                |error| chain(error),
+            );
             // Who waits to be told of a lost cluster is told by its event; a cluster that was never there is no news.
             if self.model.cluster().is_some() && pause == FIRST_PAUSE {
                 tracing::warn!(cluster = self.name, error = text, "The connection to a cluster is lost");
@@ -380,7 +383,13 @@ impl Observer {
         self.model = whole;
         self.append(events)?;
         let took = self.platform.clock.now().duration_since(began).unwrap_or_default();
-        tracing::info!(cluster = name, objects, changes, ?took, "Inventory compared with the cluster");
+        tracing::info!(
+            cluster = name,
+            objects,
+            changes,
+            ?took,
+            "Inventory compared with the cluster"
+        );
         for asked in self.asked.drain(..) {
             let _ = asked.send(Ok(()));
         }
@@ -442,7 +451,11 @@ impl Observer {
 
     /// Takes every object out of the inventory.
     fn forget(&mut self) -> Result<(), StoreFailed> {
-        let name = self.model.cluster().map(|cluster| cluster.name.clone()).unwrap_or_default();
+        let name = self
+            .model
+            .cluster()
+            .map(|cluster| cluster.name.clone())
+            .unwrap_or_default();
         let mut events = diff(self.model.objects(), Model::default().objects());
         for event in &mut events {
             event.cluster.clone_from(&name);
@@ -459,7 +472,11 @@ impl Observer {
                 Err(ObserveError::Failed(failed)) => return Err(failed),
                 // Such an event cannot be told at all; what it changed is found and told by the next comparison, too.
                 Err(error) => {
-                    tracing::error!(cluster = self.name, error = chain(&error), "An event cannot be recorded");
+                    tracing::error!(
+                        cluster = self.name,
+                        error = chain(&error),
+                        "An event cannot be recorded"
+                    );
                 }
             }
         }
@@ -483,7 +500,9 @@ fn gather(port: &mut NotifyPort, queue: &mut VecDeque<Notification>) -> Result<(
 /// What the journal has of a cluster.
 fn recorded(journal: &Journal, id: &ClusterId) -> Model {
     let inventory = journal.inventory();
-    let objects = inventory.of_cluster(id).map(|object| without_revision((***object).clone()));
+    let objects = inventory
+        .of_cluster(id)
+        .map(|object| without_revision((***object).clone()));
     objects.collect()
 }
 

@@ -219,7 +219,13 @@ mod tests {
         assert_eq!(roster.enter(&two, watched("CL2"), 2), Entered::New);
         assert_eq!(roster.enter(&two, watched("CL2"), 2), Entered::Known);
         assert_eq!(roster.enter(&ClusterId::from("3"), watched("CL3"), 2), Entered::Full);
-        for name in ["cl1", "CL1", "cl1.example.org", "CN=Cl1,OU=clusters,DC=example", "cn=CL1"] {
+        for name in [
+            "cl1",
+            "CL1",
+            "cl1.example.org",
+            "CN=Cl1,OU=clusters,DC=example",
+            "cn=CL1",
+        ] {
             assert_eq!(found(&roster, name).as_deref(), Some("1"), "{name}");
         }
         for name in ["", "cl", "10.0.0.1", "cl3"] {
@@ -256,6 +262,9 @@ mod tests {
     fn nothing_is_taken_in_after_the_end() {
         let roster = Roster::default();
         roster.stop();
-        assert_eq!(roster.enter(&ClusterId::from("1"), watched("CL1"), 16), Entered::Stopped);
+        assert_eq!(
+            roster.enter(&ClusterId::from("1"), watched("CL1"), 16),
+            Entered::Stopped
+        );
     }
 }

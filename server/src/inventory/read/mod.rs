@@ -86,10 +86,7 @@ impl Reader {
     }
 
     fn properties_of_cluster(&mut self) -> Result<[PropertyList; 2], Error> {
-        let (common, read_only) = (
-            self.cluster.common_properties(),
-            self.cluster.read_only_properties(),
-        );
+        let (common, read_only) = (self.cluster.common_properties(), self.cluster.read_only_properties());
         Ok([
             self.optional("properties of the cluster", common)?.unwrap_or_default(),
             self.optional("read-only properties of the cluster", read_only)?
@@ -105,7 +102,12 @@ impl Reader {
     }
 
     /// Sets the fields that common properties tell, as far as they can be had.
-    fn fill(&mut self, object: &mut InventoryObject, what: &'static str, source: &impl Controlled) -> Result<(), Error> {
+    fn fill(
+        &mut self,
+        object: &mut InventoryObject,
+        what: &'static str,
+        source: &impl Controlled,
+    ) -> Result<(), Error> {
         let lists = [source.common_properties(), source.read_only_properties()];
         for list in lists {
             if let Some(list) = self.optional(what, list)? {

@@ -14,7 +14,10 @@ impl Reader {
         let Some(told) = self.optional("the quorum", told)? else {
             return Ok(None);
         };
-        let witness = match known.find(ObjectKind::Resource, "", &told.witness).and_then(|key| known.get(&key)) {
+        let witness = match known
+            .find(ObjectKind::Resource, "", &told.witness)
+            .and_then(|key| known.get(&key))
+        {
             Some(witness) => Some(witness.clone()),
             None if told.witness.is_empty() => None,
             None => self.resource(known, "", &told.witness)?,

@@ -31,7 +31,8 @@ impl Reader {
             let groups = self.optional("groups of a group set", groups)?;
             let provider_groups = self.optional("providers of a group set", provider_groups)?;
             let provider_sets = self.optional("providers of a group set", provider_sets)?;
-            let group_names = |ids: Option<Vec<String>>| sorted(ids.unwrap_or_default().into_iter().map(|id| group_name(known, id)));
+            let group_names =
+                |ids: Option<Vec<String>>| sorted(ids.unwrap_or_default().into_iter().map(|id| group_name(known, id)));
             let mut object = self.wrap(Object::GroupSet(v1::GroupSet {
                 name,
                 groups: group_names(groups),

@@ -23,7 +23,10 @@ impl Reader {
     fn shared_volume(&mut self, known: &Model, listed: &ObjectName) -> Result<Option<InventoryObject>, Error> {
         let id = listed.id.as_deref().unwrap_or_default();
         // Its disk is a resource like others, and what is known of that one must not be told in another way here.
-        let disk = match known.find(ObjectKind::Resource, id, &listed.name).and_then(|key| known.get(&key)) {
+        let disk = match known
+            .find(ObjectKind::Resource, id, &listed.name)
+            .and_then(|key| known.get(&key))
+        {
             Some(disk) => Some(disk.clone()),
             None => self.resource(known, id, &listed.name)?,
         };

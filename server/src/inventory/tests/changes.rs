@@ -187,7 +187,11 @@ fn the_fields_that_have_changed_are_named_as_in_the_contract() {
         revision: 9,
         ..before.clone()
     };
-    let event = change(Some(&wrap(Object::Resource(before.clone()))), Some(&wrap(Object::Resource(after)))).unwrap();
+    let event = change(
+        Some(&wrap(Object::Resource(before.clone()))),
+        Some(&wrap(Object::Resource(after))),
+    )
+    .unwrap();
     assert_eq!(
         event.changed_fields,
         ["state", "native_state", "group", "group_id", "separate_monitor"]
@@ -197,7 +201,13 @@ fn the_fields_that_have_changed_are_named_as_in_the_contract() {
         [ChangeType::State, ChangeType::Group, ChangeType::Properties]
     );
     assert_eq!(event.group_before, "A");
-    let revised = v1::Resource { revision: 8, ..before.clone() };
-    let revised = change(Some(&wrap(Object::Resource(before))), Some(&wrap(Object::Resource(revised))));
+    let revised = v1::Resource {
+        revision: 8,
+        ..before.clone()
+    };
+    let revised = change(
+        Some(&wrap(Object::Resource(before))),
+        Some(&wrap(Object::Resource(revised))),
+    );
     assert_eq!(revised, None, "a revision is no change");
 }
