@@ -101,8 +101,9 @@ fn changed_fields(before: &InventoryObject, after: &InventoryObject) -> Vec<Stri
     let (Some(before), Some(after)) = (reflect(before), reflect(after)) else {
         return Vec::new();
     };
-    let fields = after.descriptor().fields();
-    fields
+    let descriptor = after.descriptor();
+    descriptor
+        .fields()
         .filter(|field| field.name() != "revision")
         .filter(|field| before.get_field(field) != after.get_field(field))
         .map(|field| field.name().to_owned())
