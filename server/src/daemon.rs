@@ -164,17 +164,20 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        Ok((grpc::routes(&self.engine, streams, &self.settings, health)?, dispatch))
+        let routes = grpc::routes(&self.engine, streams, &self.settings, health)?;
+        Ok((routes, dispatch))
     }
 }
 
 /// The journal's options that follow from the settings.
 pub fn journal_options(settings: &Settings) -> Options {
+    let memory = MemoryBudget {
+        records: settings.journal.memory_records,
+        ..MemoryBudget::default()
+    };
     Options {
-        memory: MemoryBudget {
-            records: settings.journal.memory_records,
-            ..MemoryBudget::default()
-        },
+        memory,
+        event_memory: memory,
         retention: retention(settings),
         rules: Rules {
             cancel_running: settings.operations.cancel_answers_false,
@@ -188,6 +191,7 @@ fn retention(settings: &Settings) -> Retention {
     Retention {
         keep_operations: settings.journal.keep_operations,
         keep_for: settings.journal.keep_for,
+        keep_events: u64::try_from(settings.journal.keep_events).unwrap_or(u64::MAX),
         ..Retention::default()
     }
 }
