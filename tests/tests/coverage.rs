@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use prost_reflect::DescriptorPool;
-use wsfc_clusapi::sys::FUNCTIONS;
-use wsfc_clusapi::sys::left_out::LEFT_OUT;
+use wsfc_clusapi::sys::{FUNCTIONS, LEFT_OUT};
 
 /// What `windows-sys` lists for clusapi.dll, and what the PowerShell module of Windows Server 2025 has.
 const OF_CLUSAPI: usize = 280;

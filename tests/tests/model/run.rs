@@ -8,7 +8,9 @@ use fastrand::Rng;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::Simulation;
 use wsfc_tests::TestDaemon;
+use wsfcd::inventory::identity::identify;
 use wsfcd::inventory::read::Reader;
+use wsfcd::inventory::reread::Source as _;
 
 use crate::steps;
 use crate::watcher::{Watcher, plain};
@@ -71,8 +73,8 @@ pub async fn run(seed: u64, steps: usize) -> Done {
     let Some(builder) = builder.in_process("the model reads the simulated world itself") else {
         return Done { compared: 1, events: 1, reconnects: 1, ..Done::default() };
     };
-    let mut daemon = builder.settings(|settings| settings.operations.verb_timeout = Duration::from_secs(5)).start().await;
-    daemon.logs().expect_anything();
+    let mut daemon = builder.settings(|settings| settings.operations.shutdown_grace = Duration::from_secs(5)).start().await;
+    daemon.logs().expect("");
     let world = daemon.simulation().simulation().expect("in process").clone();
     let client = daemon.client();
     let wire = daemon.wire().await;
@@ -135,7 +137,8 @@ async fn check(seed: u64, world: &Simulation, watcher: &mut Watcher, story: &[St
     let read = tokio::task::spawn_blocking(move || {
         let api = Clusapi::from_provider(there);
         let cluster = api.open_cluster(Some(CLUSTER))?;
-        Reader::open(cluster)?.whole()
+        let id = identify(&cluster)?.id;
+        Reader::new(cluster, id).whole()
     });
     let Ok(model) = read.await.expect("a read does not panic") else {
         // Nobody can read a cluster without quorum; the watcher is compared when it is back.

@@ -35,7 +35,7 @@ fn maybe_node(random: &mut Rng) -> String {
 async fn end(name: &'static str, started: Result<Operation, wsfc_client::Error>) -> (&'static str, bool) {
     match started {
         Ok(operation) => {
-            let outcome = operation.outcome().await.expect("an operation ends");
+            let outcome = operation.wait().await.expect("an operation ends");
             (name, outcome.state() == v1::OperationState::Succeeded)
         }
         Err(wsfc_client::Error::Rejected { .. }) => (name, false),
