@@ -11,7 +11,7 @@ pub const NETWORKS: [&str; 2] = ["Production", "Storage"];
 
 /// Four nodes on two networks; things take no time.
 pub fn scenario(seed: u64) -> Scenario {
-    let mut text = format!("seed = {seed}\nlocal_machine = \"n1\"\n[timing]\nscale = 0.0\n");
+    let mut text = format!("seed = {seed}\nlocal = \"n1\"\n[timing]\nscale = 0.0\n");
     for (network, subnet) in NETWORKS.iter().zip(["10.1.0.0", "10.2.0.0"]) {
         text += &format!("[[networks]]\nname = \"{network}\"\nsubnet = \"{subnet}\"\nprefix = 24\n");
     }
