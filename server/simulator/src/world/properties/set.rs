@@ -135,6 +135,12 @@ impl World {
             }
             self.refresh_networks(cluster_id);
         }
+        let about_votes = ["NodeWeight", "DynamicQuorum", "LowerQuorumPriorityNodeId"];
+        if about_votes.into_iter().any(has)
+            && let Some(mut service) = self.service(cluster_id)
+        {
+            service.rebalance();
+        }
     }
 
     /// The settings of an object, to change them.
