@@ -401,7 +401,8 @@ impl ClusterService<'_> {
         };
         let goes_on = expression.as_ref().is_none_or(|expression| expression.holds(&holds));
         let resting = matches!(resource.state, resource_state::OFFLINE | resource_state::FAILED);
-        if !resting && !(resource.state == resource_state::ONLINE && goes_on) {
+        let keeps_running = resource.state == resource_state::ONLINE && goes_on;
+        if !(resting || keeps_running) {
             return Err(ERROR_RESOURCE_ONLINE);
         }
         let above = self.depth(id, &after)?;
