@@ -5,22 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::Stream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::StreamExt as _;
 use http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Response, Status, Streaming};
 use tower::Service;
 use uuid::Uuid;
 use wsfc_proto::v1;
 use wsfc_proto::v1::cluster_service_client::ClusterServiceClient;
+use wsfc_proto::v1::event_service_client::EventServiceClient;
 use wsfc_proto::v1::operation_service_client::OperationServiceClient;
 
 use crate::backoff::Backoff;
 use crate::connect::{ConnectOptions, Connections};
 use crate::error::Error;
+use crate::line::Messages;
 use crate::operation::{Opened, Operation};
-use crate::start::{ChunkStream, StartRequest};
+use crate::start::sealed::Start as _;
+use crate::start::{ChunkStream, Parameters, StartRequest, chunks};
 
 /// A client of one daemon. Cheap to clone; clones share the connection.
 ///
@@ -94,7 +97,8 @@ impl Client {
     ///
     /// [`Error::Rejected`] with the reasons of the call, [`Error::TimedOut`] when the daemon cannot be reached in time,
     /// [`Error::Invalid`] with `options.validate_only`, which is what [`validate`](Self::validate) is for.
-    pub async fn start<R: StartRequest>(&self, mut request: R) -> Result<Operation, Error> {
+    pub async fn start<P: Parameters>(&self, request: P) -> Result<Operation, Error> {
+        let mut request = request.into_request();
         let options = request.options_mut().get_or_insert_default();
         if options.validate_only {
             let problem = "a start cannot only validate; call `validate` instead".to_owned();
@@ -110,7 +114,7 @@ impl Client {
         let (first, rest) = opened;
         let Some(operation_id) = first.operation_id().map(ToOwned::to_owned) else {
             return Err(Error::Malformed {
-                method: R::METHOD,
+                method: P::Request::METHOD,
                 problem: "its first message names no operation",
             });
         };
@@ -121,7 +125,7 @@ impl Client {
                 first,
                 rest,
                 generation,
-                method: R::METHOD,
+                method: P::Request::METHOD,
             }),
         ))
     }
@@ -131,11 +135,12 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Rejected`] with what would be refused; otherwise as [`start`](Self::start).
-    pub async fn validate<R: StartRequest>(&self, mut request: R) -> Result<v1::ValidationReport, Error> {
+    pub async fn validate<P: Parameters>(&self, request: P) -> Result<v1::ValidationReport, Error> {
+        let mut request = request.into_request();
         request.options_mut().get_or_insert_default().validate_only = true;
         let ((first, _), _) = self.open(request).await?;
         first.validation.ok_or(Error::Malformed {
-            method: R::METHOD,
+            method: P::Request::METHOD,
             problem: "the validation report is missing",
         })
     }
@@ -159,11 +164,37 @@ impl Client {
     }
 
     /// Opens a stream of an operation's records. `failed` is the number of the connection that broke, if one did.
-    pub(crate) async fn watch(
+    pub(crate) async fn records(
         &self,
         request: v1::WatchOperationRequest,
         failed: Option<u64>,
     ) -> Result<(ChunkStream, u64), (Error, Option<u64>)> {
+        let open = |channel| async move { OperationServiceClient::new(channel).watch_operation(request).await };
+        let (stream, generation) = self.open_stream(WATCH_OPERATION, failed, open).await?;
+        Ok((chunks(stream), generation))
+    }
+
+    /// Opens a stream of events, as [`records`](Self::records) does one of records.
+    pub(crate) async fn events(
+        &self,
+        request: v1::WatchRequest,
+        failed: Option<u64>,
+    ) -> Result<(Messages<v1::WatchResponse>, u64), (Error, Option<u64>)> {
+        let open = |channel| async move { EventServiceClient::new(channel).watch(request).await };
+        let (stream, generation) = self.open_stream(WATCH, failed, open).await?;
+        Ok((Box::pin(stream), generation))
+    }
+
+    /// Opens a stream once, on a connection that has not `failed`.
+    async fn open_stream<M, A>(
+        &self,
+        method: &'static str,
+        failed: Option<u64>,
+        open: impl FnOnce(Channel) -> A,
+    ) -> Result<(Streaming<M>, u64), (Error, Option<u64>)>
+    where
+        A: Future<Output = Result<Response<Streaming<M>>, Status>>,
+    {
         let connection = self
             .shared
             .connections
@@ -171,26 +202,23 @@ impl Client {
             .await
             .map_err(|error| (error, None))?;
         let generation = connection.generation;
-        let opening = async {
-            let stream = OperationServiceClient::new(connection.channel)
-                .watch_operation(request)
-                .await;
-            stream.map_err(|status| Error::from_status(WATCH, status))
-        };
         let after = self.shared.options.silence_timeout;
-        let opened = tokio::time::timeout(after, opening).await;
-        match opened.unwrap_or(Err(Error::TimedOut {
-            method: WATCH,
-            after,
-            last: None,
-        })) {
-            Ok(stream) => Ok((ChunkStream::new(stream.into_inner()), generation)),
+        let opened = match tokio::time::timeout(after, open(connection.channel)).await {
+            Ok(opened) => opened.map_err(|status| Error::from_status(method, status)),
+            Err(_) => Err(Error::TimedOut {
+                method,
+                after,
+                last: None,
+            }),
+        };
+        match opened {
+            Ok(stream) => Ok((stream.into_inner(), generation)),
             Err(error) => Err((error, Some(generation))),
         }
     }
 
     /// Calls until there is an answer, a final error, or `request_timeout` has passed.
-    async fn bounded<Q, T, F, A>(&self, method: &'static str, request: Q, call: F) -> Result<(T, u64), Error>
+    pub(crate) async fn bounded<Q, T, F, A>(&self, method: &'static str, request: Q, call: F) -> Result<(T, u64), Error>
     where
         Q: Clone,
         F: Fn(Channel, Q) -> A,
@@ -317,44 +345,13 @@ impl Client {
         Ok(answer.into_inner())
     }
 
-    /// Lists one page of operations, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Rejected`] with INVALID_FIELD or PAGE_TOKEN_INVALID.
-    pub async fn list_operations(
-        &self,
-        request: v1::ListOperationsRequest,
-    ) -> Result<v1::ListOperationsResponse, Error> {
-        let call =
-            |channel, request| async move { OperationServiceClient::new(channel).list_operations(request).await };
-        let (answer, _) = self.bounded("ListOperations", request, call).await?;
-        Ok(answer.into_inner())
-    }
-
     /// Lists all operations from the page of `request` on, page by page as they are asked for. The stream ends after
     /// its first error.
     pub fn all_operations(
         &self,
         request: v1::ListOperationsRequest,
     ) -> impl Stream<Item = Result<v1::Operation, Error>> + Send + use<> {
-        let client = self.clone();
-        let pages = futures_util::stream::try_unfold(Some(request), move |request| {
-            let client = client.clone();
-            async move {
-                let Some(mut request) = request else {
-                    return Ok(None);
-                };
-                let page = client.list_operations(request.clone()).await?;
-                request.page_token = page.next_page_token;
-                let next = Some(request).filter(|request| !request.page_token.is_empty());
-                Ok::<_, Error>(Some((
-                    futures_util::stream::iter(page.operations.into_iter().map(Ok)),
-                    next,
-                )))
-            }
-        });
-        Box::pin(pages.try_flatten())
+        self.list_all(request)
     }
 
     /// Waits once until an operation has ended, or for `timeout` (at most 10 minutes), and returns it as it then
@@ -414,8 +411,11 @@ impl Client {
 }
 
 /// The method of the streams that a progress stream opens.
-pub(crate) const WATCH: &str = "WatchOperation";
+pub(crate) const WATCH_OPERATION: &str = "WatchOperation";
 
-fn required<T>(value: Option<T>, method: &'static str, problem: &'static str) -> Result<T, Error> {
+/// The method of the streams that a watch opens.
+pub(crate) const WATCH: &str = "Watch";
+
+pub(crate) fn required<T>(value: Option<T>, method: &'static str, problem: &'static str) -> Result<T, Error> {
     value.ok_or(Error::Malformed { method, problem })
 }

@@ -78,6 +78,14 @@ pub enum Error {
         /// The store that the daemon has now.
         received: String,
     },
+    /// The daemon sends events of another journal than the one that a watch began with.
+    #[error("the events came from store {expected}, and the daemon now has store {received}")]
+    WatchStoreChanged {
+        /// The store of the events so far.
+        expected: String,
+        /// The store that the daemon has now.
+        received: String,
+    },
     /// An answer lacks what the contract promises.
     #[error("malformed answer to {method}: {problem}")]
     Malformed {
@@ -208,7 +216,11 @@ impl Error {
                     Reason::ShuttingDown | Reason::StoreFailed | Reason::Overloaded
                 )
             }
-            Self::Invalid { .. } | Self::Gap { .. } | Self::StoreChanged { .. } | Self::Malformed { .. } => false,
+            Self::Invalid { .. }
+            | Self::Gap { .. }
+            | Self::StoreChanged { .. }
+            | Self::WatchStoreChanged { .. }
+            | Self::Malformed { .. } => false,
         }
     }
 

@@ -42,17 +42,23 @@ fn descriptor<T: Name>() -> Result<MessageDescriptor, Error> {
     found.ok_or(Error::UnknownMessage(name))
 }
 
+/// The message with its descriptor.
+pub(crate) fn dynamic<T: Message + Name>(message: &T) -> Result<DynamicMessage, Error> {
+    let mut dynamic = DynamicMessage::new(descriptor::<T>()?);
+    dynamic.transcode_from(message).map_err(|source| Error::Descriptor {
+        message: T::full_name(),
+        source,
+    })?;
+    Ok(dynamic)
+}
+
 /// Maps a message to JSON.
 ///
 /// # Errors
 ///
 /// [`Error`] for a message that is not of the contract.
 pub fn to_value<T: Message + Name>(message: &T) -> Result<serde_json::Value, Error> {
-    let mut dynamic = DynamicMessage::new(descriptor::<T>()?);
-    dynamic.transcode_from(message).map_err(|source| Error::Descriptor {
-        message: T::full_name(),
-        source,
-    })?;
+    let dynamic = dynamic(message)?;
     serde_json::to_value(&dynamic).map_err(|source| Error::Mapping {
         message: T::full_name(),
         source,

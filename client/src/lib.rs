@@ -43,22 +43,35 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod cache;
 mod client;
 mod connect;
 mod cursor;
 mod error;
+pub mod fields;
 pub mod json;
+mod line;
+pub mod object;
 mod operation;
 mod progress;
+pub mod property;
+mod reads;
 mod reason;
+pub mod registry;
 mod start;
+mod wait;
+mod watch;
 
+pub use cache::Cache;
 pub use client::Client;
 pub use connect::{ConnectOptions, Identity, TlsOptions};
 pub use error::{ConnectFailure, Error, FieldViolation, NativeError, Rejection};
+pub use object::ObjectKey;
 pub use operation::Operation;
 pub use progress::{Progress, ProgressStream};
+pub use reads::{ListRequest, Page};
 pub use reason::Reason;
-pub use start::StartRequest;
+pub use start::{Parameters, StartRequest};
 pub use tonic::{Code, Status};
+pub use watch::{Watch, WatchItem};
 pub use wsfc_proto::v1;

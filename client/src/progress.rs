@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{GetOperationResponse, OperationRecord, WatchOperationRequest};
 
-use crate::backoff::Backoff;
-use crate::client::{Client, WATCH};
+use crate::client::{Client, WATCH_OPERATION};
 use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::line::{Line, Loss, Signal};
 use crate::operation::Opened;
-use crate::start::{Chunk, ChunkStream};
+use crate::start::Chunk;
 
 /// What a progress stream has to tell.
 #[derive(Debug)]
@@ -43,36 +42,22 @@ pub enum Progress {
 /// The records of an operation to its outcome, each once and in order.
 ///
 /// It reconnects and resumes by itself, also across a restart of the daemon. It ends after the record with the outcome
-/// (at once when it was asked for what follows that), or after its first error: one that no further attempt can mend, such as OPERATION_NOT_FOUND, COMPACTED,
-/// STORE_REPLACED or [`Error::Gap`], or any once [`follow_timeout`](crate::ConnectOptions::follow_timeout) has passed
+/// (at once when it was asked for what follows that), or after its first error: one that no further attempt can mend,
+/// such as OPERATION_NOT_FOUND, COMPACTED, STORE_REPLACED or [`Error::Gap`], or any once [`follow_timeout`](crate::ConnectOptions::follow_timeout) has passed
 /// without a connection.
 pub struct ProgressStream {
     client: Client,
     cursor: Cursor,
-    backoff: Backoff,
+    line: Line<Chunk>,
     state: State,
     ready: VecDeque<Progress>,
-    /// The connection that the present or the last stream ran over.
-    generation: Option<u64>,
-    /// When the connection was lost; `None` while all is well.
-    lost: Option<Instant>,
 }
 
-type Opening = BoxFuture<'static, Result<(ChunkStream, u64), (Error, Option<u64>)>>;
-
 enum State {
-    /// A stream is asked for.
-    Opening(Opening),
-    /// A stream is open; the timer ends when it has been silent for too long.
-    Streaming {
-        chunks: ChunkStream,
-        method: &'static str,
-        silence: Pin<Box<Sleep>>,
-    },
+    /// Records are awaited.
+    Following,
     /// The stream ended well without an outcome: has the operation ended at or before the position that was asked for?
     Asking(BoxFuture<'static, Result<GetOperationResponse, Error>>),
-    /// The pause before the next attempt.
-    Pausing(Pin<Box<Sleep>>),
     /// Only this error is left to tell.
     Failing(Error),
     /// Everything was told.
@@ -81,18 +66,13 @@ enum State {
 
 impl ProgressStream {
     pub(crate) fn new(client: Client, cursor: Cursor) -> Self {
-        let backoff = client.backoff();
-        let mut stream = Self {
+        Self {
+            line: Line::new(client.clone(), WATCH_OPERATION),
             client,
             cursor,
-            backoff,
-            state: State::Ended,
+            state: State::Following,
             ready: VecDeque::new(),
-            generation: None,
-            lost: None,
-        };
-        stream.state = stream.opening(None);
-        stream
+        }
     }
 
     pub(crate) fn opened(client: Client, mut cursor: Cursor, opened: Opened) -> Self {
@@ -102,22 +82,14 @@ impl ProgressStream {
         {
             cursor.sequence = mark.sequence;
         }
-        let backoff = client.backoff();
-        let silence = Box::pin(tokio::time::sleep(client.options().silence_timeout));
         let mut stream = Self {
+            line: Line::open(client.clone(), opened.method, opened.rest, opened.generation),
             client,
             cursor,
-            backoff,
-            state: State::Streaming {
-                chunks: opened.rest,
-                method: opened.method,
-                silence,
-            },
+            state: State::Following,
             ready: VecDeque::new(),
-            generation: Some(opened.generation),
-            lost: None,
         };
-        stream.take_in(opened.first);
+        stream.take_in(opened.first, false);
         stream
     }
 
@@ -142,41 +114,24 @@ impl ProgressStream {
         self.cursor.sequence
     }
 
-    fn opening(&self, failed: Option<u64>) -> State {
-        let client = self.client.clone();
-        let request = WatchOperationRequest {
-            operation_id: self.cursor.operation_id.clone(),
-            after_sequence: self.cursor.sequence,
-            store_id: self.cursor.store_id.clone(),
-        };
-        State::Opening(Box::pin(async move { client.watch(request, failed).await }))
-    }
-
     fn asking(&self) -> State {
         let client = self.client.clone();
         let operation_id = self.cursor.operation_id.clone();
         State::Asking(Box::pin(async move { client.get_operation(operation_id).await }))
     }
 
-    /// Takes in a message of the stream.
-    fn take_in(&mut self, chunk: Chunk) {
-        if self.lost.take().is_some() {
+    /// Takes in a message of the stream; the first one since the connection was lost when `resumed`.
+    fn take_in(&mut self, chunk: Chunk, resumed: bool) {
+        if resumed {
             self.ready.push_back(Progress::Resumed {
                 after_sequence: self.cursor.sequence,
             });
-        }
-        if let State::Streaming { silence, .. } = &mut self.state {
-            silence
-                .as_mut()
-                .reset(Instant::now() + self.client.options().silence_timeout);
         }
         for record in chunk.records {
             match self.cursor.advance(&record) {
                 Ok(false) => {}
                 Ok(true) => {
-                    // Only what is new shows that the daemon is well; a mark alone would let a daemon that breaks off
-                    // after it be asked without pause.
-                    self.backoff.reset();
+                    self.line.all_is_well();
                     let last = matches!(record.payload, Some(Payload::Outcome(_)));
                     self.ready.push_back(Progress::Record(Box::new(record)));
                     if last {
@@ -197,19 +152,8 @@ impl ProgressStream {
         }
     }
 
-    /// Decides what follows from an error: another attempt, or the end.
-    fn lose(&mut self, error: Error) {
-        let lost = *self.lost.get_or_insert_with(Instant::now);
-        let patience = self.client.options().follow_timeout;
-        if !error.is_passing() || patience.is_some_and(|patience| lost.elapsed() >= patience) {
-            self.state = State::Failing(error);
-            return;
-        }
-        let delay = self.backoff.next(error.retry_delay());
-        let attempt = self.backoff.attempt();
-        tracing::debug!(attempt, ?delay, error = %error, "Resuming the records of an operation");
+    fn tell(&mut self, Loss { attempt, delay, error }: Loss) {
         self.ready.push_back(Progress::Reconnecting { attempt, delay, error });
-        self.state = State::Pausing(Box::pin(tokio::time::sleep(delay)));
     }
 }
 
@@ -223,53 +167,36 @@ impl Stream for ProgressStream {
                 return Poll::Ready(Some(Ok(progress)));
             }
             match &mut this.state {
-                State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
-                    Ok((chunks, generation)) => {
-                        this.generation = Some(generation);
-                        let silence = Box::pin(tokio::time::sleep(this.client.options().silence_timeout));
-                        this.state = State::Streaming {
-                            chunks,
-                            method: WATCH,
-                            silence,
+                State::Following => {
+                    let cursor = &this.cursor;
+                    let signal = this.line.poll(cx, WATCH_OPERATION, |client, failed| {
+                        let request = WatchOperationRequest {
+                            operation_id: cursor.operation_id.clone(),
+                            after_sequence: cursor.sequence,
+                            store_id: cursor.store_id.clone(),
                         };
-                    }
-                    Err((error, generation)) => {
-                        this.generation = generation.or(this.generation);
-                        this.lose(error);
-                    }
-                },
-                State::Streaming {
-                    chunks,
-                    method,
-                    silence,
-                } => {
-                    let method = *method;
-                    match Pin::new(chunks).poll_next(cx) {
-                        Poll::Ready(Some(Ok(chunk))) => this.take_in(chunk),
-                        Poll::Ready(Some(Err(status))) => this.lose(Error::from_status(method, status)),
-                        Poll::Ready(None) => this.state = this.asking(),
-                        Poll::Pending => {
-                            ready!(silence.as_mut().poll(cx));
-                            let after = this.client.options().silence_timeout;
-                            this.lose(Error::TimedOut {
-                                method,
-                                after,
-                                last: None,
-                            });
-                        }
+                        Box::pin(async move { client.records(request, failed).await })
+                    });
+                    match ready!(signal) {
+                        Ok(Signal::Message { message, resumed }) => this.take_in(message, resumed),
+                        Ok(Signal::Closed) => this.state = this.asking(),
+                        Ok(Signal::Lost(loss)) => this.tell(loss),
+                        Err(error) => this.state = State::Failing(error),
                     }
                 }
                 State::Asking(asking) => match ready!(asking.as_mut().poll(cx)) {
                     Ok(answer) if this.cursor.is_at_the_end(&answer) => this.state = State::Ended,
                     Ok(_) | Err(_) => {
                         let status = Status::unavailable("the stream ended before the outcome");
-                        this.lose(Error::from_status(WATCH, status));
+                        match this.line.lose(Error::from_status(WATCH_OPERATION, status)) {
+                            Ok(loss) => {
+                                this.state = State::Following;
+                                this.tell(loss);
+                            }
+                            Err(error) => this.state = State::Failing(error),
+                        }
                     }
                 },
-                State::Pausing(pause) => {
-                    ready!(pause.as_mut().poll(cx));
-                    this.state = this.opening(this.generation);
-                }
                 State::Failing(_) => {
                     let State::Failing(error) = std::mem::replace(&mut this.state, State::Ended) else {
                         return Poll::Ready(None);

@@ -67,6 +67,12 @@ reason! {
     RequestUnknown = REQUEST_UNKNOWN,
     TimedOut = TIMED_OUT,
     Overloaded = OVERLOADED,
+    ObjectNotFound = OBJECT_NOT_FOUND,
+    RevisionCompacted = REVISION_COMPACTED,
+    RevisionInFuture = REVISION_IN_FUTURE,
+    TooManyClusters = TOO_MANY_CLUSTERS,
+    RevisionConflict = REVISION_CONFLICT,
+    QuorumAtRisk = QUORUM_AT_RISK,
     Internal = INTERNAL,
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod daemon;
+mod watching;
 
 use std::time::Duration;
 

@@ -147,6 +147,36 @@ reasons! {
         user: "Try again after a moment.",
         operator: "Look at the memory and the thread limit of the host."
     }
+    OBJECT_NOT_FOUND {
+        meaning: "The cluster has no object of this kind and name or id.",
+        user: "Check the name; the list of the kind shows what there is.",
+        operator: "Nothing."
+    }
+    REVISION_COMPACTED {
+        meaning: "The events after that revision are no longer kept.",
+        user: "Take a new snapshot, and watch from its revision; asking again is pointless.",
+        operator: "Nothing."
+    }
+    REVISION_IN_FUTURE {
+        meaning: "The revision is after the last one of the journal.",
+        user: "Resume from metadata `last_revision` or before, or take a new snapshot.",
+        operator: "If a client is sure of its revision, the journal was restored from an older copy."
+    }
+    TOO_MANY_CLUSTERS {
+        meaning: "The daemon observes as many clusters as it may.",
+        user: "Ask a daemon that observes the cluster already.",
+        operator: "Raise the limit of observed clusters, or let fewer be asked for."
+    }
+    REVISION_CONFLICT {
+        meaning: "The object has changed since the revision that the caller expects.",
+        user: "Read the object again, and decide again.",
+        operator: "Nothing."
+    }
+    QUORUM_AT_RISK {
+        meaning: "The cluster says that it would lose its quorum by it.",
+        user: "Bring another node or the witness up first, or force it where the call can be forced.",
+        operator: "Nothing."
+    }
     INTERNAL {
         meaning: "The daemon has a defect.",
         user: "Report it with the request and the time.",

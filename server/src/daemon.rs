@@ -2,7 +2,8 @@
 //!
 //! Start: take the address, lock and open the journal, settle what a former daemon left, then listen; a start that fails
 //! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, end the
-//! observers of clusters, close the journal. When the journal has failed, it refuses what is new by itself, and streams end only after the operations.
+//! observers of clusters, close the journal. When the journal has failed, it refuses what is new by itself, and streams
+//! end only after the operations.
 
 use std::io;
 use std::net::SocketAddr;
@@ -164,17 +165,20 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        Ok((grpc::routes(&self.engine, streams, &self.settings, health)?, dispatch))
+        let routes = grpc::routes(&self.engine, self.engine.clusters(), streams, &self.settings, health)?;
+        Ok((routes, dispatch))
     }
 }
 
 /// The journal's options that follow from the settings.
 pub fn journal_options(settings: &Settings) -> Options {
+    let memory = MemoryBudget {
+        records: settings.journal.memory_records,
+        ..MemoryBudget::default()
+    };
     Options {
-        memory: MemoryBudget {
-            records: settings.journal.memory_records,
-            ..MemoryBudget::default()
-        },
+        memory,
+        event_memory: memory,
         retention: retention(settings),
         rules: Rules {
             cancel_running: settings.operations.cancel_answers_false,
@@ -188,6 +192,7 @@ fn retention(settings: &Settings) -> Retention {
     Retention {
         keep_operations: settings.journal.keep_operations,
         keep_for: settings.journal.keep_for,
+        keep_events: u64::try_from(settings.journal.keep_events).unwrap_or(u64::MAX),
         ..Retention::default()
     }
 }

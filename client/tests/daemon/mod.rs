@@ -35,6 +35,8 @@ pub enum Step {
     Mark(u64, &'static str),
     /// The answer to `validate_only`.
     Validation(v1::ValidationReport),
+    /// A message with events, objects or a mark.
+    Events(v1::WatchResponse),
     /// The stream ends with this status.
     Fail(Status),
     /// From now on this host refuses connections.
@@ -55,6 +57,7 @@ struct Script {
     watches: Mutex<VecDeque<Vec<Step>>>,
     waits: Mutex<VecDeque<v1::Operation>>,
     pages: Mutex<VecDeque<v1::ListOperationsResponse>>,
+    events: Mutex<VecDeque<Vec<Step>>>,
     /// Hosts that refuse connections.
     refusing: Mutex<Vec<&'static str>>,
     cut: Notify,
@@ -67,6 +70,7 @@ pub struct Seen {
     pub starts: Mutex<Vec<v1::CreateClusterRequest>>,
     pub watches: Mutex<Vec<v1::WatchOperationRequest>>,
     pub lists: Mutex<Vec<v1::ListOperationsRequest>>,
+    pub events: Mutex<Vec<v1::WatchRequest>>,
     /// The hosts that were dialled.
     pub dials: Mutex<Vec<String>>,
 }
@@ -81,6 +85,12 @@ impl Daemon {
     /// What a further WatchOperation is answered with; after the last one they are answered with an endless silence.
     pub fn watch(self, steps: Vec<Step>) -> Self {
         self.0.watches.lock().unwrap().push_back(steps);
+        self
+    }
+
+    /// What a further Watch is answered with; after the last one they are answered with an endless silence.
+    pub fn events(self, steps: Vec<Step>) -> Self {
+        self.0.events.lock().unwrap().push_back(steps);
         self
     }
 
@@ -112,6 +122,7 @@ impl Daemon {
         let served = tonic::transport::Server::builder()
             .add_service(Clusters(self.clone()))
             .add_service(Operations(self.clone()))
+            .add_service(Events(self.clone()))
             .serve_with_incoming(UnboundedReceiverStream::new(incoming));
         tokio::spawn(served);
         let daemon = self.clone();
@@ -163,6 +174,10 @@ impl Daemon {
                         validation: Some(report),
                         ..Default::default()
                     }),
+                    Step::Events(events) => Ok(Message {
+                        events,
+                        ..Default::default()
+                    }),
                     Step::Fail(status) => Err(status),
                     Step::Refuse(host) => {
                         daemon.0.refusing.lock().unwrap().push(host);
@@ -195,6 +210,13 @@ pub struct Message {
     records: Vec<OperationRecord>,
     mark: Option<StreamMark>,
     validation: Option<v1::ValidationReport>,
+    events: v1::WatchResponse,
+}
+
+impl From<Message> for v1::WatchResponse {
+    fn from(message: Message) -> Self {
+        message.events
+    }
 }
 
 impl From<Message> for v1::CreateClusterResponse {
@@ -296,6 +318,23 @@ impl ServerStreamingService<v1::WatchOperationRequest> for Watch {
     }
 }
 
+struct WatchEvents(Daemon);
+
+impl ServerStreamingService<v1::WatchRequest> for WatchEvents {
+    type Response = v1::WatchResponse;
+    type ResponseStream = Played<v1::WatchResponse>;
+    type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<v1::WatchRequest>) -> Self::Future {
+        let daemon = self.0.clone();
+        Box::pin(async move {
+            daemon.seen().events.lock().unwrap().push(request.into_inner());
+            let steps = daemon.0.events.lock().unwrap().pop_front();
+            Ok(Response::new(daemon.play(steps.unwrap_or_else(|| vec![Step::Silence]))))
+        })
+    }
+}
+
 struct Wait(Daemon);
 
 impl UnaryService<v1::WaitOperationRequest> for Wait {
@@ -370,6 +409,10 @@ service!(Operations, "wsfc.v1.OperationService", {
     "/wsfc.v1.OperationService/WatchOperation" => server_streaming(Watch),
     "/wsfc.v1.OperationService/WaitOperation" => unary(Wait),
     "/wsfc.v1.OperationService/ListOperations" => unary(List),
+});
+
+service!(Events, "wsfc.v1.EventService", {
+    "/wsfc.v1.EventService/Watch" => server_streaming(WatchEvents),
 });
 
 /// Everything that a stream tells, in short: the numbers of records, `~` for a lost connection, `>` for a resumption.

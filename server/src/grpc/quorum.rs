@@ -4,6 +4,7 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::quorum_service_server::QuorumService;
+use super::inventory;
 use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
@@ -11,7 +12,7 @@ use super::stream::RecordStream;
 serve! {
     QuorumService:
     reads {
-    reads::get_quorum(GetQuorumRequest) -> GetQuorumResponse;
+    inventory::get_quorum(GetQuorumRequest) -> GetQuorumResponse;
     reads::check_quorum(CheckQuorumRequest) -> CheckQuorumResponse;
     }
     starts {

@@ -4,6 +4,7 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::resource_service_server::ResourceService;
+use super::inventory;
 use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
@@ -11,8 +12,8 @@ use super::stream::RecordStream;
 serve! {
     ResourceService:
     reads {
-    reads::get_resource(GetResourceRequest) -> GetResourceResponse;
-    reads::list_resources(ListResourcesRequest) -> ListResourcesResponse;
+    inventory::get_resource(GetResourceRequest) -> GetResourceResponse;
+    inventory::list_resources(ListResourcesRequest) -> ListResourcesResponse;
     reads::list_checkpoints(ListCheckpointsRequest) -> ListCheckpointsResponse;
     }
     starts {

@@ -4,6 +4,7 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::shared_volume_service_server::SharedVolumeService;
+use super::inventory;
 use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
@@ -11,8 +12,8 @@ use super::stream::RecordStream;
 serve! {
     SharedVolumeService:
     reads {
-    reads::get_shared_volume(GetSharedVolumeRequest) -> GetSharedVolumeResponse;
-    reads::list_shared_volumes(ListSharedVolumesRequest) -> ListSharedVolumesResponse;
+    inventory::get_shared_volume(GetSharedVolumeRequest) -> GetSharedVolumeResponse;
+    inventory::list_shared_volumes(ListSharedVolumesRequest) -> ListSharedVolumesResponse;
     reads::list_available_disks(ListAvailableDisksRequest) -> ListAvailableDisksResponse;
     }
     starts {

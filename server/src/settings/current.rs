@@ -53,6 +53,7 @@ pub fn change(current: &Settings, read: &Settings) -> Change {
     settings.operations.shutdown_grace = read.operations.shutdown_grace;
     settings.journal.keep_operations = read.journal.keep_operations;
     settings.journal.keep_for = read.journal.keep_for;
+    settings.journal.keep_events = read.journal.keep_events;
     settings.inventory.clusters = read.inventory.clusters;
     settings.limits.handshake = read.limits.handshake;
     settings.limits.unary = read.limits.unary;
@@ -205,6 +206,7 @@ mod tests {
             journal: Journal {
                 keep_operations: 1,
                 keep_for: second,
+                keep_events: 1,
                 memory_records: 1,
             },
             inventory: Inventory {

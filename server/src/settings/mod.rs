@@ -145,6 +145,8 @@ pub struct Journal {
     /// How long ended operations are kept with their records.
     #[serde(with = "humantime_serde")]
     pub keep_for: Duration,
+    /// How many events of clusters are kept, for `keep_for` at most.
+    pub keep_events: usize,
     /// How many records are kept in memory for live streams.
     pub memory_records: usize,
 }
@@ -154,6 +156,7 @@ impl Default for Journal {
         Self {
             keep_operations: 10_000,
             keep_for: Duration::from_secs(30 * 24 * 60 * 60),
+            keep_events: 100_000,
             memory_records: 65_536,
         }
     }
@@ -355,6 +358,7 @@ impl Settings {
             ("limits.connections", self.limits.connections, 1),
             ("journal.memory_records", self.journal.memory_records, 256),
             ("journal.keep_operations", self.journal.keep_operations, 1),
+            ("journal.keep_events", self.journal.keep_events, 1_024),
             ("inventory.clusters", self.inventory.clusters, 1),
             ("log.keep_files", self.log.keep_files, 2),
         ] {
