@@ -211,7 +211,13 @@ impl World {
                 node.state = *state;
                 let name = node.name.clone();
                 let payload = state.to_le_bytes().to_vec();
-                self.tell(notify_object::NODE, notify_node::STATE, &number.to_string(), &name, payload);
+                self.tell(
+                    notify_object::NODE,
+                    notify_node::STATE,
+                    &number.to_string(),
+                    &name,
+                    payload,
+                );
             }
             Step::RenameGroup(group) => {
                 let (id, name) = (pick(&self.groups, *group)?, self.fresh("Group"));
@@ -222,14 +228,29 @@ impl World {
             Step::RenameResource(resource) => {
                 let (id, name) = (pick(&self.resources, *resource)?, self.fresh("Resource"));
                 self.resources.get_mut(&id)?.name.clone_from(&name);
-                let payload = list(&[("Name", Value::Sz(name.clone())), ("Description", Value::Sz("x".into()))]);
-                self.tell(notify_object::RESOURCE, notify_resource::COMMON_PROPERTY, &id, &name, payload);
+                let payload = list(&[
+                    ("Name", Value::Sz(name.clone())),
+                    ("Description", Value::Sz("x".into())),
+                ]);
+                self.tell(
+                    notify_object::RESOURCE,
+                    notify_resource::COMMON_PROPERTY,
+                    &id,
+                    &name,
+                    payload,
+                );
             }
             Step::RenameNetwork(network) => {
                 let (id, name) = (pick(&self.networks, *network)?, self.fresh("Network"));
                 self.networks.insert(id.clone(), name.clone());
                 let payload = list(&[("Name", Value::Sz(name.clone()))]);
-                self.tell(notify_object::NETWORK, notify_network::COMMON_PROPERTY, &id, &name, payload);
+                self.tell(
+                    notify_object::NETWORK,
+                    notify_network::COMMON_PROPERTY,
+                    &id,
+                    &name,
+                    payload,
+                );
             }
             Step::RenameCluster => {
                 self.name = self.fresh("CL");
@@ -288,21 +309,51 @@ impl World {
                 };
                 self.nodes.insert(number, node);
                 let id = number.to_string();
-                self.tell(notify_object::CLUSTER, notify_cluster::NODE_ADDED, &id, &name, Vec::new());
+                self.tell(
+                    notify_object::CLUSTER,
+                    notify_cluster::NODE_ADDED,
+                    &id,
+                    &name,
+                    Vec::new(),
+                );
             }
             Step::AddNetwork => {
                 let name = self.fresh("Network");
                 let id = format!("n-{}", self.named);
                 self.networks.insert(id.clone(), name.clone());
-                self.tell(notify_object::CLUSTER, notify_cluster::NETWORK_ADDED, &id, &name, Vec::new());
+                self.tell(
+                    notify_object::CLUSTER,
+                    notify_cluster::NETWORK_ADDED,
+                    &id,
+                    &name,
+                    Vec::new(),
+                );
             }
             Step::MoveResource(resource, group) => {
                 let (id, group) = (pick(&self.resources, *resource)?, pick(&self.groups, *group)?);
                 let resource = self.resources.get_mut(&id)?;
                 let former = std::mem::replace(&mut resource.group, group.clone());
-                self.tell(notify_object::GROUP, notify_group::RESOURCE_LOST, &former, "", text(&id));
-                self.tell(notify_object::GROUP, notify_group::RESOURCE_GAINED, &group, "", text(&id));
-                self.tell(notify_object::RESOURCE, notify_resource::OWNER_GROUP, &id, "", Vec::new());
+                self.tell(
+                    notify_object::GROUP,
+                    notify_group::RESOURCE_LOST,
+                    &former,
+                    "",
+                    text(&id),
+                );
+                self.tell(
+                    notify_object::GROUP,
+                    notify_group::RESOURCE_GAINED,
+                    &group,
+                    "",
+                    text(&id),
+                );
+                self.tell(
+                    notify_object::RESOURCE,
+                    notify_resource::OWNER_GROUP,
+                    &id,
+                    "",
+                    Vec::new(),
+                );
             }
             Step::DeleteGroup(group) => {
                 let id = pick(&self.groups, *group)?;
@@ -312,7 +363,13 @@ impl World {
                 for member in members {
                     self.delete_resource(&member);
                 }
-                self.tell(notify_object::GROUP, notify_group::DELETED, &id, &group.name, Vec::new());
+                self.tell(
+                    notify_object::GROUP,
+                    notify_group::DELETED,
+                    &id,
+                    &group.name,
+                    Vec::new(),
+                );
             }
             Step::DeleteResource(resource) => {
                 let id = pick(&self.resources, *resource)?;
@@ -324,7 +381,13 @@ impl World {
                     return None;
                 }
                 let node = self.nodes.remove(&number)?;
-                self.tell(notify_object::NODE, notify_node::DELETED, &number.to_string(), &node.name, Vec::new());
+                self.tell(
+                    notify_object::NODE,
+                    notify_node::DELETED,
+                    &number.to_string(),
+                    &node.name,
+                    Vec::new(),
+                );
             }
             Step::DeleteNetwork(network) => {
                 let id = pick(&self.networks, *network)?;
@@ -347,15 +410,33 @@ impl World {
             }
             Step::PrivateProperty(resource) => {
                 let id = pick(&self.resources, *resource)?;
-                self.tell(notify_object::RESOURCE, notify_resource::PRIVATE_PROPERTY, &id, "", vec![1]);
+                self.tell(
+                    notify_object::RESOURCE,
+                    notify_resource::PRIVATE_PROPERTY,
+                    &id,
+                    "",
+                    vec![1],
+                );
             }
             Step::Relations(group) => {
                 let id = pick(&self.groups, *group)?;
-                self.tell(notify_object::GROUP, notify_group::PREFERRED_OWNERS, &id, "", Vec::new());
+                self.tell(
+                    notify_object::GROUP,
+                    notify_group::PREFERRED_OWNERS,
+                    &id,
+                    "",
+                    Vec::new(),
+                );
             }
             Step::Lose => {
                 self.port.clear();
-                self.tell(notify_object::CLUSTER, notify_cluster::LOST_NOTIFICATIONS, "", "", Vec::new());
+                self.tell(
+                    notify_object::CLUSTER,
+                    notify_cluster::LOST_NOTIFICATIONS,
+                    "",
+                    "",
+                    Vec::new(),
+                );
             }
             Step::Deliver(_) => {}
         }
@@ -366,9 +447,21 @@ impl World {
         let Some(resource) = self.resources.remove(id) else {
             return;
         };
-        self.tell(notify_object::RESOURCE, notify_resource::DELETED, id, &resource.name, Vec::new());
+        self.tell(
+            notify_object::RESOURCE,
+            notify_resource::DELETED,
+            id,
+            &resource.name,
+            Vec::new(),
+        );
         if self.volumes.remove(id) {
-            self.tell(notify_object::SHARED_VOLUME, notify_shared_volume::REMOVED, id, "", Vec::new());
+            self.tell(
+                notify_object::SHARED_VOLUME,
+                notify_shared_volume::REMOVED,
+                id,
+                "",
+                Vec::new(),
+            );
         }
         if self.witness.as_deref() == Some(id) {
             self.witness = None;
@@ -491,7 +584,11 @@ impl Source for World {
 
     fn members(&mut self, known: &Model, group: &str) -> Result<Vec<InventoryObject>, Infallible> {
         let objects = self.objects();
-        let keys: BTreeSet<_> = objects.resources_of(group).into_iter().chain(known.resources_of(group)).collect();
+        let keys: BTreeSet<_> = objects
+            .resources_of(group)
+            .into_iter()
+            .chain(known.resources_of(group))
+            .collect();
         Ok(keys.iter().filter_map(|key| objects.get(key)).cloned().collect())
     }
 }
@@ -602,7 +699,10 @@ fn a_group_takes_its_resources_along() {
         assert_eq!(event.cluster, "CL1");
         assert_eq!(event.notification.unwrap().flag, notify_group::OWNER_NODE);
     }
-    assert_eq!(key(events[0].object.as_ref().unwrap()).unwrap(), Key::new(ObjectKind::Group, &group));
+    assert_eq!(
+        key(events[0].object.as_ref().unwrap()).unwrap(),
+        Key::new(ObjectKind::Group, &group)
+    );
     assert_eq!(world.groups[&group].owner, number);
 }
 
