@@ -148,13 +148,10 @@ fn check_group(path: &str, group: &ExistingGroup, known: &mut Known) -> Result<(
     let mut earlier = Names::default();
     for (index, resource) in group.resources.iter().enumerate() {
         let path = format!("{path}.resources[{index}]");
-        match &resource.disk {
-            Some(disk) => {
-                if !known.disks.remove(&disk.to_lowercase()) {
-                    return Err(invalid(format!("{path}.disk"), "is no disk, or in use already"));
-                }
-            }
-            None => {}
+        if let Some(disk) = &resource.disk
+            && !known.disks.remove(&disk.to_lowercase())
+        {
+            return Err(invalid(format!("{path}.disk"), "is no disk, or in use already"));
         }
         known.resources.take(&path, &resource.name)?;
         known
