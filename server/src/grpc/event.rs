@@ -15,8 +15,8 @@ use super::frame::EventFrame;
 use super::generated::event_service_server::EventService;
 use super::serve::Service;
 use super::status;
-use super::stream::mark_every;
-use crate::journal::{EventCursor, Filter, Inventory, MAX_BATCH_BYTES, Object};
+use super::stream::{Streams, mark_every};
+use crate::journal::{EventCursor, Filter, Inventory, MAX_BATCH_BYTES, Object, ReadError};
 use crate::operation::validate::{self, FieldViolation};
 use crate::settings::Settings;
 use crate::settings::current::Current;
@@ -46,25 +46,46 @@ impl EventService for Service {
         if request.operations {
             filter = filter.with_operations();
         }
-        let state = if request.snapshot {
-            let (inventory, cursor) = self.streams.lane.snapshot(filter.clone());
-            State::Snapshot(Box::new(Snapshot {
-                inventory,
-                filter,
-                last: None,
-                cursor: (!request.snapshot_only).then_some(cursor),
-            }))
+        let stream = if request.snapshot {
+            self.streams.snapshot(filter, request.snapshot_only)
         } else {
-            let cursor = self.streams.lane.events(filter, request.after_revision);
-            State::Opening(cursor.map_err(|error| status::watch(&error))?)
+            let events = self.streams.events(filter, request.after_revision);
+            events.map_err(|error| status::watch(&error))?
         };
-        Ok(Response::new(EventStream {
+        Ok(Response::new(stream))
+    }
+}
+
+impl Streams {
+    /// Streams the events after a revision; `None`: those that come next.
+    ///
+    /// # Errors
+    ///
+    /// The revision cannot be resumed from.
+    pub fn events(&self, filter: Filter, after: Option<u64>) -> Result<EventStream, ReadError> {
+        let cursor = self.lane.events(filter, after)?;
+        Ok(self.event_stream(State::Opening(cursor)))
+    }
+
+    /// Streams the inventory, and the events after it unless it is wanted `alone`.
+    pub fn snapshot(&self, filter: Filter, alone: bool) -> EventStream {
+        let (inventory, cursor) = self.lane.snapshot(filter.clone());
+        self.event_stream(State::Snapshot(Box::new(Snapshot {
+            inventory,
+            filter,
+            last: None,
+            cursor: (!alone).then_some(cursor),
+        })))
+    }
+
+    fn event_stream(&self, state: State) -> EventStream {
+        EventStream {
             state,
-            store_id,
+            store_id: self.journal.store_id().to_string(),
             idle: Box::pin(tokio::time::sleep(mark_every(&self.settings))),
             settings: self.settings.clone(),
-            stop: Box::pin(self.streams.stop.clone().cancelled_owned()),
-        }))
+            stop: Box::pin(self.stop.clone().cancelled_owned()),
+        }
     }
 }
 
@@ -249,5 +270,167 @@ impl Stream for EventStream {
             }
             State::Following(cursor) => self.follow(cursor, cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use prost::Message as _;
+    use tokio_stream::StreamExt as _;
+    use tokio_util::sync::CancellationToken;
+    use tonic_types::StatusExt as _;
+    use wsfc_proto::reasons;
+    use wsfc_proto::v1::inventory_object::Object as Value;
+
+    use super::*;
+    use crate::journal::{Journal, MemoryStore, Opened, Options, Step, Writer};
+    use crate::platform::Platform;
+
+    fn streams() -> (Streams, Writer) {
+        let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), Platform::system()).unwrap();
+        let Opened { journal, writer, .. } = opened;
+        let streams = Streams {
+            lane: journal.lane(),
+            journal,
+            settings: Current::new(Settings::default()),
+            stop: CancellationToken::new(),
+        };
+        (streams, writer)
+    }
+
+    fn added(name: String) -> v1::ClusterEvent {
+        let group = v1::Group {
+            id: name.clone(),
+            name,
+            ..v1::Group::default()
+        };
+        v1::ClusterEvent {
+            cluster: "CL1".into(),
+            changes: vec![v1::ChangeType::Added.into()],
+            object: Some(v1::InventoryObject {
+                cluster_id: "cl1".into(),
+                object: Some(Value::Group(group)),
+            }),
+            ..v1::ClusterEvent::default()
+        }
+    }
+
+    fn observe(streams: &Streams, writer: &mut Writer, names: impl IntoIterator<Item = String>) {
+        let reply = streams.journal.observe(names.into_iter().map(added).collect());
+        while writer.step() == Step::Worked {}
+        drop(reply);
+    }
+
+    async fn next(stream: &mut EventStream) -> v1::WatchResponse {
+        let frame = stream.next().await.unwrap().unwrap();
+        v1::WatchResponse::decode(frame.encode_to_vec().as_slice()).unwrap()
+    }
+
+    fn mark(response: &v1::WatchResponse) -> (u64, bool) {
+        let mark = response.mark.as_ref().unwrap();
+        (mark.revision, mark.snapshot_complete)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mark_comes_first_behind_events_and_on_an_idle_stream() {
+        let (streams, mut writer) = streams();
+        observe(&streams, &mut writer, ["a".into()]);
+        let only_b = Filter::new(&v1::WatchFilter {
+            names: vec!["b".into()],
+            ..v1::WatchFilter::default()
+        });
+        let mut stream = streams.events(only_b, Some(0)).unwrap();
+        assert_eq!(mark(&next(&mut stream).await), (0, false));
+        let before = tokio::time::Instant::now();
+        let idle = next(&mut stream).await;
+        assert_eq!(
+            (idle.events.len(), mark(&idle)),
+            (0, (1, false)),
+            "a mark moves over what is not wanted"
+        );
+        assert_eq!(before.elapsed(), Duration::from_secs(5));
+        observe(&streams, &mut writer, ["b".into(), "c".into()]);
+        let news = next(&mut stream).await;
+        assert_eq!((news.events.len(), mark(&news)), (1, (3, false)));
+        streams.stop.cancel();
+        let status = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(status.get_details_error_info().unwrap().reason, reasons::SHUTTING_DOWN);
+        assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_is_whole_and_joins_the_events_after_it() {
+        let (streams, mut writer) = streams();
+        let count = 1_000;
+        for start in (0..count).step_by(250) {
+            observe(
+                &streams,
+                &mut writer,
+                (start..start + 250).map(|id| format!("{id:0200}")),
+            );
+        }
+        let mut stream = streams.snapshot(Filter::default(), false);
+        let first = next(&mut stream).await;
+        assert!(first.mark.is_none() && first.encoded_len() < 70_000);
+        // What comes while it is being sent is not in it, and follows.
+        observe(&streams, &mut writer, ["late".into()]);
+        let mut names: Vec<_> = first.snapshot;
+        let complete = loop {
+            let response = next(&mut stream).await;
+            if response.mark.is_some() {
+                break response;
+            }
+            names.extend(response.snapshot);
+        };
+        assert_eq!((names.len(), mark(&complete)), (count, (1_000, true)));
+        let news = next(&mut stream).await;
+        assert_eq!((news.events.len(), mark(&news)), (1, (1_001, false)));
+
+        let nobody = Filter::new(&v1::WatchFilter {
+            names: vec!["nobody".into()],
+            ..v1::WatchFilter::default()
+        });
+        let mut alone = streams.snapshot(nobody, true);
+        let empty = next(&mut alone).await;
+        assert_eq!((empty.snapshot.len(), mark(&empty)), (0, (1_001, true)));
+        assert!(alone.next().await.is_none());
+    }
+
+    #[test]
+    fn requests_that_make_no_sense_are_refused_field_by_field() {
+        let filter = v1::WatchFilter {
+            kinds: vec![1, 0, 99],
+            changes: vec![99],
+            names: vec!["a".into(), String::new()],
+            ..v1::WatchFilter::default()
+        };
+        let fields = |request: &v1::WatchRequest| -> Vec<String> {
+            violations(request)
+                .into_iter()
+                .map(|violation| violation.field)
+                .collect()
+        };
+        let request = v1::WatchRequest {
+            snapshot: true,
+            after_revision: Some(0),
+            filter: Some(filter),
+            ..v1::WatchRequest::default()
+        };
+        let expected = [
+            "after_revision",
+            "filter.kinds[1]",
+            "filter.kinds[2]",
+            "filter.changes[0]",
+            "filter.names[1]",
+        ];
+        assert_eq!(fields(&request), expected);
+        let request = v1::WatchRequest {
+            snapshot_only: true,
+            ..v1::WatchRequest::default()
+        };
+        assert_eq!(fields(&request), ["snapshot_only"]);
+        assert!(fields(&v1::WatchRequest::default()).is_empty());
     }
 }

@@ -388,3 +388,106 @@ lists! {
     list_affinity_rules(ListAffinityRulesRequest) -> ListAffinityRulesResponse: AffinityRule, rules;
     list_shared_volumes(ListSharedVolumesRequest) -> ListSharedVolumesResponse: SharedVolume, volumes;
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::journal::{ClusterId, Journal, MemoryStore, Options, Step, appends};
+    use crate::platform::Platform;
+
+    fn view(groups: &[(String, i32)]) -> View {
+        let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), Platform::system()).unwrap();
+        let (journal, mut writer) = (opened.journal, opened.writer);
+        let events = groups.iter().enumerate().map(|(id, (name, state))| v1::ClusterEvent {
+            object: Some(v1::InventoryObject {
+                cluster_id: "cl1".into(),
+                object: Some(Value::Group(v1::Group {
+                    name: name.clone(),
+                    id: format!("{id:04}"),
+                    state: *state,
+                    ..v1::Group::default()
+                })),
+            }),
+            ..v1::ClusterEvent::default()
+        });
+        for append in appends(events) {
+            drop(journal.observe(append));
+        }
+        while writer.step() == Step::Worked {}
+        View {
+            cluster: Resolved {
+                id: ClusterId::from("cl1"),
+                name: "CL1".into(),
+                observed: true,
+            },
+            inventory: journal.inventory(),
+            store_id: String::new(),
+        }
+    }
+
+    fn paging<'r>(size: i32, token: &'r str, name_contains: &'r str) -> Paging<'r> {
+        Paging {
+            size,
+            token,
+            name_contains,
+            filters: name_contains.as_bytes().to_vec(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pages_are_the_list_cut_into_pieces(
+            groups in proptest::collection::vec(("[abAB]{0,3}", 0..3_i32), 0..40),
+            size in 1..9_i32,
+            contains in "[aB]{0,1}",
+        ) {
+            let view = view(&groups);
+            let admits = |group: &v1::Group| group.state != 1;
+            let mut expected: Vec<_> = groups
+                .iter()
+                .enumerate()
+                .filter(|(_, (name, state))| *state != 1 && caseless(name).contains(&caseless(&contains)))
+                .map(|(id, (name, _))| (caseless(name), format!("{id:04}")))
+                .collect();
+            expected.sort();
+            let (mut found, mut token) = (Vec::new(), String::new());
+            loop {
+                let (page, next) = paging(size, &token, &contains).page(&view, admits).unwrap();
+                prop_assert!(page.len() <= usize::try_from(size).unwrap());
+                found.extend(page.into_iter().map(|group: v1::Group| (caseless(&group.name), group.id)));
+                if next.is_empty() {
+                    break;
+                }
+                prop_assert!(paging(size, &next, "other").page::<v1::Group>(&view, |_| true).is_err());
+                token = next;
+            }
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn garbage_is_no_token(token: String) {
+            prop_assert!(paging(0, &token, "").read_token().is_none());
+        }
+    }
+
+    #[test]
+    fn a_page_is_bounded_by_bytes_too() {
+        let groups: Vec<_> = (0..300).map(|_| ("x".repeat(10_000), 0)).collect();
+        let view = view(&groups);
+        let (page, token) = paging(1_000, "", "").page::<v1::Group>(&view, |_| true).unwrap();
+        assert!((50..150).contains(&page.len()) && !token.is_empty(), "{}", page.len());
+    }
+
+    #[test]
+    fn an_object_is_found_by_name_or_id_and_what_is_not_there_is_not_found() {
+        let view = view(&[("SQL".into(), 0), ("0000".into(), 0)]);
+        let find = |name| view.find::<v1::Group>(name).map(|group| group.id);
+        assert_eq!(find("sql").unwrap(), "0000");
+        assert_eq!(find("0001").unwrap(), "0001");
+        assert_eq!(find("0000").unwrap(), "0001", "a name comes before an id");
+        assert_eq!(find("web").unwrap_err().code(), tonic::Code::NotFound);
+        assert_eq!(view.only::<v1::Quorum>().unwrap_err().code(), tonic::Code::NotFound);
+    }
+}
