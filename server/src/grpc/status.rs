@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation as WireViolation, StatusExt as _};
 use wsfc_clusapi::Error;
 use wsfc_clusapi::sys::FunctionInfo;
-use wsfc_proto::{ERROR_DOMAIN, reasons};
+use wsfc_proto::{ERROR_DOMAIN, reasons, v1};
 
 use crate::blocking::BlockingError;
 use crate::journal::{AppendError, ReadError, StoreFailed};
@@ -262,6 +262,16 @@ pub fn operation_not_found(operation_id: &str) -> Status {
     )
 }
 
+/// The cluster has no such object.
+pub fn object_not_found(kind: v1::ObjectKind, name: &str) -> Status {
+    let name = excerpt(name);
+    let kind = kind.as_str_name();
+    let words = kind.trim_start_matches("OBJECT_KIND_").to_lowercase().replace('_', " ");
+    let metadata = [("kind", kind.to_owned()), ("object", name.to_owned())];
+    let message = format!("the cluster has no {words} {name:?}");
+    status(Code::NotFound, message, reasons::OBJECT_NOT_FOUND, &metadata)
+}
+
 /// Why a start was refused.
 pub fn start(error: &StartError) -> Status {
     match error {
@@ -293,6 +303,22 @@ pub fn start(error: &StartError) -> Status {
                 format!("cluster {cluster:?}")
             };
             cluster_api(&what, source)
+        }
+        StartError::NoObject { kind, name } => object_not_found(*kind, name),
+        StartError::RevisionConflict { expected, found } => {
+            let message = format!("the object has revision {found}, not {expected}");
+            let metadata = [("revision", found.to_string())];
+            status(Code::Aborted, message, reasons::REVISION_CONFLICT, &metadata)
+        }
+        StartError::Foreseen { reason, message, code } => {
+            let metadata: Vec<_> = code.iter().map(|code| ("win32_code", code.to_string())).collect();
+            let grpc = code.map_or(Code::FailedPrecondition, code_of);
+            let grpc = if reason == reasons::FUNCTION_UNAVAILABLE {
+                Code::Unimplemented
+            } else {
+                grpc
+            };
+            status(grpc, message.clone(), reason, &metadata)
         }
         StartError::Unsupported { function } => unsupported(function),
         StartError::Store(failed) => store(failed),
