@@ -7,6 +7,7 @@ pub mod complete;
 pub mod frame;
 mod group;
 mod group_set;
+mod live;
 mod network;
 mod node;
 pub mod operation;

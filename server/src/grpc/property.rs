@@ -4,14 +4,14 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::property_service_server::PropertyService;
-use super::reads;
+use super::live;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     PropertyService:
     reads {
-    reads::get_properties(GetPropertiesRequest) -> GetPropertiesResponse;
+    live::get_properties(GetPropertiesRequest) -> GetPropertiesResponse;
     }
     starts {
     set_properties(SetPropertiesRequest) -> SetPropertiesStream: SetProperties, properties;

@@ -6,14 +6,6 @@ use wsfc_proto::{reasons, v1};
 use super::serve::Service;
 use super::status;
 
-/// Answers `list_access`.
-pub async fn list_access(
-    _service: &Service,
-    _request: v1::ListAccessRequest,
-) -> Result<v1::ListAccessResponse, Status> {
-    Err(not_known())
-}
-
 /// Answers `get_affinity_rule`.
 pub async fn get_affinity_rule(
     _service: &Service,
@@ -101,32 +93,8 @@ pub async fn list_nodes(_service: &Service, _request: v1::ListNodesRequest) -> R
     Err(not_known())
 }
 
-/// Answers `get_properties`.
-pub async fn get_properties(
-    _service: &Service,
-    _request: v1::GetPropertiesRequest,
-) -> Result<v1::GetPropertiesResponse, Status> {
-    Err(not_known())
-}
-
 /// Answers `get_quorum`.
 pub async fn get_quorum(_service: &Service, _request: v1::GetQuorumRequest) -> Result<v1::GetQuorumResponse, Status> {
-    Err(not_known())
-}
-
-/// Answers `check_quorum`.
-pub async fn check_quorum(
-    _service: &Service,
-    _request: v1::CheckQuorumRequest,
-) -> Result<v1::CheckQuorumResponse, Status> {
-    Err(not_known())
-}
-
-/// Answers `read_registry_key`.
-pub async fn read_registry_key(
-    _service: &Service,
-    _request: v1::ReadRegistryKeyRequest,
-) -> Result<v1::ReadRegistryKeyResponse, Status> {
     Err(not_known())
 }
 
@@ -143,14 +111,6 @@ pub async fn list_resources(
     _service: &Service,
     _request: v1::ListResourcesRequest,
 ) -> Result<v1::ListResourcesResponse, Status> {
-    Err(not_known())
-}
-
-/// Answers `list_checkpoints`.
-pub async fn list_checkpoints(
-    _service: &Service,
-    _request: v1::ListCheckpointsRequest,
-) -> Result<v1::ListCheckpointsResponse, Status> {
     Err(not_known())
 }
 
@@ -183,14 +143,6 @@ pub async fn list_shared_volumes(
     _service: &Service,
     _request: v1::ListSharedVolumesRequest,
 ) -> Result<v1::ListSharedVolumesResponse, Status> {
-    Err(not_known())
-}
-
-/// Answers `list_available_disks`.
-pub async fn list_available_disks(
-    _service: &Service,
-    _request: v1::ListAvailableDisksRequest,
-) -> Result<v1::ListAvailableDisksResponse, Status> {
     Err(not_known())
 }
 

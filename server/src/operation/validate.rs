@@ -12,6 +12,7 @@ use std::time::Duration;
 use wsfc_proto::v1;
 
 use super::call::{Call as _, Parameters};
+use super::execute::plain_name;
 
 /// Most nodes of a cluster (facts section 7).
 const MAX_NODES: usize = 64;
@@ -338,7 +339,17 @@ fn existing_cluster(findings: &mut Findings, name: &str) {
 }
 
 fn open_name_fault(name: &str) -> Option<String> {
-    if name.is_empty() { None } else { host_fault(name) }
+    if name.is_empty() {
+        return None;
+    }
+    let plain = plain_name(name);
+    if plain.is_empty() {
+        return Some(String::from("names no cluster"));
+    }
+    if name.chars().count() > MAX_TEXT {
+        return Some(format!("has more than {MAX_TEXT} characters"));
+    }
+    host_fault(plain)
 }
 
 fn host(findings: &mut Findings, field: &str, name: &str) -> bool {

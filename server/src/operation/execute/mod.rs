@@ -24,6 +24,7 @@ mod setup;
 pub mod states;
 mod verb;
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -143,13 +144,34 @@ fn admit(entered: Result<Apartment, ApartmentError>) -> Result<Option<Apartment>
     }
 }
 
-/// Opens a cluster by name; empty is that of this host.
+/// Opens a cluster by name; empty is that of this host. A distinguished name means the cluster of its first part, and a
+/// fully qualified name that leads nowhere is tried by its first label, if the cluster there goes by it.
 ///
 /// # Errors
 ///
 /// What the cluster API answers.
 pub fn open(api: &Clusapi, cluster: &str) -> Result<Cluster, Error> {
-    api.open_cluster((!cluster.is_empty()).then_some(cluster))
+    let name = plain_name(cluster);
+    let refused = match api.open_cluster((!name.is_empty()).then_some(name)) {
+        Ok(opened) => return Ok(opened),
+        Err(error) => error,
+    };
+    if name.parse::<IpAddr>().is_err()
+        && let Some((label, _domain)) = name.split_once('.')
+        && let Ok(opened) = api.open_cluster(Some(label))
+        && opened.fqdn().is_ok_and(|known| known.eq_ignore_ascii_case(name))
+    {
+        return Ok(opened);
+    }
+    Err(refused)
+}
+
+/// The name in a distinguished name, `CN=name,OU=...`; any other name is itself.
+pub fn plain_name(name: &str) -> &str {
+    match name.split_at_checked(3) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("CN=") => rest.split(',').next().unwrap_or(rest),
+        _ => name,
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +179,15 @@ mod tests {
     use wsfc_clusapi::Status;
 
     use super::*;
+
+    #[test]
+    fn a_distinguished_name_means_its_first_part() {
+        assert_eq!(plain_name("CN=CL1,OU=Clusters,DC=example,DC=org"), "CL1");
+        assert_eq!(plain_name("cn=CL1"), "CL1");
+        for other in ["CL1", "cl1.example.org", "", "CN", "äCN=x"] {
+            assert_eq!(plain_name(other), other);
+        }
+    }
 
     #[test]
     fn without_com_no_call_is_made_and_another_apartment_is_com_too() {
