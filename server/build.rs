@@ -28,6 +28,7 @@ fn services() -> Result<(), Box<dyn std::error::Error>> {
     for message in record_streams(&set) {
         builder = builder.extern_path(message, "crate::grpc::frame::Frame");
     }
+    builder = builder.extern_path(".wsfc.v1.WatchResponse", "crate::grpc::frame::EventFrame");
     builder.compile_fds(set)?;
     Ok(())
 }

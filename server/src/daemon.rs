@@ -23,6 +23,7 @@ use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
 use crate::grpc::stream::Streams;
+use crate::inventory::Clusters;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
 use crate::listen;
 use crate::listen::refusals::Refusals;
@@ -117,6 +118,8 @@ pub enum ReloadError {
 pub struct Core {
     /// The engine.
     pub engine: Engine,
+    /// The clusters that are observed.
+    pub clusters: Clusters,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -136,11 +139,24 @@ impl Core {
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
         let settings = Current::new(settings);
-        let engine = Engine::new(journal, api, platform, settings.clone(), stop.clone());
+        let engine = Engine::new(
+            journal.clone(),
+            api.clone(),
+            platform.clone(),
+            settings.clone(),
+            stop.clone(),
+        );
         let recovered = engine.recover(unfinished).await;
         // What was taken up before the failure must not begin.
         recovered.inspect_err(|_failed| stop.cancel())?;
-        Ok(Self { engine, settings, stop })
+        let blocking = engine.blocking().clone();
+        let clusters = Clusters::new(journal, api, platform, settings.clone(), blocking);
+        Ok(Self {
+            engine,
+            clusters,
+            settings,
+            stop,
+        })
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -162,17 +178,20 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        Ok((grpc::routes(&self.engine, streams, &self.settings, health)?, dispatch))
+        let routes = grpc::routes(&self.engine, &self.clusters, streams, &self.settings, health)?;
+        Ok((routes, dispatch))
     }
 }
 
 /// The journal's options that follow from the settings.
 pub fn journal_options(settings: &Settings) -> Options {
+    let memory = MemoryBudget {
+        records: settings.journal.memory_records,
+        ..MemoryBudget::default()
+    };
     Options {
-        memory: MemoryBudget {
-            records: settings.journal.memory_records,
-            ..MemoryBudget::default()
-        },
+        memory,
+        event_memory: memory,
         retention: retention(settings),
         rules: Rules {
             cancel_running: settings.operations.cancel_answers_false,
@@ -186,6 +205,7 @@ fn retention(settings: &Settings) -> Retention {
     Retention {
         keep_operations: settings.journal.keep_operations,
         keep_for: settings.journal.keep_for,
+        keep_events: u64::try_from(settings.journal.keep_events).unwrap_or(u64::MAX),
         ..Retention::default()
     }
 }

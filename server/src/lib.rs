@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod events;
 pub mod grpc;
 pub mod hosts;
+pub mod inventory;
 pub mod journal;
 pub mod listen;
 pub mod logging;

@@ -104,6 +104,7 @@ impl State {
     /// Hands what has happened to the ports. While connections are broken nothing arrives: those events are lost, as
     /// they are for a real client that reconnects (facts 4.4).
     pub(crate) fn deliver_events(&mut self) {
+        self.world.refresh_derived();
         let events = std::mem::take(&mut self.world.events);
         if !self.connected {
             return;

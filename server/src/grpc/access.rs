@@ -4,14 +4,14 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::access_service_server::AccessService;
-use super::live;
+use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     AccessService:
     reads {
-    live::list_access(ListAccessRequest) -> ListAccessResponse;
+    reads::list_access(ListAccessRequest) -> ListAccessResponse;
     }
     starts {
     grant_access(GrantAccessRequest) -> GrantAccessStream: GrantAccess, access;

@@ -4,15 +4,15 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::affinity_rule_service_server::AffinityRuleService;
-use super::reads;
+use super::inventory;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     AffinityRuleService:
     reads {
-    reads::get_affinity_rule(GetAffinityRuleRequest) -> GetAffinityRuleResponse;
-    reads::list_affinity_rules(ListAffinityRulesRequest) -> ListAffinityRulesResponse;
+    inventory::get_affinity_rule(GetAffinityRuleRequest) -> GetAffinityRuleResponse;
+    inventory::list_affinity_rules(ListAffinityRulesRequest) -> ListAffinityRulesResponse;
     }
     starts {
     create_affinity_rule(CreateAffinityRuleRequest) -> CreateAffinityRuleStream: CreateAffinityRule, rule;

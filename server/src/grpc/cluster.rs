@@ -10,7 +10,7 @@ use wsfc_proto::{reasons, v1};
 use super::generated::cluster_service_server::ClusterService;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
-use super::{reads, status};
+use super::{inventory, status};
 use crate::native;
 use crate::operation::execute::open;
 use crate::operation::inspect::{describe, host_state};
@@ -20,7 +20,7 @@ serve! {
     ClusterService:
     reads {
     self::get_cluster(GetClusterRequest) -> GetClusterResponse;
-    reads::get_cluster_state(GetClusterStateRequest) -> GetClusterStateResponse;
+    inventory::get_cluster_state(GetClusterStateRequest) -> GetClusterStateResponse;
     self::list_clusters(ListClustersRequest) -> ListClustersResponse;
     self::get_host_state(GetHostStateRequest) -> GetHostStateResponse;
     self::check_upgrade(CheckUpgradeRequest) -> CheckUpgradeResponse;

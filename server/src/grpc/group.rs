@@ -4,15 +4,15 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::group_service_server::GroupService;
-use super::reads;
+use super::inventory;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     GroupService:
     reads {
-    reads::get_group(GetGroupRequest) -> GetGroupResponse;
-    reads::list_groups(ListGroupsRequest) -> ListGroupsResponse;
+    inventory::get_group(GetGroupRequest) -> GetGroupResponse;
+    inventory::list_groups(ListGroupsRequest) -> ListGroupsResponse;
     }
     starts {
     create_group(CreateGroupRequest) -> CreateGroupStream: CreateGroup, group;

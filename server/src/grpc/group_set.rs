@@ -4,15 +4,15 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::group_set_service_server::GroupSetService;
-use super::reads;
+use super::inventory;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     GroupSetService:
     reads {
-    reads::get_group_set(GetGroupSetRequest) -> GetGroupSetResponse;
-    reads::list_group_sets(ListGroupSetsRequest) -> ListGroupSetsResponse;
+    inventory::get_group_set(GetGroupSetRequest) -> GetGroupSetResponse;
+    inventory::list_group_sets(ListGroupSetsRequest) -> ListGroupSetsResponse;
     }
     starts {
     create_group_set(CreateGroupSetRequest) -> CreateGroupSetStream: CreateGroupSet, group_set;

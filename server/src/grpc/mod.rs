@@ -4,10 +4,11 @@ mod access;
 mod affinity_rule;
 mod cluster;
 pub mod complete;
+pub mod event;
 pub mod frame;
 mod group;
 mod group_set;
-mod live;
+mod inventory;
 mod network;
 mod node;
 pub mod operation;
@@ -29,6 +30,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use self::generated::access_service_server::AccessServiceServer;
 use self::generated::affinity_rule_service_server::AffinityRuleServiceServer;
 use self::generated::cluster_service_server::ClusterServiceServer;
+use self::generated::event_service_server::EventServiceServer;
 use self::generated::group_service_server::GroupServiceServer;
 use self::generated::group_set_service_server::GroupSetServiceServer;
 use self::generated::network_service_server::NetworkServiceServer;
@@ -43,6 +45,7 @@ use self::generated::shared_volume_service_server::SharedVolumeServiceServer;
 use self::operation::Operations;
 use self::serve::Service;
 use self::stream::Streams;
+use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
 use crate::operation::engine::Engine;
 use crate::settings::Settings;
@@ -59,11 +62,12 @@ mod generated {
 }
 
 /// The names that the health service answers for; the empty one is the whole daemon.
-pub const HEALTH_NAMES: [&str; 15] = [
+pub const HEALTH_NAMES: [&str; 16] = [
     "",
     "wsfc.v1.AccessService",
     "wsfc.v1.AffinityRuleService",
     "wsfc.v1.ClusterService",
+    "wsfc.v1.EventService",
     "wsfc.v1.GroupService",
     "wsfc.v1.GroupSetService",
     "wsfc.v1.NetworkService",
@@ -84,12 +88,14 @@ pub const HEALTH_NAMES: [&str; 15] = [
 /// The descriptor set cannot be read, which is a defect of the build.
 pub fn routes(
     engine: &Engine,
+    clusters: &Clusters,
     streams: Streams,
     settings: &Current<Settings>,
     health: HealthServer<impl Health>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let service = Service {
         engine: engine.clone(),
+        clusters: clusters.clone(),
         streams: streams.clone(),
         settings: settings.clone(),
     };
@@ -109,6 +115,7 @@ pub fn routes(
         .add_service(AccessServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(AffinityRuleServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(ClusterServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(EventServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(GroupServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(GroupSetServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(NetworkServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))

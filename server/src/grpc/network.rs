@@ -4,17 +4,17 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::network_service_server::NetworkService;
-use super::reads;
+use super::inventory;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     NetworkService:
     reads {
-    reads::get_network(GetNetworkRequest) -> GetNetworkResponse;
-    reads::list_networks(ListNetworksRequest) -> ListNetworksResponse;
-    reads::get_network_interface(GetNetworkInterfaceRequest) -> GetNetworkInterfaceResponse;
-    reads::list_network_interfaces(ListNetworkInterfacesRequest) -> ListNetworkInterfacesResponse;
+    inventory::get_network(GetNetworkRequest) -> GetNetworkResponse;
+    inventory::list_networks(ListNetworksRequest) -> ListNetworksResponse;
+    inventory::get_network_interface(GetNetworkInterfaceRequest) -> GetNetworkInterfaceResponse;
+    inventory::list_network_interfaces(ListNetworkInterfacesRequest) -> ListNetworkInterfacesResponse;
     }
     starts {
     rename_network(RenameNetworkRequest) -> RenameNetworkStream: RenameNetwork, network;

@@ -4,15 +4,15 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::node_service_server::NodeService;
-use super::reads;
+use super::inventory;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     NodeService:
     reads {
-    reads::get_node(GetNodeRequest) -> GetNodeResponse;
-    reads::list_nodes(ListNodesRequest) -> ListNodesResponse;
+    inventory::get_node(GetNodeRequest) -> GetNodeResponse;
+    inventory::list_nodes(ListNodesRequest) -> ListNodesResponse;
     }
     starts {
     pause_node(PauseNodeRequest) -> PauseNodeStream: PauseNode, node;

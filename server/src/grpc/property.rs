@@ -4,14 +4,14 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::property_service_server::PropertyService;
-use super::live;
+use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     PropertyService:
     reads {
-    live::get_properties(GetPropertiesRequest) -> GetPropertiesResponse;
+    reads::get_properties(GetPropertiesRequest) -> GetPropertiesResponse;
     }
     starts {
     set_properties(SetPropertiesRequest) -> SetPropertiesStream: SetProperties, properties;

@@ -4,15 +4,16 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::quorum_service_server::QuorumService;
+use super::inventory;
+use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
-use super::{live, reads};
 
 serve! {
     QuorumService:
     reads {
-    reads::get_quorum(GetQuorumRequest) -> GetQuorumResponse;
-    live::check_quorum(CheckQuorumRequest) -> CheckQuorumResponse;
+    inventory::get_quorum(GetQuorumRequest) -> GetQuorumResponse;
+    reads::check_quorum(CheckQuorumRequest) -> CheckQuorumResponse;
     }
     starts {
     set_quorum(SetQuorumRequest) -> SetQuorumStream: SetQuorum, quorum, witness_secret;

@@ -4,14 +4,14 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::registry_service_server::RegistryService;
-use super::live;
+use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     RegistryService:
     reads {
-    live::read_registry_key(ReadRegistryKeyRequest) -> ReadRegistryKeyResponse;
+    reads::read_registry_key(ReadRegistryKeyRequest) -> ReadRegistryKeyResponse;
     }
     starts {
     apply_registry_batch(ApplyRegistryBatchRequest) -> ApplyRegistryBatchStream: ApplyRegistryBatch, batch;

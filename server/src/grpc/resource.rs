@@ -4,16 +4,17 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::resource_service_server::ResourceService;
+use super::inventory;
+use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
-use super::{live, reads};
 
 serve! {
     ResourceService:
     reads {
-    reads::get_resource(GetResourceRequest) -> GetResourceResponse;
-    reads::list_resources(ListResourcesRequest) -> ListResourcesResponse;
-    live::list_checkpoints(ListCheckpointsRequest) -> ListCheckpointsResponse;
+    inventory::get_resource(GetResourceRequest) -> GetResourceResponse;
+    inventory::list_resources(ListResourcesRequest) -> ListResourcesResponse;
+    reads::list_checkpoints(ListCheckpointsRequest) -> ListCheckpointsResponse;
     }
     starts {
     create_resource(CreateResourceRequest) -> CreateResourceStream: CreateResource, resource;

@@ -4,15 +4,15 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::resource_type_service_server::ResourceTypeService;
-use super::reads;
+use super::inventory;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 
 serve! {
     ResourceTypeService:
     reads {
-    reads::get_resource_type(GetResourceTypeRequest) -> GetResourceTypeResponse;
-    reads::list_resource_types(ListResourceTypesRequest) -> ListResourceTypesResponse;
+    inventory::get_resource_type(GetResourceTypeRequest) -> GetResourceTypeResponse;
+    inventory::list_resource_types(ListResourceTypesRequest) -> ListResourceTypesResponse;
     }
     starts {
     create_resource_type(CreateResourceTypeRequest) -> CreateResourceTypeStream: CreateResourceType, resource_type;

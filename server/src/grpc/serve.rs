@@ -8,6 +8,7 @@ use wsfc_proto::v1;
 use super::frame::Frame;
 use super::status;
 use super::stream::{RecordStream, Streams};
+use crate::inventory::Clusters;
 use crate::journal::ReadError;
 use crate::operation::call::Parameters;
 use crate::operation::engine::Engine;
@@ -23,6 +24,8 @@ use crate::settings::current::Current;
 pub struct Service {
     /// The engine.
     pub engine: Engine,
+    /// The clusters that are observed.
+    pub clusters: Clusters,
     /// The streams of the thread.
     pub streams: Streams,
     /// Say how long a read may take.
@@ -153,7 +156,7 @@ impl Service {
                 Err(error) => Err(error),
             })
             .await?;
-        found.ok_or_else(|| status::object_not_found(kind, name))
+        found.ok_or_else(|| status::object_not_found(&status::noun(kind), name, cluster))
     }
 
     /// Reads from the cluster API on a thread of its own, in bounded time.

@@ -4,16 +4,17 @@ use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
 use super::generated::shared_volume_service_server::SharedVolumeService;
+use super::inventory;
+use super::reads;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
-use super::{live, reads};
 
 serve! {
     SharedVolumeService:
     reads {
-    reads::get_shared_volume(GetSharedVolumeRequest) -> GetSharedVolumeResponse;
-    reads::list_shared_volumes(ListSharedVolumesRequest) -> ListSharedVolumesResponse;
-    live::list_available_disks(ListAvailableDisksRequest) -> ListAvailableDisksResponse;
+    inventory::get_shared_volume(GetSharedVolumeRequest) -> GetSharedVolumeResponse;
+    inventory::list_shared_volumes(ListSharedVolumesRequest) -> ListSharedVolumesResponse;
+    reads::list_available_disks(ListAvailableDisksRequest) -> ListAvailableDisksResponse;
     }
     starts {
     add_shared_volume(AddSharedVolumeRequest) -> AddSharedVolumeStream: AddSharedVolume, volume;

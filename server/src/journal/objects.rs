@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::ops::Deref;
+use std::ops::{Bound, Deref};
 use std::sync::Arc;
 
 use wsfc_proto::v1;
@@ -77,13 +77,11 @@ impl<'o> Identity<'o> {
             Value::GroupSet(it) => (Kind::GroupSet, &it.name, None),
             Value::AffinityRule(it) => (Kind::AffinityRule, &it.name, None),
             Value::SharedVolume(it) => (Kind::SharedVolume, &it.name, Some(&it.id)),
-            // There is one, and its name would be its witness.
             Value::Quorum(_) => {
-                let (name, id) = ("", "");
                 return Some(Self {
                     kind: Kind::Quorum,
-                    name,
-                    id,
+                    name: "",
+                    id: "",
                 });
             }
         };
@@ -91,9 +89,14 @@ impl<'o> Identity<'o> {
         Some(Self { kind, name, id })
     }
 
-    /// What the object is known by among those of its kind: its id, or its name, in lower case.
+    /// What the object is known by among those of its kind: its id, or its name, in lower case. The cluster itself and its
+    /// quorum, of which there is one, by nothing: a rename must not make another.
     pub fn key(&self) -> String {
-        caseless(if self.id.is_empty() { self.name } else { self.id })
+        caseless(match self.kind {
+            v1::ObjectKind::Cluster | v1::ObjectKind::Quorum => "",
+            _ if self.id.is_empty() => self.name,
+            _ => self.id,
+        })
     }
 }
 
@@ -290,6 +293,10 @@ impl Cluster {
     fn is_empty(&self) -> bool {
         self.0.iter().all(|kind| kind.by_key.count == 0)
     }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.0.iter().flat_map(|kind| kind.by_name.iter())
+    }
 }
 
 fn index(kind: v1::ObjectKind) -> usize {
@@ -414,13 +421,24 @@ impl Inventory {
 
     /// Every object of a cluster, ordered by kind, name and key.
     pub fn of_cluster(&self, cluster: &ClusterId) -> impl Iterator<Item = &Arc<Object>> {
-        let kinds = self.objects.0.get(cluster).map(|cluster| cluster.0.iter());
-        kinds.into_iter().flatten().flat_map(|kind| kind.by_name.iter())
+        self.objects.0.get(cluster).into_iter().flat_map(Cluster::iter)
     }
 
-    /// Every object, cluster by cluster.
+    /// Every object, ordered by cluster, kind, name and key.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
-        self.clusters().flat_map(|cluster| self.of_cluster(cluster))
+        self.objects.0.values().flat_map(Cluster::iter)
+    }
+
+    /// Every object behind this one, in the order of [`Inventory::all`].
+    pub fn all_after<'i>(&'i self, object: &Object) -> impl Iterator<Item = &'i Arc<Object>> + use<'i> {
+        let id = ClusterId::from(object.cluster_id.as_str());
+        let of_kind = self.after(&id, object.kind, object.name(), object.key());
+        let kinds = self.objects.0.get(&id).map(|cluster| cluster.0.iter());
+        let kinds = kinds.into_iter().flatten().skip(index(object.kind) + 1);
+        let clusters = self.objects.0.range((Bound::Excluded(id), Bound::Unbounded));
+        of_kind
+            .chain(kinds.flat_map(|kind| kind.by_name.iter()))
+            .chain(clusters.flat_map(|(_, cluster)| cluster.iter()))
     }
 
     /// How many objects of a kind there are in a cluster.

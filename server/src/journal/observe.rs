@@ -164,7 +164,7 @@ fn check(events: &[v1::ClusterEvent]) -> Result<(), ObserveError> {
     let names_nothing = |object: &v1::InventoryObject| match Identity::of(object) {
         None => true,
         Some(identity) => {
-            let is_single = identity.kind == v1::ObjectKind::Quorum;
+            let is_single = matches!(identity.kind, v1::ObjectKind::Cluster | v1::ObjectKind::Quorum);
             object.cluster_id.is_empty() || (!is_single && identity.key().is_empty())
         }
     };

@@ -467,6 +467,7 @@ impl Engine {
         resolved.ok_or_else(|| StartError::NoObject {
             kind: call.object(),
             name: call.target().into(),
+            cluster: call.cluster().into(),
         })
     }
 

@@ -1,12 +1,12 @@
 //! Typed values of properties, between the contract and the cluster API (facts 3.1), and where they are read.
 
-use std::time::{Duration, SystemTime};
-
 use wsfc_clusapi::proplist::{Property, PropertyList, Value};
 use wsfc_clusapi::{Cluster, Controlled, Error, Win32};
 use wsfc_proto::v1;
 use wsfc_proto::v1::ObjectKind;
 use wsfc_proto::v1::property_value::Value as Wire;
+
+use crate::inventory::property;
 
 /// Units of 100 ns between 1601 and 1970.
 const TO_UNIX: u64 = 116_444_736_000_000_000;
@@ -77,23 +77,15 @@ pub fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
-/// A property in the form of the contract.
-pub fn to_wire(property: Property, read_only: bool) -> v1::Property {
-    let expanded = property.values.iter().find_map(|value| match value {
-        Value::ExpandedSz(text) => Some(text.clone()),
-        _ => None,
-    });
-    let value = property
-        .values
-        .into_iter()
-        .next()
-        .filter(|_| !is_secret(&property.name));
+/// A property in the form of the contract. Secrets are left out.
+pub fn to_wire(native: &Property, read_only: bool) -> v1::Property {
+    let told = property::property(native);
+    let value = told.value.filter(|_| !is_secret(&native.name));
     v1::Property {
-        is_default: value.as_ref().is_none_or(is_empty),
-        value: value.and_then(value_to_wire),
-        name: property.name,
+        is_default: native.values.first().is_none_or(is_empty),
+        value,
         read_only,
-        expanded: expanded.unwrap_or_default(),
+        ..told
     }
 }
 
@@ -106,34 +98,6 @@ fn is_empty(value: &Value) -> bool {
         Value::MultiSz(texts) => texts.is_empty(),
         _ => false,
     }
-}
-
-/// A value in the form of the contract.
-fn value_to_wire(value: Value) -> Option<v1::PropertyValue> {
-    let syntax = value.syntax();
-    let value = match value {
-        Value::Binary(bytes) => Wire::Binary(bytes),
-        Value::Dword(number) => Wire::Dword(number),
-        Value::Sz(text) | Value::ExpandedSz(text) => Wire::Text(text),
-        Value::ExpandSz(text) => Wire::ExpandableText(text),
-        Value::MultiSz(texts) => Wire::Texts(v1::TextList { texts }),
-        Value::Ularge(number) => Wire::Ularge(number),
-        Value::Long(number) => Wire::Long(number),
-        Value::SecurityDescriptor(bytes) => Wire::SecurityDescriptor(bytes),
-        Value::Large(number) => Wire::Large(number),
-        Value::Word(number) => Wire::Word(u32::from(number)),
-        Value::Filetime(units) => match timestamp(units) {
-            Some(time) => Wire::Time(time),
-            None => Wire::Unknown(v1::UnknownValue {
-                syntax,
-                data: units.to_le_bytes().to_vec(),
-            }),
-        },
-        Value::ValueList(data) | Value::PropertyList(data) | Value::Unknown { bytes: data, .. } => {
-            Wire::Unknown(v1::UnknownValue { syntax, data })
-        }
-    };
-    Some(v1::PropertyValue { value: Some(value) })
 }
 
 /// A value for the cluster API; nothing for one that is absent or fits no native type.
@@ -155,14 +119,6 @@ pub fn to_native(value: &v1::PropertyValue) -> Option<Value> {
             bytes: unknown.data.clone(),
         },
     })
-}
-
-/// A time in units of 100 ns since 1601 as a timestamp; nothing for times before 1970, which no property has.
-pub fn timestamp(units: u64) -> Option<prost_types::Timestamp> {
-    let since = units.checked_sub(TO_UNIX)?;
-    let nanos = u32::try_from(since % UNITS).ok()?.checked_mul(100)?;
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::new(since / UNITS, nanos))?;
-    Some(prost_types::Timestamp::from(time))
 }
 
 /// A timestamp in units of 100 ns since 1601; nothing before 1970.
@@ -197,19 +153,21 @@ mod tests {
     proptest! {
         #[test]
         fn a_value_comes_back_as_it_went(value in value()) {
-            let wire = value_to_wire(value.clone()).unwrap();
-            prop_assert_eq!(to_native(&wire), Some(value));
+            prop_assert_eq!(to_native(&property::value(&value)), Some(value));
         }
     }
 
     #[test]
     fn secrets_are_never_shown() {
-        let property = |name: &str| Property {
-            name: name.into(),
-            values: vec![Value::Sz("key".into())],
+        let shown = |name: &str| {
+            let native = Property {
+                name: name.into(),
+                values: vec![Value::Sz("key".into())],
+            };
+            to_wire(&native, false).value
         };
-        assert_eq!(to_wire(property("primarykey"), false).value, None);
-        assert!(to_wire(property("AccountName"), false).value.is_some());
+        assert_eq!(shown("primarykey"), None);
+        assert!(shown("AccountName").is_some());
     }
 
     #[test]

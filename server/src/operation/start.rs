@@ -76,6 +76,8 @@ pub enum StartError {
         kind: v1::ObjectKind,
         /// The name or id as requested.
         name: String,
+        /// The cluster as requested.
+        cluster: String,
     },
     /// The object is not as the caller has seen it.
     #[error("the object has revision {found}, not {expected}")]

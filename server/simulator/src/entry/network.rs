@@ -110,8 +110,8 @@ pub(super) unsafe extern "system" fn interface_state(interface: HNETINTERFACE) -
         let (world, cluster, id) = interface_of(interface, "GetClusterNetInterfaceState")?;
         let state = world.lock();
         let cluster = state.serving(&cluster)?;
-        let (_, interface) = cluster.interface(&id).ok_or(ERROR_CLUSTER_NETINTERFACE_NOT_FOUND)?;
-        Ok(state.world.interface_state(cluster, interface))
+        let (network, interface) = cluster.interface(&id).ok_or(ERROR_CLUSTER_NETINTERFACE_NOT_FOUND)?;
+        Ok(state.world.interface_state(cluster, network, interface))
     })
 }
 

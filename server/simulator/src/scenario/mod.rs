@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::incident::Incident;
 use crate::recording::Recording;
 use crate::release::Release;
+use crate::world::service::Times;
 
 pub use check::ScenarioError;
 pub(crate) use check::is_host_name;
@@ -67,6 +69,8 @@ pub struct Scenario {
     pub clusters: Vec<ExistingCluster>,
     /// What goes wrong, in the order of trial: each fault that matches a phase acts on it.
     pub faults: Vec<Fault>,
+    /// What happens to machines, networks and resources at a time.
+    pub incidents: Vec<PlannedIncident>,
     /// Calls that are played as they were recorded; each is played once, and what comes after goes by its script.
     pub recordings: Vec<Recording>,
 }
@@ -92,6 +96,7 @@ impl Default for Scenario {
             disks: Vec::new(),
             clusters: Vec::new(),
             faults: Vec::new(),
+            incidents: Vec::new(),
             recordings: Vec::new(),
         }
     }
@@ -121,6 +126,51 @@ pub struct Timing {
     pub phases: BTreeMap<String, u64>,
     /// How long the clean-up of an evicted node takes, in milliseconds of simulated time. Default 2,000.
     pub cleanup_ms: u64,
+    /// How long a resource takes to come online and to go offline. Default 200 and 100 milliseconds.
+    pub resource: ResourceTimes,
+    /// The same for resources of a type, by its name.
+    pub resource_types: BTreeMap<String, ResourceTimes>,
+    /// How long the live migration of a virtual machine takes, in milliseconds of simulated time. Default 2,000.
+    pub live_migration_ms: u64,
+}
+
+/// How long resources take, in milliseconds of simulated time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResourceTimes {
+    /// From OnlinePending to Online, or to Failed.
+    pub online_ms: u64,
+    /// From OfflinePending to Offline.
+    pub offline_ms: u64,
+}
+
+impl Default for ResourceTimes {
+    fn default() -> Self {
+        Self {
+            online_ms: 200,
+            offline_ms: 100,
+        }
+    }
+}
+
+impl Timing {
+    pub(crate) fn times(&self) -> Times {
+        Times {
+            each: self.resource,
+            by_type: self.resource_types.clone(),
+            live_migration_ms: self.live_migration_ms,
+        }
+    }
+}
+
+/// An incident that a scenario plans.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedIncident {
+    /// Simulated milliseconds since the world began.
+    pub at_ms: u64,
+    /// What happens.
+    #[serde(flatten)]
+    pub incident: Incident,
 }
 
 impl Default for Timing {
@@ -130,6 +180,9 @@ impl Default for Timing {
             manual: false,
             phases: BTreeMap::new(),
             cleanup_ms: 2_000,
+            resource: ResourceTimes::default(),
+            resource_types: BTreeMap::new(),
+            live_migration_ms: 2_000,
         }
     }
 }

@@ -92,6 +92,17 @@ impl Cluster {
         }
     }
 
+    /// Forgets a group that is gone: rules, sets and dependencies no longer name it.
+    pub(crate) fn forget_group(&mut self, group: &str) {
+        for rule in &mut self.rules {
+            rule.groups.retain(|own| own != group);
+        }
+        for set in &mut self.group_sets {
+            set.groups.retain(|own| own.group != group);
+        }
+        self.order.forget(group);
+    }
+
     /// The name of an enabled rule that forbids a group to run on a node, given where the other groups are now. Rules
     /// that are only wishes forbid nothing.
     pub(crate) fn forbidding_rule(&self, group: &str, node: u32) -> Option<&str> {
@@ -186,20 +197,6 @@ impl World {
         rule.groups = groups;
         let event = rule_event(cluster_id, flag, &rule.name);
         self.events.push(event);
-    }
-
-    /// Forgets a group that is gone: rules, sets and dependencies no longer name it.
-    pub(crate) fn forget_group(&mut self, cluster_id: &str, group: &str) {
-        let Some(cluster) = self.cluster_mut(cluster_id) else {
-            return;
-        };
-        for rule in &mut cluster.rules {
-            rule.groups.retain(|own| own != group);
-        }
-        for set in &mut cluster.group_sets {
-            set.groups.retain(|own| own.group != group);
-        }
-        cluster.order.forget(group);
     }
 }
 

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use wsfc_clusapi::sys::constants::{
-    group_state, group_type, management_point_type, node_state, pause_flags, resource_state,
+    group_state, group_type, management_point_type, node_drain_status, node_state, node_status, pause_flags,
+    resource_state,
 };
 
 use super::affinity::AffinityRule;
@@ -84,9 +85,15 @@ pub(crate) struct Node {
     /// It is an active member: its cluster service runs, and it is on the side that has quorum.
     #[serde(default)]
     pub(crate) present: bool,
+    /// It is Joining, and its cluster service runs.
+    #[serde(default)]
+    pub(crate) joining: bool,
     /// DynamicWeight: the vote that it has now.
     #[serde(default)]
     pub(crate) dynamic_weight: u32,
+    /// The state that was told last.
+    #[serde(default = "Node::told_at_first")]
+    pub(crate) told: i32,
     #[serde(default)]
     pub(crate) drain: Drain,
     #[serde(default)]
@@ -211,6 +218,9 @@ pub(crate) struct Resource {
     /// LastOperationStatusCode.
     #[serde(default)]
     pub(crate) last_status: u32,
+    /// It goes offline and comes back.
+    #[serde(default)]
+    pub(crate) restarting: bool,
     /// It is in maintenance mode: failures are not regarded.
     #[serde(default)]
     pub(crate) maintenance: bool,
@@ -458,34 +468,36 @@ impl Entry for Resource {
 }
 
 impl Node {
+    pub(crate) fn told_at_first() -> i32 {
+        node_state::DOWN
+    }
+
+    /// The state as the cluster sees it (facts 2.2): Down unless it is an active member, or joining.
+    pub(crate) fn shown_state(&self) -> i32 {
+        if self.present || self.joining {
+            self.state
+        } else {
+            node_state::DOWN
+        }
+    }
+
     /// NodeStatus bits (facts 2.2).
     pub(crate) fn status_information(&self) -> u32 {
-        const ISOLATED: u32 = 1;
-        const QUARANTINED: u32 = 2;
-        const DRAIN_IN_PROGRESS: u32 = 4;
-        const DRAIN_COMPLETED: u32 = 8;
-        const DRAIN_FAILED: u32 = 0x10;
-        const AVOID_PLACEMENT: u32 = 0x20;
         let drain = match self.drain.status {
-            drain_status::IN_PROGRESS => DRAIN_IN_PROGRESS,
-            drain_status::COMPLETED => DRAIN_COMPLETED,
-            drain_status::FAILED => DRAIN_FAILED,
+            node_drain_status::IN_PROGRESS => node_status::DRAIN_IN_PROGRESS,
+            node_drain_status::COMPLETED => node_status::DRAIN_COMPLETED,
+            node_drain_status::FAILED => node_status::DRAIN_FAILED,
             _ => 0,
         };
         let bit = |is: bool, bit: u32| if is { bit } else { 0 };
-        bit(self.health.isolated_until.is_some(), ISOLATED)
-            | bit(self.health.quarantined_until.is_some(), QUARANTINED)
-            | bit(self.drain.flags & pause_flags::AVOID_PLACEMENT != 0, AVOID_PLACEMENT)
+        bit(self.health.isolated_until.is_some(), node_status::ISOLATED)
+            | bit(self.health.quarantined_until.is_some(), node_status::QUARANTINED)
+            | bit(
+                self.drain.flags & pause_flags::AVOID_PLACEMENT != 0,
+                node_status::AVOID_PLACEMENT,
+            )
             | drain
     }
-}
-
-/// NodeDrainStatus and NodeFailbackStatus (facts 2.2).
-pub(crate) mod drain_status {
-    pub(crate) const NOT_INITIATED: u32 = 0;
-    pub(crate) const IN_PROGRESS: u32 = 1;
-    pub(crate) const COMPLETED: u32 = 2;
-    pub(crate) const FAILED: u32 = 3;
 }
 
 impl Resource {
@@ -505,6 +517,7 @@ impl Resource {
             epoch: 0,
             failures: Vec::new(),
             last_status: 0,
+            restarting: false,
             maintenance: false,
             locked: false,
             failing: 0,
@@ -534,20 +547,6 @@ impl World {
             && self.machine_of(node).is_some_and(|machine| {
                 machine.reachable && machine.service_running && machine.membership.as_ref() == Some(&cluster.id)
             })
-    }
-
-    /// The state of a node as the cluster sees it (facts 2.2): Down unless it is an active member, or joining.
-    pub(crate) fn node_state(&self, cluster: &Cluster, node: &Node) -> i32 {
-        if node.present || (node.state == node_state::JOINING && self.is_alive(cluster, node)) {
-            node.state
-        } else {
-            node_state::DOWN
-        }
-    }
-
-    /// True for an Up or Paused node, an active member.
-    pub(crate) fn is_active(&self, cluster: &Cluster, node: &Node) -> bool {
-        matches!(self.node_state(cluster, node), node_state::UP | node_state::PAUSED)
     }
 }
 

@@ -186,7 +186,7 @@ impl World {
             return;
         };
         cluster.add_resource(group_id, online(resource, true));
-        self.tell_group_state(cluster_id, group_id);
+        self.tell_group(cluster_id, group_id);
     }
 
     fn add_existing_group(&mut self, cluster_id: &str, existing: &ExistingGroup) {
@@ -222,7 +222,7 @@ impl World {
             cluster.add_resource(&id, resource);
             depend(cluster, &id, &resource_id, wanted.depends.as_deref());
         }
-        self.tell_group_state(cluster_id, &id);
+        self.tell_group(cluster_id, &id);
     }
 
     fn existing_resource(&mut self, cluster_id: &str, existing: &ExistingResource, group_online: bool) -> Resource {

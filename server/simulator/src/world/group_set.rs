@@ -167,26 +167,6 @@ impl Cluster {
             })
             .collect()
     }
-
-    /// The groups that a group waits for: its own providers and those of its set, with the members of sets.
-    pub(crate) fn groups_before(&self, group: &str) -> Vec<&str> {
-        let own = self.order.providers(group).iter();
-        let of_set = self.set_of_group(group).map(|set| self.order.providers(&set.id));
-        let mut found: Vec<&str> = own
-            .chain(of_set.into_iter().flatten())
-            .flat_map(|provider| match provider {
-                Provider::Group(id) => vec![id.as_str()],
-                Provider::Set(id) => {
-                    let set = self.group_set(id).ok();
-                    let members = set.into_iter().flat_map(|set| &set.groups);
-                    members.map(|member| member.group.as_str()).collect()
-                }
-            })
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        found
-    }
 }
 
 /// Who gains or loses a provider.

@@ -5,19 +5,28 @@
 pub(crate) mod access;
 pub(crate) mod affinity;
 pub(crate) mod cluster;
+pub(crate) mod consistency;
+pub(crate) mod drain;
 pub(crate) mod events;
 mod existing;
+pub(crate) mod failover;
+pub(crate) mod group;
 pub(crate) mod group_set;
+pub(crate) mod heartbeat;
 pub(crate) mod identity;
+pub(crate) mod incidents;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod network;
 pub(crate) mod properties;
+pub(crate) mod queue;
+pub(crate) mod quorum;
 pub(crate) mod registry;
 pub(crate) mod resource;
 pub(crate) mod resource_type;
 pub(crate) mod roster;
 pub(crate) mod save;
+pub(crate) mod service;
 pub(crate) mod setup;
 pub(crate) mod shared_volume;
 pub(crate) mod upgrade;
@@ -53,6 +62,12 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     #[serde(default)]
     pub(crate) recordings: Recordings,
+    /// What will happen by itself.
+    pub(crate) queue: queue::Queue,
+    pub(crate) heartbeats: heartbeat::Heartbeats,
+    /// How long things take: the scenario's, so that a saved world goes on at the pace that it is given.
+    #[serde(skip)]
+    pub(crate) times: service::Times,
     /// What has changed and was not yet handed to the notification ports.
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
@@ -144,11 +159,21 @@ impl World {
             disks: Vec::new(),
             faults: Faults::new(scenario.faults.clone()),
             recordings: Recordings::new(scenario.recordings.clone()),
+            queue: queue::Queue::default(),
+            heartbeats: heartbeat::Heartbeats::default(),
+            times: scenario.timing.times(),
             events: Vec::new(),
         };
         world.add_disks(scenario);
         for existing in &scenario.clusters {
             world.add_existing_cluster(existing);
+        }
+        for (due_ms, incident) in scenario
+            .incidents
+            .iter()
+            .map(|planned| (planned.at_ms, &planned.incident))
+        {
+            world.queue.plan(due_ms, queue::Step::Incident(incident.clone()));
         }
         world.events.clear();
         world
@@ -200,6 +225,15 @@ impl World {
         let taken = recordings.take(subject, |name| self.short_name(name).to_owned());
         self.recordings = recordings;
         taken
+    }
+
+    /// Tells what has followed from changes elsewhere: the states of networks, interfaces and shared volumes.
+    pub(crate) fn refresh_derived(&mut self) {
+        let ids: Vec<String> = self.clusters.iter().map(|cluster| cluster.id.clone()).collect();
+        for id in ids {
+            self.refresh_networks(&id);
+            self.refresh_volumes(&id);
+        }
     }
 
     /// The cluster of an id.

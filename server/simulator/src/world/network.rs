@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use wsfc_clusapi::sys::constants::{
-    network_interface_state, network_state, node_state, notify_cluster, notify_network, notify_network_interface,
-    notify_node, notify_object,
+    network_interface_state, network_state, notify_cluster, notify_network, notify_network_interface, notify_node,
+    notify_object,
 };
 
 use super::World;
@@ -46,10 +46,6 @@ pub(crate) struct Interface {
     pub(crate) name: String,
     pub(crate) node: u32,
     pub(crate) address: Option<IpAddr>,
-    /// It works.
-    pub(crate) up: bool,
-    /// The others on its network reach it.
-    pub(crate) reachable: bool,
     /// The state that was told last.
     pub(crate) told: i32,
     pub(crate) settings: Settings,
@@ -185,14 +181,14 @@ impl Cluster {
 }
 
 impl World {
-    /// The state of an interface: without its node it is unavailable.
-    pub(crate) fn interface_state(&self, cluster: &Cluster, interface: &Interface) -> i32 {
-        let node = cluster.node(interface.node).map(|node| self.node_state(cluster, node));
+    /// The state of an interface: without its node it is unavailable. Guess: a node that the others do not hear is no
+    /// member any more, so none is unreachable.
+    pub(crate) fn interface_state(&self, cluster: &Cluster, network: &ClusterNetwork, interface: &Interface) -> i32 {
+        let node = cluster.node(interface.node).filter(|node| node.present);
         match node {
-            Some(node_state::UP | node_state::PAUSED) if !interface.up => network_interface_state::FAILED,
-            Some(node_state::UP | node_state::PAUSED) if !interface.reachable => network_interface_state::UNREACHABLE,
-            Some(node_state::UP | node_state::PAUSED) => network_interface_state::UP,
-            _ => network_interface_state::UNAVAILABLE,
+            Some(node) if self.heartbeats.carries(&node.name, &network.origin) => network_interface_state::UP,
+            Some(_) => network_interface_state::FAILED,
+            None => network_interface_state::UNAVAILABLE,
         }
     }
 
@@ -202,30 +198,16 @@ impl World {
         let states: Vec<i32> = network
             .interfaces
             .iter()
-            .map(|interface| self.interface_state(cluster, interface))
+            .map(|interface| self.interface_state(cluster, network, interface))
             .filter(|state| *state != network_interface_state::UNAVAILABLE)
             .collect();
         if states.is_empty() || network.role() == 0 {
             network_state::UNAVAILABLE
-        } else if states.contains(&network_interface_state::UNREACHABLE) {
-            network_state::PARTITIONED
         } else if states.contains(&network_interface_state::UP) {
             network_state::UP
         } else {
             network_state::DOWN
         }
-    }
-
-    /// Makes an interface work or fail, and the others reach it or not; false when there is no such interface.
-    pub(crate) fn set_interface(&mut self, cluster_id: &str, interface_id: &str, up: bool, reachable: bool) -> bool {
-        let found = self
-            .cluster_mut(cluster_id)
-            .and_then(|cluster| cluster.interface_mut(interface_id));
-        let Some(interface) = found else { return false };
-        interface.up = up;
-        interface.reachable = reachable;
-        self.refresh_networks(cluster_id);
-        true
     }
 
     /// Tells the states of networks and interfaces that differ from what was told last. To be called whenever nodes,
@@ -239,7 +221,8 @@ impl World {
             .iter()
             .map(|network| {
                 let own = network.interfaces.iter();
-                own.map(|interface| self.interface_state(cluster, interface)).collect()
+                own.map(|interface| self.interface_state(cluster, network, interface))
+                    .collect()
             })
             .collect();
         let networks: Vec<i32> = cluster
@@ -341,8 +324,6 @@ impl World {
                 name: format!("{node_name} - {}", network.name),
                 node,
                 address: Some(address),
-                up: true,
-                reachable: true,
                 told: network_interface_state::UNAVAILABLE,
                 settings: Settings::new(),
                 private: Settings::new(),

@@ -105,10 +105,6 @@ impl<T: Entry> Roster<T> {
             .map(|entry| entry.id().to_owned())
             .collect()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
 }
 
 impl<T: Serialize> Serialize for Roster<T> {

@@ -7,6 +7,7 @@ use wsfc_clusapi::sys::constants::{MAX_NODES, group_type, notify_group, resource
 use super::World;
 use super::cluster::{Cluster, DISTRIBUTED_NETWORK_NAME, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Resource};
 use super::events::Event;
+use super::quorum::Leaving;
 use crate::release::Release;
 use crate::win32::{
     ERROR_ACCESS_DENIED, ERROR_BAD_NETPATH, ERROR_CLUSTER_INCOMPATIBLE_VERSIONS, ERROR_CLUSTER_IPADDR_IN_USE,
@@ -144,7 +145,7 @@ impl World {
         if self.reachable_machine(Some(name)).is_err() {
             return Err(Trouble::fatal(RPC_S_SERVER_UNAVAILABLE));
         }
-        self.change_machine(name, |machine| machine.service_running = true);
+        self.change_machine(name, Leaving::Orderly, |machine| machine.service_running = true);
         Ok(())
     }
 
@@ -226,6 +227,12 @@ impl World {
         Ok(())
     }
 
+    pub(crate) fn tell_group(&mut self, cluster_id: &str, group_id: &str) {
+        if let Some(mut service) = self.service(cluster_id) {
+            service.tell_group(group_id);
+        }
+    }
+
     fn add_core_resource(&mut self, cluster_id: &str, resource: Resource) {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
@@ -254,7 +261,7 @@ impl World {
                 }
             }
         }
-        self.tell_group_state(cluster_id, &group_id);
+        self.tell_group(cluster_id, &group_id);
     }
 
     /// OfflineGroup.
@@ -273,7 +280,7 @@ impl World {
                 self.events.push(Event::resource_state(cluster_id, resource));
             }
         }
-        self.tell_group_state(cluster_id, &group_id);
+        self.tell_group(cluster_id, &group_id);
     }
 
     /// DeleteGroup and CoreGroupCleanup.

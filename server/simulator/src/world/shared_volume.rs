@@ -142,7 +142,7 @@ impl World {
             .map(|disk| disk.id.as_str())
             .collect();
         let seen = |disk: &Disk| {
-            let mut nodes = cluster.nodes.iter().filter(|node| self.is_active(cluster, node));
+            let mut nodes = cluster.nodes.iter().filter(|node| node.present);
             nodes.any(|node| disk.machines.contains(&node.name.to_lowercase()))
         };
         self.disks
@@ -156,7 +156,7 @@ impl World {
         let Some((_, resource)) = cluster.resource(&volume.resource) else {
             return shared_volume_state::UNAVAILABLE;
         };
-        if resource.state != resource_state::ONLINE || !self.is_active(cluster, node) {
+        if resource.state != resource_state::ONLINE || !node.present {
             shared_volume_state::UNAVAILABLE
         } else if volume.maintenance {
             shared_volume_state::PAUSED
@@ -186,7 +186,12 @@ impl World {
             })
             .collect();
         let mut events = Vec::new();
-        for (volume, states) in cluster.volumes.iter().zip(&now) {
+        // The disk of a volume may have been deleted.
+        let is_gone = |volume: &&SharedVolume| cluster.resources.get(&volume.resource).is_none();
+        for volume in cluster.volumes.iter().filter(is_gone) {
+            events.push(volume_event(cluster, notify_shared_volume::REMOVED, &volume.resource));
+        }
+        for (volume, states) in cluster.volumes.iter().zip(&now).filter(|(volume, _)| !is_gone(volume)) {
             if volume.told != *states {
                 events.push(volume_event(cluster, notify_shared_volume::STATE, &volume.resource));
             }
@@ -195,6 +200,8 @@ impl World {
             for (volume, states) in cluster.volumes.iter_mut().zip(now) {
                 volume.told = states;
             }
+            let Cluster { volumes, resources, .. } = cluster;
+            volumes.retain(|volume| resources.get(&volume.resource).is_some());
         }
         self.events.extend(events);
     }
@@ -264,8 +271,8 @@ impl World {
         if is_alone && let Some(cluster) = self.cluster_mut(cluster_id) {
             let gone = cluster.groups.remove(&group_id);
             let event = gone.map(|group| Event::of_group(cluster_id, notify_group::DELETED, &group));
+            cluster.forget_group(&group_id);
             self.events.extend(event);
-            self.forget_group(cluster_id, &group_id);
         }
         Ok(())
     }
@@ -294,8 +301,8 @@ impl World {
             ..Event::resource_properties(cluster_id, resource)
         }));
         self.events.extend(events);
-        self.tell_group_state(cluster_id, &old);
-        self.tell_group_state(cluster_id, group_id);
+        self.tell_group(cluster_id, &old);
+        self.tell_group(cluster_id, group_id);
     }
 
     /// Takes direct access away from a volume or gives it back: 5966 and 5967 when it is so already.
@@ -318,17 +325,6 @@ impl World {
         let cluster = self.cluster_mut(cluster_id).ok_or(ERROR_RESOURCE_NOT_FOUND)?;
         cluster.volume_mut(resource_id)?.maintenance = on;
         self.refresh_volumes(cluster_id);
-        Ok(())
-    }
-
-    /// Sets the maintenance mode of a resource: its failures are not regarded. Setting what is set changes nothing.
-    pub(crate) fn maintain_resource(&mut self, cluster_id: &str, resource_id: &str, on: bool) -> Result<(), u32> {
-        self.serving(cluster_id)?;
-        let resource = self
-            .cluster_mut(cluster_id)
-            .and_then(|cluster| cluster.resource_mut(resource_id))
-            .ok_or(ERROR_RESOURCE_NOT_FOUND)?;
-        resource.maintenance = on;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod basics;
 mod compaction;
 mod damage;
 mod data_dir;
+mod event_model;
 mod events;
 mod model;
 mod recovery;

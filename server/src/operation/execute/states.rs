@@ -1,13 +1,12 @@
 //! Where an object stands, in the form of the contract.
 
 use wsfc_clusapi::proplist::{PropertyList, Value};
-use wsfc_clusapi::{
-    Cluster, Controlled, Error, Group, GroupState, Node, NodeDrainStatus, NodeState, Resource, ResourceState,
-};
+use wsfc_clusapi::{Cluster, Controlled, Error, Group, Node, NodeDrainStatus, Resource};
 use wsfc_proto::v1;
 use wsfc_proto::v1::{DrainState, ObjectKind, ObjectStateChanged};
 
 use super::scene::same;
+use crate::inventory::fields;
 
 /// Where a group stands.
 ///
@@ -85,43 +84,23 @@ pub fn of_object(cluster: &Cluster, kind: ObjectKind, name: &str) -> Result<Opti
 
 /// The name of a group's state (facts 2.2).
 pub(super) fn group_state(native: i32) -> String {
-    match GroupState(native) {
-        GroupState::ONLINE => "ONLINE",
-        GroupState::OFFLINE => "OFFLINE",
-        GroupState::FAILED => "FAILED",
-        GroupState::PARTIAL_ONLINE => "PARTIAL_ONLINE",
-        GroupState::PENDING => "PENDING",
-        _ => "",
-    }
-    .into()
+    plain(fields::group_state(native).as_str_name(), "GROUP_STATE_")
 }
 
 /// The name of a resource's state (facts 2.2).
 pub(super) fn resource_state(native: i32) -> String {
-    match ResourceState(native) {
-        ResourceState::INHERITED => "INHERITED",
-        ResourceState::INITIALIZING => "INITIALIZING",
-        ResourceState::ONLINE => "ONLINE",
-        ResourceState::OFFLINE => "OFFLINE",
-        ResourceState::FAILED => "FAILED",
-        ResourceState::PENDING => "PENDING",
-        ResourceState::ONLINE_PENDING => "ONLINE_PENDING",
-        ResourceState::OFFLINE_PENDING => "OFFLINE_PENDING",
-        _ => "",
-    }
-    .into()
+    plain(fields::resource_state(native).as_str_name(), "RESOURCE_STATE_")
 }
 
 /// The name of a node's state (facts 2.2).
 pub(super) fn node_state(native: i32) -> String {
-    match NodeState(native) {
-        NodeState::UP => "UP",
-        NodeState::DOWN => "DOWN",
-        NodeState::PAUSED => "PAUSED",
-        NodeState::JOINING => "JOINING",
-        _ => "",
-    }
-    .into()
+    plain(fields::node_state(native).as_str_name(), "NODE_STATE_")
+}
+
+/// The name of an enumerator without that of its enumeration; empty for one that is not known.
+fn plain(name: &str, enumeration: &str) -> String {
+    let name = name.trim_start_matches(enumeration);
+    if name == "UNSPECIFIED" { "" } else { name }.into()
 }
 
 /// The state of a drain in the form of the contract (facts 2.2).

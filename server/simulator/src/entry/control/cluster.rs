@@ -5,7 +5,7 @@ use wsfc_clusapi::sys::constants::control as ctl;
 use super::Call;
 use crate::entry::Answer;
 use crate::proplist;
-use crate::win32::{ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_CLUSTER_NOT_SHARED_VOLUME, ERROR_INVALID_PARAMETER};
+use crate::win32::{ERROR_CLUSTER_NOT_SHARED_VOLUME, ERROR_INVALID_PARAMETER};
 use crate::world::World;
 use crate::world::properties::{Class, Owner, Setting};
 use crate::world::upgrade::Upgrade;
@@ -15,16 +15,24 @@ pub(super) fn own(call: &Call<'_>) -> Answer<Option<Vec<u8>>> {
     match call.code {
         ctl::CLUSTER_CHECK_VOTER_EVICT | ctl::CLUSTER_CHECK_VOTER_DOWN => {
             let voter = call.text()?;
-            call.read(|world, cluster| {
-                let node = voter
-                    .parse()
-                    .ok()
-                    .and_then(|id| cluster.node(id))
-                    .ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
-                let lost = u32::from(!world.survives_without(cluster, node.id));
-                Ok(Some(lost.to_le_bytes().to_vec()))
+            call.read(|_, cluster| {
+                let node = cluster.voter(&voter)?;
+                let lost = if call.code == ctl::CLUSTER_CHECK_VOTER_EVICT {
+                    !cluster.keeps_majority_without(Some(node))
+                } else {
+                    cluster.would_fall_without(Some(node))
+                };
+                Ok(Some(u32::from(lost).to_le_bytes().to_vec()))
             })
         }
+        ctl::CLUSTER_CHECK_VOTER_EVICT_WITNESS | ctl::CLUSTER_CHECK_VOTER_DOWN_WITNESS => call.read(|_, cluster| {
+            let lost = if call.code == ctl::CLUSTER_CHECK_VOTER_EVICT_WITNESS {
+                !cluster.keeps_majority_without(None)
+            } else {
+                cluster.would_fall_without(None)
+            };
+            Ok(Some(u32::from(lost).to_le_bytes().to_vec()))
+        }),
         ctl::CLUSTER_IS_READY_FOR_UPGRADE => call
             .read(|world, cluster| world.ready_for_upgrade(cluster))
             .map(|()| Some(Vec::new())),
@@ -40,11 +48,7 @@ pub(super) fn own(call: &Call<'_>) -> Answer<Option<Vec<u8>>> {
             Ok(Some(Vec::new()))
         }),
         ctl::CLUSTER_SHUTDOWN => call.change(|world| {
-            let nodes = &world.serving(call.cluster)?.nodes;
-            let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
-            for name in names {
-                world.change_machine(&name, |machine| machine.service_running = false);
-            }
+            world.shut_cluster_down(call.cluster);
             Ok(Some(Vec::new()))
         }),
         ctl::CLUSTER_ENUM_AFFINITY_RULE_NAMES => call.read(|_, cluster| {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use wsfc_clusapi::sys::constants::control as ctl;
 
 use super::{Call, shared};
-use crate::entry::Answer;
+use crate::entry::{Answer, resource};
 use crate::proplist::{self, ValueList};
 use crate::win32::{
     ERROR_ALREADY_EXISTS, ERROR_BAD_NETPATH, ERROR_CLUSTER_NOT_SHARED_VOLUME, ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND,
@@ -24,14 +24,12 @@ pub(super) fn own(call: &Call<'_>, id: &str) -> Answer<Option<Vec<u8>>> {
     let done = |()| Some(Vec::new());
     match call.code {
         ctl::RESOURCE_SET_MAINTENANCE_MODE => {
-            let on = call.number()? != 0;
-            call.change(|world| world.maintain_resource(call.cluster, id, on))
-                .map(done)
+            resource::set_maintenance(call.world, call.cluster, id, call.input()?)?;
+            Ok(Some(Vec::new()))
         }
-        ctl::RESOURCE_QUERY_MAINTENANCE_MODE => call.read(|_, cluster| {
-            let resource = cluster.resources.get(id).ok_or(ERROR_RESOURCE_NOT_FOUND)?;
-            Ok(Some(u32::from(resource.maintenance).to_le_bytes().to_vec()))
-        }),
+        ctl::RESOURCE_QUERY_MAINTENANCE_MODE => {
+            call.read(|_, cluster| resource::query_maintenance(cluster, id).map(Some))
+        }
         ctl::RESOURCE_SET_CSV_MAINTENANCE_MODE => {
             let on = call.number()? != 0;
             call.change(|world| world.maintain_volume(call.cluster, id, on))

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Class, Found, SECURITY_DESCRIPTOR, Setting};
 use crate::world::World;
 use crate::world::access;
-use crate::world::cluster::{Cluster, Group, Node, Resource};
+use crate::world::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, Node, Resource};
 use crate::world::network::{ClusterNetwork, Interface};
 
 fn text(value: &str) -> Option<Setting> {
@@ -167,6 +167,18 @@ fn live_private(cluster: &Cluster, resource: &Resource, name: &str) -> Option<Se
         }
         ("Network Name" | "Distributed Network Name", "ObjectGUID") => text(&resource.id.replace('-', "")),
         _ => None,
+    }
+}
+
+impl Resource {
+    /// Takes up the private properties that were stored while the resource was online (5024). Of what the simulator
+    /// knows only an address follows from them.
+    pub(crate) fn take_up(&mut self) {
+        if matches!(self.kind.as_str(), IP_ADDRESS | IPV6_ADDRESS)
+            && let Some(address) = self.private.get("Address").and_then(Setting::as_text)
+        {
+            self.address = address.parse().ok();
+        }
     }
 }
 

@@ -218,7 +218,6 @@ mod tests {
             "[a] and",
             "or [a]",
             "[a]andx[b]",
-            "\u{2028}",
             "[a] öö",
         ] {
             assert_eq!(parse(text), Err(87), "{text}");
