@@ -5,6 +5,8 @@
 //! - [`Cluster`], [`Node`], [`Group`], [`Resource`] and their kin: owning handles with safe calls, each of which blocks
 //!   its thread. What has a name and no handle, such as a [`ResourceType`], has the same kind of calls.
 //! - [`notify`]: ports that tell of changes, and what the bytes of an event say.
+//! - [`Controlled`]: what every kind of object answers, its properties first of all.
+//! - [`Key`]: the cluster database.
 //! - [`proplist`]: property lists and value lists.
 //! - [`trace`]: recordings of every call and callback.
 //! - [`com`]: COM on the threads that run setup calls.

@@ -56,7 +56,7 @@ pub(crate) enum Object {
     ReadBatch {
         cluster: String,
         base: Arc<Path>,
-        reads: Arc<Mutex<Vec<(String, Option<String>)>>>,
+        reads: Arc<Mutex<Vec<Wanted>>>,
     },
     /// The answers of a batch of reads, and how many of them were taken.
     Reply(Arc<(Vec<Read>, Mutex<usize>)>),
@@ -80,6 +80,9 @@ pub(crate) enum Enumeration {
     Interface,
     GroupSet,
 }
+
+/// A key, and a value of it or all of them, that a batch of reads asks for.
+pub(crate) type Wanted = (String, Option<String>);
 
 /// One answer of a batch of reads. The C side hands out pointers into it, so it stays where it is.
 #[derive(Debug)]

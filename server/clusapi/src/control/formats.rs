@@ -39,3 +39,38 @@ pub(super) fn parse(answer: &[u8]) -> Result<Vec<PropertyFormat>, ParseError> {
     });
     Ok(formats.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::proplist::{Property, Tail};
+
+    proptest! {
+        #[test]
+        fn formats_are_read_in_either_form(
+            formats in prop::collection::vec(("[A-Za-z]{1,12}", 0_usize..14, any::<bool>()), 0..8)
+        ) {
+            let properties = formats.iter().map(|(name, index, as_number)| {
+                let format = Format::ALL[*index];
+                let value = Value::reset(format);
+                Property {
+                    name: name.clone(),
+                    values: vec![if *as_number { Value::Dword(value.syntax()) } else { value }],
+                }
+            });
+            let list = PropertyList { properties: properties.collect() };
+            let read = parse(&list.to_bytes(Tail::ExtraZero).unwrap()).unwrap();
+            let read: Vec<_> = read.into_iter().map(|format| (format.name.clone(), format.format())).collect();
+            let expected: Vec<_> = formats.into_iter().map(|(name, index, _)| (name, Some(Format::ALL[index]))).collect();
+            prop_assert_eq!(read, expected);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let formats = parse(&bytes).map_or(0, |formats| formats.len());
+            prop_assert!(formats <= bytes.len() / 12);
+        }
+    }
+}

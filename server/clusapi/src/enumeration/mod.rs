@@ -288,3 +288,6 @@ impl<'a> Place<'a> {
         Ok(wide::text_of_bytes(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests;

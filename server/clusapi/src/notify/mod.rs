@@ -22,7 +22,7 @@ use crate::wide::{self, ATTEMPTS, LONGEST_ANSWER, WideString};
 use crate::win32::Win32;
 
 /// What a port shall tell: a kind of object and the kinds of its changes, as
-/// [`notify_object`](crate::sys::constants::notify_object) and its neighbours have them.
+/// [`notify_object`] and its neighbours have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// The kind of object.

@@ -7,7 +7,7 @@ use super::arguments::{Argument, LONGEST_BUFFER, LONGEST_TEXT, Slot, buffer, rea
 use super::format::{Bytes, Fields, SECRET, Value};
 use super::recorder::Handles;
 use crate::proplist::{self, PropertyList};
-use crate::sys::constants::control;
+use crate::sys::constants::{control, notify_private};
 use crate::sys::types::{
     CLUSTER_ENUM_ITEM, CLUSTER_GROUP_ENUM_ITEM, CLUSTER_READ_BATCH_COMMAND, CLUSTER_RESOURCE_ENUM_ITEM,
     CLUSTERVERSIONINFO, PCWSTR,
@@ -188,6 +188,10 @@ unsafe fn output(
             unsafe { control_output(arguments, bytes, given) }
         }
         Slot::BytesOut(bytes) if name == "data" && !bytes.is_null() => Value::Text(SECRET.to_owned()),
+        // SAFETY: The caller's promise.
+        Slot::BytesOut(bytes) if !bytes.is_null() && unsafe { is_private_event(arguments) } => {
+            Value::Text(SECRET.to_owned())
+        }
         Slot::BytesOut(bytes) => {
             let Some(Slot::Count(count)) = slot_of(arguments, &format!("{name}_bytes")) else {
                 return None;
@@ -256,6 +260,20 @@ unsafe fn output(
         | Slot::SetupCallback(_)
         | Slot::UpgradeCallback(_) => return None,
     })
+}
+
+/// Whether an event tells of private properties, which may hold secrets.
+///
+/// # Safety
+///
+/// As for [`outputs`].
+unsafe fn is_private_event(arguments: &[Argument]) -> bool {
+    let Some(Slot::FilterOut(filter)) = slot_of(arguments, "filter_and_type") else {
+        return false;
+    };
+    // SAFETY: By the caller's promise it was written.
+    let filter = unsafe { read(filter) };
+    filter.is_some_and(|filter| notify_private(filter.dwObjectType, filter.FilterFlags))
 }
 
 /// What a control code answered; the codes that answer property lists are known.

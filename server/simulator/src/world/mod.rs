@@ -231,8 +231,13 @@ impl World {
     pub(crate) fn refresh_derived(&mut self) {
         let ids: Vec<String> = self.clusters.iter().map(|cluster| cluster.id.clone()).collect();
         for id in ids {
+            let told = self.events.len();
             self.refresh_networks(&id);
             self.refresh_volumes(&id);
+            if !self.cluster(&id).is_some_and(Cluster::is_formed) {
+                // Nobody is there who could tell.
+                self.events.truncate(told);
+            }
         }
     }
 

@@ -160,7 +160,8 @@ impl World {
     pub(crate) fn create_group(&mut self, cluster_id: &str, name: &str, group_type: u32) -> Option<String> {
         let id = self.identities.guid();
         let cluster = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id)?;
-        let owner = cluster.nodes.first()?.id;
+        let mut nodes = cluster.nodes.iter();
+        let owner = nodes.find(|node| node.present).or(cluster.nodes.first())?.id;
         let group = Group::new(id.clone(), name, group_type, owner);
         self.events.push(Event::group_added(cluster_id, &group));
         cluster.groups.push(group);

@@ -54,7 +54,7 @@ pub use calls::{
 };
 pub use notify::{
     notify_affinity_rule, notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface,
-    notify_node, notify_object, notify_quorum, notify_registry, notify_resource, notify_resource_type,
+    notify_node, notify_object, notify_private, notify_quorum, notify_registry, notify_resource, notify_resource_type,
     notify_shared_volume, notify_spaceport, notify_upgrade,
 };
 pub use objects::{

@@ -175,3 +175,21 @@ constants! {
         EVERYTHING = 0x3F, only CLUSTER_CHANGE_AFFINITYRULE_ALL_V2;
     }
 }
+
+/// Whether an event tells of private properties.
+#[must_use]
+pub const fn notify_private(object_type: u32, flag: i64) -> bool {
+    let private = match object_type {
+        notify_object::CLUSTER => notify_cluster::PRIVATE_PROPERTY,
+        notify_object::GROUP => notify_group::PRIVATE_PROPERTY,
+        notify_object::RESOURCE => notify_resource::PRIVATE_PROPERTY,
+        notify_object::RESOURCE_TYPE => notify_resource_type::PRIVATE_PROPERTY,
+        notify_object::NETWORK_INTERFACE => notify_network_interface::PRIVATE_PROPERTY,
+        notify_object::NETWORK => notify_network::PRIVATE_PROPERTY,
+        notify_object::NODE => notify_node::PRIVATE_PROPERTY,
+        notify_object::GROUPSET => notify_groupset::PRIVATE_PROPERTY,
+        notify_object::AFFINITY_RULE => notify_affinity_rule::PRIVATE_PROPERTY,
+        _ => 0,
+    };
+    flag & private != 0
+}

@@ -208,7 +208,6 @@ unsafe fn control(
 /// The control function of one kind of object.
 macro_rules! control_function {
     ($function:ident, $name:literal, |$($object:ident: $handle:ty),+| $resolve:expr) => {
-        #[expect(clippy::too_many_arguments, reason = "the signature of the C function")]
         pub(super) unsafe extern "system" fn $function(
             $($object: $handle,)+
             _host: HNODE,

@@ -119,6 +119,13 @@ impl World {
         if class != Class::Common {
             return;
         }
+        if ["NodeWeight", "DynamicQuorum", "LowerQuorumPriorityNodeId"]
+            .into_iter()
+            .any(has)
+            && let Some(mut service) = self.service(cluster_id)
+        {
+            service.rebalance();
+        }
         if let Owner::Network(_) = owner {
             if has("Metric")
                 && !has("AutoMetric")
@@ -127,6 +134,12 @@ impl World {
                 settings.insert("AutoMetric".into(), Setting::Dword(0));
             }
             self.refresh_networks(cluster_id);
+        }
+        let about_votes = ["NodeWeight", "DynamicQuorum", "LowerQuorumPriorityNodeId"];
+        if about_votes.into_iter().any(has)
+            && let Some(mut service) = self.service(cluster_id)
+        {
+            service.rebalance();
         }
     }
 

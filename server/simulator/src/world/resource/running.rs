@@ -38,6 +38,10 @@ impl ClusterService<'_> {
                 resource_state::ONLINE if !staying.contains(&resource.id) && !self.has_active_dependents(resource) => {
                     begin.push((resource.id.clone(), resource_state::OFFLINE_PENDING));
                 }
+                // What it needs has gone while it was coming online.
+                resource_state::ONLINE_PENDING if !holds_over(resource, &staying) => {
+                    begin.push((resource.id.clone(), resource_state::OFFLINE));
+                }
                 resource_state::OFFLINE
                     if !leaving
                         && resource.wanted
@@ -57,7 +61,11 @@ impl ClusterService<'_> {
             }
         }
         for (id, state) in &begin {
-            self.begin(id, *state);
+            if *state == resource_state::OFFLINE {
+                self.set_resource_state(id, *state);
+            } else {
+                self.begin(id, *state);
+            }
         }
         !begin.is_empty()
     }
