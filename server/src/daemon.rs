@@ -1,8 +1,8 @@
 //! The daemon as a whole: its start, its stop, and the order of both.
 //!
 //! Start: take the address, lock and open the journal, settle what a former daemon left, then listen; a start that fails
-//! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, close the
-//! journal. When the journal has failed, it refuses what is new by itself, and streams end only after the operations.
+//! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, end the
+//! observers of clusters, close the journal. When the journal has failed, it refuses what is new by itself, and streams end only after the operations.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,6 @@ use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
 use crate::grpc::stream::Streams;
-use crate::inventory::Clusters;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
 use crate::listen;
 use crate::listen::refusals::Refusals;
@@ -118,8 +117,6 @@ pub enum ReloadError {
 pub struct Core {
     /// The engine.
     pub engine: Engine,
-    /// The clusters that are observed.
-    pub clusters: Clusters,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -139,24 +136,13 @@ impl Core {
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
         let settings = Current::new(settings);
-        let engine = Engine::new(
-            journal.clone(),
-            api.clone(),
-            platform.clone(),
-            settings.clone(),
-            stop.clone(),
-        );
+        let engine = Engine::new(journal, api, platform, settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
         // What was taken up before the failure must not begin.
         recovered.inspect_err(|_failed| stop.cancel())?;
-        let blocking = engine.blocking().clone();
-        let clusters = Clusters::new(journal, api, platform, settings.clone(), blocking);
-        Ok(Self {
-            engine,
-            clusters,
-            settings,
-            stop,
-        })
+        // What was interrupted is settled first, so that its look at a cluster shares the cluster with nobody.
+        engine.clusters().start();
+        Ok(Self { engine, settings, stop })
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -178,7 +164,7 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        let routes = grpc::routes(&self.engine, &self.clusters, streams, &self.settings, health)?;
+        let routes = grpc::routes(&self.engine, streams, &self.settings, health)?;
         Ok((routes, dispatch))
     }
 }
@@ -439,6 +425,8 @@ impl Daemon {
         self.core.stop.cancel();
         self.phases.tell(Phase::Stopping(StopStep::Connections));
         drain(&mut self.serving, &self.cut, drain_time).await;
+        // They write to the journal, so they end before it.
+        self.core.engine.clusters().stop().await;
         self.phases.tell(Phase::Stopping(StopStep::Journal));
         close(self.core.engine.journal(), self.written).await;
         if let Some(path) = &self.ready_file {

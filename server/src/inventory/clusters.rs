@@ -24,7 +24,7 @@ use crate::settings::current::Current;
 /// looked at whether the cluster of this host is still the same.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a stop waits for observers. One that is within a call of the cluster API that does not come back must not
+/// How long a stop, and the end of a destruction, waits for observers. One that is within a call of the cluster API that does not come back must not
 /// hold up the daemon.
 const END: Duration = Duration::from_secs(3);
 
@@ -230,8 +230,8 @@ impl Clusters {
         };
         let (told, answer) = oneshot::channel();
         if watched.orders.send(Order::Forget(told)).is_ok() {
-            // An observer that ends takes nothing out; the next start finds the cluster gone.
-            let _ = answer.await;
+            // An observer that ends, or hangs in a call, takes nothing out; the next start finds the cluster gone.
+            let _ = tokio::time::timeout(END, answer).await;
         }
         self.0.roster.leave(&id);
     }

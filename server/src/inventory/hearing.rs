@@ -21,6 +21,7 @@ use super::fields::{set_properties, set_state};
 use super::model::Model;
 use super::object::{Key, common};
 use super::property::property;
+use crate::journal::caseless;
 
 /// The reason of a gap after notifications were lost on the way.
 pub const LOST_NOTIFICATIONS: &str = "LOST_NOTIFICATIONS";
@@ -627,12 +628,12 @@ pub fn votes(model: &Model) -> Vec<v1::NodeVote> {
             _ => None,
         });
     let mut votes: Vec<_> = nodes.collect();
-    votes.sort_by_cached_key(|vote| vote.node.to_lowercase());
+    votes.sort_by_cached_key(|vote| caseless(&vote.node));
     votes
 }
 
 fn is_same(one: &str, other: &str) -> bool {
-    !one.is_empty() && one.to_lowercase() == other.to_lowercase()
+    !one.is_empty() && caseless(one) == caseless(other)
 }
 
 fn notification(told: &Notification) -> v1::Notification {

@@ -4,6 +4,7 @@ use wsfc_clusapi::sys::constants::registry_access;
 use wsfc_clusapi::{Cluster, Error};
 
 use super::read::is_lost;
+use crate::journal::caseless;
 
 /// The value at the root of the cluster database that holds the GUID of the cluster (facts 2.1).
 const INSTANCE_ID: &str = "ClusterInstanceID";
@@ -35,6 +36,6 @@ pub fn identify(cluster: &Cluster) -> Result<Identity, Error> {
             None
         }
     };
-    let id = id.as_ref().unwrap_or(&name).to_lowercase();
+    let id = caseless(id.as_ref().unwrap_or(&name));
     Ok(Identity { id, name })
 }

@@ -6,6 +6,7 @@ use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, InventoryObject, ObjectKind};
 
 use super::object::{Key, common};
+use crate::journal::caseless;
 
 /// The objects of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -40,13 +41,13 @@ impl Model {
         if !id.is_empty() && self.objects.contains_key(&by_id) {
             return Some(by_id);
         }
-        let id = self.names.get(&(kind, name.to_lowercase()))?;
+        let id = self.names.get(&(kind, caseless(name)))?;
         Some(Key { kind, id: id.clone() })
     }
 
     /// The keys of the resources of a group.
     pub fn resources_of(&self, group_id: &str) -> Vec<Key> {
-        let ids = self.members.get(&group_id.to_lowercase());
+        let ids = self.members.get(&caseless(group_id));
         let keys = ids.into_iter().flatten().map(|id| Key {
             kind: ObjectKind::Resource,
             id: id.clone(),
@@ -73,10 +74,9 @@ impl Model {
         let Some(common) = common(&object) else { return };
         let key = common.key();
         self.remove(&key);
-        self.names
-            .insert((key.kind, common.name.to_lowercase()), key.id.clone());
+        self.names.insert((key.kind, caseless(common.name)), key.id.clone());
         if let Some(Object::Resource(resource)) = &object.object {
-            let group = resource.group_id.to_lowercase();
+            let group = caseless(&resource.group_id);
             self.members.entry(group).or_default().insert(key.id.clone());
         }
         self.objects.insert(key, object);
@@ -86,14 +86,14 @@ impl Model {
     pub fn remove(&mut self, key: &Key) -> Option<InventoryObject> {
         let object = self.objects.remove(key)?;
         if let Some(common) = common(&object) {
-            let name = (key.kind, common.name.to_lowercase());
+            let name = (key.kind, caseless(common.name));
             // Another may have taken the name meanwhile.
             if self.names.get(&name) == Some(&key.id) {
                 self.names.remove(&name);
             }
         }
         if let Some(Object::Resource(resource)) = &object.object {
-            let group = resource.group_id.to_lowercase();
+            let group = caseless(&resource.group_id);
             if let Some(members) = self.members.get_mut(&group) {
                 members.remove(&key.id);
                 if members.is_empty() {

@@ -3,6 +3,8 @@
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{InventoryObject, ObjectKind};
 
+use crate::journal::caseless;
+
 /// What addresses an object in its cluster. Ids and names compare without case (facts 2.1), so the id is in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -15,10 +17,7 @@ pub struct Key {
 impl Key {
     /// The key of an object with this id.
     pub fn new(kind: ObjectKind, id: &str) -> Self {
-        Self {
-            kind,
-            id: id.to_lowercase(),
-        }
+        Self { kind, id: caseless(id) }
     }
 }
 

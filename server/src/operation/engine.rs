@@ -29,6 +29,7 @@ use super::supervise::Supervised;
 use super::validate::{self, FieldViolation};
 use crate::blocking::{Blocking, BlockingError};
 use crate::events::Event;
+use crate::inventory::Clusters;
 use crate::journal::{AcceptOutcome, Append, AppendError, Journal, NewOperation, ReadError, RequestKey};
 use crate::platform::Platform;
 use crate::settings::Settings;
@@ -47,6 +48,7 @@ pub(super) struct Inner {
     pub(super) platform: Platform,
     pub(super) settings: Current<Settings>,
     pub(super) blocking: Blocking,
+    pub(super) clusters: Clusters,
     /// Apart from the reads of clusters, so that clusters that hang hold up no search of the journal.
     searches: Blocking,
     pub(super) schedule: Arc<Schedule>,
@@ -112,8 +114,17 @@ impl Engine {
             .iter()
             .filter_map(|(key, until)| Some((key.clone(), until.checked_sub(validate::MAX_WAIT)?)));
         let created = Mutex::new(created.collect());
+        let blocking = Blocking::new(platform.clone());
+        let clusters = Clusters::new(
+            journal.clone(),
+            api.clone(),
+            platform.clone(),
+            settings.clone(),
+            blocking.clone(),
+        );
         Self(Arc::new(Inner {
-            blocking: Blocking::new(platform.clone()),
+            blocking,
+            clusters,
             searches: Blocking::new(platform.clone()),
             journal,
             api,
@@ -356,6 +367,11 @@ impl Engine {
     /// The names of the clusters that operations were about and that were not destroyed.
     pub fn known_clusters(&self) -> Vec<String> {
         self.0.known().values().cloned().collect()
+    }
+
+    /// The observed clusters.
+    pub fn clusters(&self) -> &Clusters {
+        &self.0.clusters
     }
 
     /// The cluster API.

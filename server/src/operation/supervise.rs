@@ -226,9 +226,13 @@ impl Supervised {
         }
         // Kept for the longest pause that a request can ask for.
         let settle = created.map(|created| (cluster_key(&cluster), created + MAX_WAIT));
-        if was_found(Some(&outcome)) {
+        let (found, destroyed) = (
+            was_found(Some(&outcome)),
+            succeeded && call.kind() == OperationKind::DestroyCluster,
+        );
+        if found {
             engine.remember(&cluster);
-        } else if succeeded && call.kind() == OperationKind::DestroyCluster {
+        } else if destroyed {
             engine.forget(&cluster);
         }
         let append = Append {
@@ -237,6 +241,12 @@ impl Supervised {
         };
         if let Err(error) = engine.conclude(append).await {
             tracing::error!(%operation_id, %error, "The outcome could not be recorded; it will be found out at the next start");
+        }
+        if found {
+            engine.clusters.noticed(&cluster);
+        } else if destroyed {
+            // While the cluster is locked, so that none of the same name is made meanwhile.
+            engine.clusters.destroyed(&cluster).await;
         }
         drop(place);
     }

@@ -190,7 +190,7 @@ pub fn incident(random: &mut Rng, world: &Simulation) -> String {
         _ => {
             let event = [ConnectionEvent::LostNotifications, ConnectionEvent::Reconnect, ConnectionEvent::HandleClose];
             let event = event[random.usize(..event.len())];
-            world.connection_event(event);
+            world.send(event);
             return format!("{event:?}");
         }
     };
