@@ -1,24 +1,10 @@
 //! Generates the server's side of the services, and gives `wsfcd.exe` its Windows resources.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use prost::Message as _;
-
-/// The streams of operation records: eleven answers of one shape.
-const RECORD_STREAMS: [&str; 11] = [
-    "CreateClusterResponse",
-    "AddNodeResponse",
-    "EvictNodeResponse",
-    "DestroyClusterResponse",
-    "UpgradeFunctionalLevelResponse",
-    "CreateNameAccountResponse",
-    "RemoveNameAccountResponse",
-    "RepairNameAccountResponse",
-    "AddStorageNodeResponse",
-    "RemoveStorageNodeResponse",
-    "WatchOperationResponse",
-];
 
 /// LANG_ENGLISH, SUBLANG_ENGLISH_US.
 const ENGLISH: u16 = 0x0409;
@@ -39,11 +25,38 @@ fn services() -> Result<(), Box<dyn std::error::Error>> {
     let mut builder = tonic_prost_build::configure()
         .build_client(false)
         .extern_path(".wsfc.v1", "::wsfc_proto::v1");
-    for message in RECORD_STREAMS {
-        builder = builder.extern_path(format!(".wsfc.v1.{message}"), "crate::grpc::frame::Frame");
+    for message in record_streams(&set) {
+        builder = builder.extern_path(message, "crate::grpc::frame::Frame");
     }
+    builder = builder.extern_path(".wsfc.v1.WatchResponse", "crate::grpc::frame::EventFrame");
     builder.compile_fds(set)?;
     Ok(())
+}
+
+/// The answers of the streams of operation records: those that are streamed and whose field 1 is a list of records.
+fn record_streams(set: &prost_types::FileDescriptorSet) -> BTreeSet<String> {
+    let streamed: BTreeSet<&str> = set
+        .file
+        .iter()
+        .flat_map(|file| &file.service)
+        .flat_map(|service| &service.method)
+        .filter(|method| method.server_streaming())
+        .map(|method| method.output_type())
+        .collect();
+    let mut streams = BTreeSet::new();
+    for file in &set.file {
+        for message in &file.message_type {
+            let name = format!(".{}.{}", file.package(), message.name());
+            let holds_records = message
+                .field
+                .iter()
+                .any(|field| field.number() == 1 && field.type_name() == ".wsfc.v1.OperationRecord");
+            if holds_records && streamed.contains(name.as_str()) {
+                streams.insert(name);
+            }
+        }
+    }
+    streams
 }
 
 /// Version, icon, manifest, and the texts of the event log.

@@ -1,8 +1,8 @@
 //! The daemon as a whole: its start, its stop, and the order of both.
 //!
 //! Start: take the address, lock and open the journal, settle what a former daemon left, then listen; a start that fails
-//! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, close the
-//! journal. When the journal has failed, it refuses what is new by itself, and streams end only after the operations.
+//! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, end the
+//! observers of clusters, close the journal. When the journal has failed, it refuses what is new by itself, and streams end only after the operations.
 
 use std::io;
 use std::net::SocketAddr;
@@ -140,6 +140,8 @@ impl Core {
         let recovered = engine.recover(unfinished).await;
         // What was taken up before the failure must not begin.
         recovered.inspect_err(|_failed| stop.cancel())?;
+        // What was interrupted is settled first, so that its look at a cluster shares the cluster with nobody.
+        engine.clusters().start();
         Ok(Self { engine, settings, stop })
     }
 
@@ -162,17 +164,20 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        Ok((grpc::routes(&self.engine, streams, &self.settings, health)?, dispatch))
+        let routes = grpc::routes(&self.engine, streams, &self.settings, health)?;
+        Ok((routes, dispatch))
     }
 }
 
 /// The journal's options that follow from the settings.
 pub fn journal_options(settings: &Settings) -> Options {
+    let memory = MemoryBudget {
+        records: settings.journal.memory_records,
+        ..MemoryBudget::default()
+    };
     Options {
-        memory: MemoryBudget {
-            records: settings.journal.memory_records,
-            ..MemoryBudget::default()
-        },
+        memory,
+        event_memory: memory,
         retention: retention(settings),
         rules: Rules {
             cancel_running: settings.operations.cancel_answers_false,
@@ -186,6 +191,7 @@ fn retention(settings: &Settings) -> Retention {
     Retention {
         keep_operations: settings.journal.keep_operations,
         keep_for: settings.journal.keep_for,
+        keep_events: u64::try_from(settings.journal.keep_events).unwrap_or(u64::MAX),
         ..Retention::default()
     }
 }
@@ -419,6 +425,8 @@ impl Daemon {
         self.core.stop.cancel();
         self.phases.tell(Phase::Stopping(StopStep::Connections));
         drain(&mut self.serving, &self.cut, drain_time).await;
+        // They write to the journal, so they end before it.
+        self.core.engine.clusters().stop().await;
         self.phases.tell(Phase::Stopping(StopStep::Journal));
         close(self.core.engine.journal(), self.written).await;
         if let Some(path) = &self.ready_file {

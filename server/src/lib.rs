@@ -12,6 +12,7 @@ pub mod control;
 pub mod daemon;
 pub mod events;
 pub mod grpc;
+pub mod inventory;
 pub mod journal;
 pub mod listen;
 pub mod logging;

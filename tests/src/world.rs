@@ -31,9 +31,8 @@ pub fn existing(name: &str, nodes: Vec<String>) -> ExistingCluster {
     ExistingCluster {
         name: name.into(),
         nodes,
-        functional_level: None,
         addresses: ADDRESS.parse().into_iter().collect(),
-        groups: Vec::new(),
+        ..ExistingCluster::default()
     }
 }
 

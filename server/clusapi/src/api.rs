@@ -225,6 +225,11 @@ pub(crate) fn check_code(function: &'static str, code: u32) -> Result<(), Error>
     }
 }
 
+/// Checks a call on the cluster database, which answers its Win32 code as a signed number (facts 2.6).
+pub(crate) fn check_status(function: &'static str, status: i32) -> Result<(), Error> {
+    check_code(function, status.cast_unsigned())
+}
+
 impl core::fmt::Debug for Clusapi {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let present = FUNCTIONS

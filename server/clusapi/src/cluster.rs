@@ -2,13 +2,13 @@
 #![expect(unsafe_code, reason = "C functions are called with handles and buffers of ours")]
 
 use crate::api::{Clusapi, check_code, entry};
-use crate::control;
+use crate::control::Controlled as _;
 use crate::error::Error;
-use crate::handle::{Cluster, Group, Node};
+use crate::handle::{Cluster, Group, Node, Opened as _};
 use crate::numbers::{
     CloudType, ClusterVersion, GroupState, ManagementPointRestype, ManagementPointType, NodeClusterState, NodeState,
 };
-use crate::sys::constants::{CLUSTER_VERSION_FLAG_MIXED_MODE, control as codes, object_flags};
+use crate::sys::constants::{CLUSTER_VERSION_FLAG_MIXED_MODE, control as codes};
 use crate::sys::types::CLUSTERVERSIONINFO;
 use crate::wide::{self, WideString, read_text};
 use crate::win32::Win32;
@@ -220,47 +220,6 @@ impl Cluster {
             Err(error) => Err(error),
         }
     }
-
-    /// Whether the cluster would lose its quorum without this node, given by its id (facts 2.3).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Call`], [`Error::Answer`].
-    pub fn would_lose_quorum_without(&self, node_id: &str) -> Result<bool, Error> {
-        let input: Vec<u8> = node_id.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
-        let answer = self.control(codes::CLUSTER_CHECK_VOTER_EVICT, &input)?;
-        Ok(control::dword("ClusterControl", &answer)? == 1)
-    }
-
-    /// Opens a node by name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Call`], with 5042 for no such node; [`Error::Text`].
-    pub fn open_node(&self, name: &str) -> Result<Node, Error> {
-        let name = WideString::new("node", name)?;
-        let open = entry!(self.api(), OpenClusterNode)?;
-        // SAFETY: The handle is open; the name ends with a NUL and outlives the call.
-        let raw = unsafe { open(self.as_raw(), name.as_ptr()) };
-        let raw = self.api().check_handle("OpenClusterNode", raw)?;
-        // SAFETY: The call has just opened the handle for us, through this cluster.
-        Ok(unsafe { Node::from_raw(self, raw) })
-    }
-
-    /// Opens a group by name or id.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Call`], with 5013 for no such group; [`Error::Text`].
-    pub fn open_group(&self, name: &str) -> Result<Group, Error> {
-        let name = WideString::new("group", name)?;
-        let open = entry!(self.api(), OpenClusterGroup)?;
-        // SAFETY: The handle is open; the name ends with a NUL and outlives the call.
-        let raw = unsafe { open(self.as_raw(), name.as_ptr()) };
-        let raw = self.api().check_handle("OpenClusterGroup", raw)?;
-        // SAFETY: The call has just opened the handle for us, through this cluster.
-        Ok(unsafe { Group::from_raw(self, raw) })
-    }
 }
 
 impl Node {
@@ -337,16 +296,6 @@ impl Group {
             }
         })?;
         Ok((state, owner))
-    }
-
-    /// Whether the group goes with the cluster itself (facts 2.4).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Call`], [`Error::Answer`].
-    pub fn is_core(&self) -> Result<bool, Error> {
-        let answer = self.control(codes::GROUP_GET_FLAGS, &[])?;
-        Ok(control::dword("ClusterGroupControl", &answer)? & object_flags::CORE != 0)
     }
 }
 

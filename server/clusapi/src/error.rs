@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::com::ApartmentError;
-use crate::proplist::ParseError;
+use crate::proplist::{ParseError, WriteError};
 use crate::sys::{FunctionInfo, WindowsRelease};
 use crate::win32::Win32;
 
@@ -68,6 +68,32 @@ pub enum Error {
         /// Name of the property.
         property: &'static str,
     },
+    /// An object that was opened through another connection: objects of two connections must not be mixed in a call
+    /// (facts 2.1).
+    #[error("{field} was opened through another connection")]
+    OtherConnection {
+        /// The field that held it.
+        field: &'static str,
+    },
+    /// Bytes that C cannot be given.
+    #[error("the {field} is malformed: {problem}")]
+    Malformed {
+        /// The field that held them.
+        field: &'static str,
+        /// What is wrong with them.
+        problem: &'static str,
+    },
+    /// A batch of changes of the cluster database was refused as a whole.
+    #[error("the batch was refused with error {code}")]
+    Batch {
+        /// Why; 5986 for a condition that does not hold.
+        code: Win32,
+        /// Index of the command that failed, if the cluster told it.
+        command: Option<usize>,
+    },
+    /// Properties that C cannot be given.
+    #[error("the properties cannot be passed to the cluster API")]
+    Unwritable(#[from] WriteError),
     /// COM could not be initialised on the thread that was to make the call, so it was not made.
     #[error("the call was not made, since COM is not to be had on its thread")]
     Apartment(#[source] ApartmentError),
@@ -112,7 +138,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Option<Win32> {
         match self {
-            Self::Call { code, .. } => Some(*code),
+            Self::Call { code, .. } | Self::Batch { code, .. } => Some(*code),
             _ => None,
         }
     }
@@ -125,6 +151,7 @@ impl Error {
             | Self::Unsupported { function, .. }
             | Self::Properties { function, .. }
             | Self::Answer { function, .. } => Some(function),
+            Self::Batch { .. } => Some("ClusterRegCloseBatch"),
             _ => None,
         }
     }

@@ -17,13 +17,13 @@ use crate::wide;
 
 // The fake functions run on the test's own thread, so each test has its world in thread-local variables.
 thread_local! {
-    static LAST_ERROR: Cell<u32> = const { Cell::new(0) };
+    pub(crate) static LAST_ERROR: Cell<u32> = const { Cell::new(0) };
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// The code that the next calls fail with, or 0.
     pub(crate) static FAIL_WITH: Cell<u32> = const { Cell::new(0) };
 }
 
-fn log(line: impl Into<String>) {
+pub(crate) fn log(line: impl Into<String>) {
     LOG.with_borrow_mut(|log| log.push(line.into()));
 }
 
@@ -33,13 +33,13 @@ pub(crate) fn taken_log() -> Vec<String> {
 }
 
 /// The text behind a pointer that a call was given.
-fn given(text: PCWSTR) -> String {
+pub(crate) fn given(text: PCWSTR) -> String {
     // SAFETY: The safe layer gives NULL or texts that end with a NUL.
     unsafe { wide::copy(text, 40_000) }.unwrap_or_else(|| "NULL".to_owned())
 }
 
 /// Writes a text as C does: 234 and the need if it does not fit.
-fn answer_text(text: &str, buffer: PWSTR, units: *mut u32) -> u32 {
+pub(crate) fn answer_text(text: &str, buffer: PWSTR, units: *mut u32) -> u32 {
     let wide: Vec<u16> = text.encode_utf16().collect();
     // SAFETY: The safe layer gives a count.
     let capacity = unsafe { units.replace(u32::try_from(wide.len()).unwrap()) };
@@ -56,7 +56,7 @@ fn answer_text(text: &str, buffer: PWSTR, units: *mut u32) -> u32 {
 }
 
 /// Fails if the test asked for it, as a handle-returning call.
-fn handle_or_failure(handle: isize) -> isize {
+pub(crate) fn handle_or_failure(handle: isize) -> isize {
     match FAIL_WITH.get() {
         0 => handle,
         code => {
@@ -257,7 +257,7 @@ extern "system" fn open_enum(_: HCLUSTER, kinds: u32, _: *const c_void) -> HCLUS
     handle_or_failure(isize::try_from(kinds).unwrap())
 }
 
-extern "system" fn close_enum(enumeration: isize) -> u32 {
+pub(crate) extern "system" fn close_enum(enumeration: isize) -> u32 {
     log(format!("close enumeration {enumeration}"));
     0
 }

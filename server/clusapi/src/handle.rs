@@ -6,11 +6,25 @@
 
 use std::sync::Arc;
 
-use crate::api::Clusapi;
-use crate::sys::types::{BOOL, HCLUSTER, HGROUP, HNODE};
+use crate::api::{Clusapi, check_status};
+use crate::error::Error;
+use crate::sys::types::{HCLUSTER, HGROUP, HGROUPSET, HKEY, HNETINTERFACE, HNETWORK, HNODE, HRESOURCE};
+use crate::wide::WideString;
+
+/// The C functions that close a handle have one shape: what they answer is a truth value or a code.
+type CloseFunction = unsafe extern "system" fn(isize) -> i32;
+
+/// Tells from the answer of a close function whether it failed.
+type Check = fn(&Clusapi, &'static str, i32) -> Result<(), Error>;
+
+/// The answer is a truth value.
+const TRUTH: Check = |api, function, answer| api.check_bool(function, answer);
+
+/// The answer is a code.
+const CODE: Check = |_, function, answer| check_status(function, answer);
 
 /// Closes one handle and logs a failure: a drop has nobody to tell.
-fn close(api: &Clusapi, function: &'static str, entry: Option<unsafe extern "system" fn(isize) -> BOOL>, raw: isize) {
+fn close(api: &Clusapi, function: &'static str, entry: Option<CloseFunction>, raw: isize, check: Check) {
     let Some(entry) = entry else {
         tracing::warn!(
             function,
@@ -20,7 +34,7 @@ fn close(api: &Clusapi, function: &'static str, entry: Option<unsafe extern "sys
     };
     // SAFETY: The handle is open, belongs to this kind of object, and is dropped by its only owner.
     let answer = unsafe { entry(raw) };
-    if let Err(error) = api.check_bool(function, answer) {
+    if let Err(error) = check(api, function, answer) {
         tracing::warn!(%error, "Closing a handle failed");
     }
 }
@@ -34,7 +48,13 @@ pub(crate) struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        close(&self.api, "CloseCluster", self.api.table().CloseCluster, self.raw);
+        close(
+            &self.api,
+            "CloseCluster",
+            self.api.table().CloseCluster,
+            self.raw,
+            TRUTH,
+        );
     }
 }
 
@@ -72,7 +92,7 @@ impl Cluster {
 
 /// Makes the owning handle of one kind of object.
 macro_rules! owning_handle {
-    ($($(#[$doc:meta])* $type:ident($raw:ty), closed by $close:ident;)+) => {
+    ($($(#[$doc:meta])* $type:ident($raw:ty), closed by $close:ident, which answers a $check:ident;)+) => {
         $(
             $(#[$doc])*
             #[derive(Debug)]
@@ -99,15 +119,26 @@ macro_rules! owning_handle {
                     self.raw
                 }
 
-                pub(crate) fn api(&self) -> &Clusapi {
-                    &self.connection.api
+                /// Takes over a handle that a call through this connection has just opened for us.
+                pub(crate) fn opened(connection: &Arc<Connection>, raw: $raw) -> Self {
+                    Self { connection: Arc::clone(connection), raw }
+                }
+            }
+
+            impl Opened for $type {
+                fn connection(&self) -> &Arc<Connection> {
+                    &self.connection
+                }
+
+                fn raw(&self) -> isize {
+                    self.raw
                 }
             }
 
             impl Drop for $type {
                 fn drop(&mut self) {
                     let api = &self.connection.api;
-                    close(api, stringify!($close), api.table().$close, self.raw);
+                    close(api, stringify!($close), api.table().$close, self.raw, $check);
                 }
             }
         )+
@@ -116,9 +147,59 @@ macro_rules! owning_handle {
 
 owning_handle! {
     /// An open node.
-    Node(HNODE), closed by CloseClusterNode;
+    Node(HNODE), closed by CloseClusterNode, which answers a TRUTH;
     /// An open group.
-    Group(HGROUP), closed by CloseClusterGroup;
+    Group(HGROUP), closed by CloseClusterGroup, which answers a TRUTH;
+    /// An open resource.
+    Resource(HRESOURCE), closed by CloseClusterResource, which answers a TRUTH;
+    /// An open network.
+    Network(HNETWORK), closed by CloseClusterNetwork, which answers a TRUTH;
+    /// An open network interface.
+    NetworkInterface(HNETINTERFACE), closed by CloseClusterNetInterface, which answers a TRUTH;
+    /// An open group set.
+    GroupSet(HGROUPSET), closed by CloseClusterGroupSet, which answers a TRUTH;
+    /// An open key of the cluster database.
+    Key(HKEY), closed by ClusterRegCloseKey, which answers a CODE;
+}
+
+/// Something with an open handle of a cluster.
+pub(crate) trait Opened {
+    /// The connection that it was opened through.
+    fn connection(&self) -> &Arc<Connection>;
+
+    /// The handle, open as long as `self`.
+    fn raw(&self) -> isize;
+
+    /// The functions that the handle belongs to.
+    fn api(&self) -> &Clusapi {
+        &self.connection().api
+    }
+}
+
+impl Opened for Cluster {
+    fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    fn raw(&self) -> isize {
+        self.connection.raw
+    }
+}
+
+/// A resource type: it has a name and no handle, so nothing tells before a call whether there is one (facts 2.1).
+#[derive(Debug)]
+pub struct ResourceType {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) name: String,
+    pub(crate) wide: WideString,
+}
+
+/// An affinity rule, which has a name and no handle either.
+#[derive(Debug)]
+pub struct AffinityRule {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) name: String,
+    pub(crate) wide: WideString,
 }
 
 /// Handles may move between threads and be shared: the cluster API takes calls from any thread (contract of
@@ -128,4 +209,11 @@ const _: () = {
     shareable::<Cluster>();
     shareable::<Node>();
     shareable::<Group>();
+    shareable::<Resource>();
+    shareable::<Network>();
+    shareable::<NetworkInterface>();
+    shareable::<GroupSet>();
+    shareable::<Key>();
+    shareable::<ResourceType>();
+    shareable::<AffinityRule>();
 };

@@ -69,6 +69,45 @@ open_enumeration! {
     NodeState: i32, node_state { UNKNOWN, UP, DOWN, PAUSED, JOINING }
     /// The state of a group (facts 2.2).
     GroupState: i32, group_state { UNKNOWN, ONLINE, OFFLINE, FAILED, PARTIAL_ONLINE, PENDING }
+    /// The state of a resource (facts 2.2).
+    ResourceState: i32, resource_state {
+        UNKNOWN, INHERITED, INITIALIZING, ONLINE, OFFLINE, FAILED, PENDING, ONLINE_PENDING, OFFLINE_PENDING,
+    }
+    /// The state of a network (facts 2.2).
+    NetworkState: i32, network_state { UNKNOWN, UNAVAILABLE, DOWN, PARTITIONED, UP }
+    /// The state of a network interface (facts 2.2).
+    NetworkInterfaceState: i32, network_interface_state { UNKNOWN, UNAVAILABLE, FAILED, UNREACHABLE, UP }
+    /// The state of a cluster shared volume on a node (facts 2.2).
+    SharedVolumeState: u32, shared_volume_state {
+        UNAVAILABLE, PAUSED, ACTIVE, ACTIVE_REDIRECTED, ACTIVE_VOLUME_REDIRECTED,
+    }
+    /// How far the drain of a node, or the way back of its groups, has come (facts 2.2).
+    NodeDrainStatus: u32, node_drain_status { NOT_INITIATED, IN_PROGRESS, COMPLETED, FAILED }
+    /// What a group is for (facts 2.2).
+    GroupType: u32, group_type {
+        CORE_CLUSTER, AVAILABLE_STORAGE, TEMPORARY, SHARED_VOLUME, STORAGE_POOL, FILE_SERVER, PRINT_SERVER,
+        DHCP_SERVER, DTC, MSMQ, WINS, STAND_ALONE_DFS, GENERIC_APPLICATION, GENERIC_SERVICE, GENERIC_SCRIPT,
+        ISCSI_NAME_SERVICE, VIRTUAL_MACHINE, TS_SESSION_BROKER, ISCSI_TARGET, SCALEOUT_FILE_SERVER,
+        VM_REPLICA_BROKER, TASK_SCHEDULER, CLUSTER_UPDATE_AGENT, SCALEOUT_CLUSTER, STORAGE_REPLICA,
+        VM_REPLICA_COORDINATOR, CROSS_CLUSTER_ORCHESTRATOR, INFRASTRUCTURE_FILE_SERVER, CORE_SDDC, USER_MANAGER,
+        KEY_VALUE_STORE_MANAGER, HCS_VIRTUAL_MACHINE, META_VIRTUAL_MACHINE, UNKNOWN,
+    }
+    /// What an affinity rule demands (facts 2.2).
+    AffinityRuleType: i32, affinity_rule_type {
+        NONE, SAME_FAULT_DOMAIN, SAME_NODE, DIFFERENT_FAULT_DOMAIN, DIFFERENT_NODE,
+    }
+    /// What happens to drained groups when their node is resumed (facts 2.3).
+    Failback: i32, resume_failback { DO_NOT, IMMEDIATELY, PER_POLICY }
+    /// A way to move a virtual machine (facts 2.4).
+    VmMigration: u32, vm_migration { TURN_OFF, SAVE, SHUTDOWN, SHUTDOWN_FORCE, LIVE }
+    /// What holds the quorum (facts 2.6).
+    QuorumKind: u32, quorum_kind { NODE_MAJORITY, NODES_AND_WITNESS, DISK_ONLY }
+    /// What is done with an account's access to a cluster (facts 2.6).
+    AccountAccess: u32, account_access { ALLOW, DENY, REMOVE }
+    /// The type of a registry value.
+    RegistryType: u32, registry_type {
+        NONE, SZ, EXPAND_SZ, BINARY, DWORD, DWORD_BIG_ENDIAN, LINK, MULTI_SZ, QWORD,
+    }
 }
 
 /// A version of the cluster or of a node: functional level and, since Windows Server 2016, the upgrade version below

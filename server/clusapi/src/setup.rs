@@ -11,7 +11,7 @@ use crate::api::{Clusapi, check_code, entry};
 use crate::cluster::WideList;
 use crate::credentials::{Credentials, WideCredentials};
 use crate::error::Error;
-use crate::handle::{Cluster, Node};
+use crate::handle::{Cluster, Node, Opened as _};
 use crate::numbers::{ManagementPointRestype, ManagementPointType};
 use crate::progress::{
     Answer, Registration, SetupProgress, Sink, UpgradeProgress, setup_trampoline, upgrade_trampoline,

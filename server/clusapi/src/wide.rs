@@ -11,10 +11,10 @@ use crate::win32::Win32;
 const LONGEST: usize = 32_766;
 
 /// Times that a buffer is enlarged before the call counts as failed: what grows while it is read settles soon.
-const ATTEMPTS: usize = 8;
+pub(crate) const ATTEMPTS: usize = 8;
 
 /// Longest answer in bytes. Property lists stay well below 2 MB (facts 3.1).
-const LONGEST_ANSWER: u32 = 64 << 20;
+pub(crate) const LONGEST_ANSWER: u32 = 64 << 20;
 
 /// A NUL-terminated UTF-16 string. It is wiped when dropped, because some are passwords.
 pub(crate) struct WideString(Zeroizing<Vec<u16>>);
@@ -53,6 +53,15 @@ impl WideString {
     }
 }
 
+impl core::fmt::Debug for WideString {
+    /// Without the text, which may be a password.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("WideString")
+            .field("units", &self.0.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The string for C, or NULL.
 pub(crate) fn pointer_or_null(text: Option<&WideString>) -> PCWSTR {
     text.map_or(core::ptr::null(), WideString::as_ptr)
@@ -62,6 +71,51 @@ pub(crate) fn pointer_or_null(text: Option<&WideString>) -> PCWSTR {
 pub(crate) fn text(units: &[u16]) -> String {
     let end = units.iter().position(|unit| *unit == 0).unwrap_or(units.len());
     decode(&units[..end])
+}
+
+/// The text before the first NUL in UTF-16 that lies in bytes.
+pub(crate) fn text_of_bytes(bytes: &[u8]) -> String {
+    let units: Vec<u16> = bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|unit| u16::from_le_bytes(*unit))
+        .collect();
+    text(&units)
+}
+
+/// The texts of a MULTI_SZ: each ends with a NUL, the last with one more, which is tolerated when it is not there.
+pub(crate) fn texts_of_bytes(bytes: &[u8]) -> Vec<String> {
+    let units: Vec<u16> = bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|unit| u16::from_le_bytes(*unit))
+        .collect();
+    units
+        .split(|unit| *unit == 0)
+        .take_while(|text| !text.is_empty())
+        .map(decode)
+        .collect()
+}
+
+/// UTF-16 with a NUL behind, as control codes take texts.
+pub(crate) fn bytes_of_text(field: &'static str, text: &str) -> Result<Vec<u8>, Error> {
+    let wide = WideString::new(field, text)?;
+    Ok(wide.0.iter().flat_map(|unit| unit.to_le_bytes()).collect())
+}
+
+/// A MULTI_SZ of names; no units if there are none.
+pub(crate) fn names_for_c(field: &'static str, names: &[&str]) -> Result<Vec<u16>, Error> {
+    let mut units = Vec::new();
+    for name in names {
+        let name = WideString::new(field, name)?;
+        units.extend_from_slice(&name.0);
+    }
+    if !units.is_empty() {
+        units.push(0);
+    }
+    Ok(units)
 }
 
 /// Copies a NUL-terminated string from C, at most `limit` units of it; NULL is none.
@@ -148,6 +202,16 @@ impl AlignedBuffer {
         }
     }
 
+    /// A copy of bytes that may lie anywhere.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let words = bytes.chunks(size_of::<u64>()).map(|chunk| {
+            let mut word = [0; size_of::<u64>()];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_ne_bytes(word)
+        });
+        Self { words: words.collect() }
+    }
+
     /// Where C may write.
     pub(crate) fn as_mut_ptr<T>(&mut self) -> *mut T {
         const { assert!(align_of::<T>() <= align_of::<u64>()) };
@@ -187,6 +251,47 @@ pub(crate) fn read_bytes(
         function,
         code: Win32::ERROR_MORE_DATA,
     })
+}
+
+/// A buffer for many binary answers one after the other, which keeps the size of the longest.
+pub(crate) struct ReusedBuffer {
+    buffer: AlignedBuffer,
+    capacity: u32,
+}
+
+impl ReusedBuffer {
+    pub(crate) fn new(first: u32) -> Self {
+        Self {
+            buffer: AlignedBuffer::zeroed(first),
+            capacity: first,
+        }
+    }
+
+    /// Reads one answer; `call` is as for [`read_bytes`]. What an earlier answer left in the buffer is still there.
+    pub(crate) fn read(
+        &mut self,
+        function: &'static str,
+        mut call: impl FnMut(&mut AlignedBuffer, &mut u32) -> Win32,
+    ) -> Result<&mut AlignedBuffer, Error> {
+        for _ in 0..ATTEMPTS {
+            let mut bytes = self.capacity;
+            match call(&mut self.buffer, &mut bytes) {
+                Win32::ERROR_SUCCESS => return Ok(&mut self.buffer),
+                // A count that did not grow would loop without progress.
+                Win32::ERROR_MORE_DATA => self.capacity = bytes.max(self.capacity.saturating_mul(2)),
+                code => return Err(Error::Call { function, code }),
+            }
+            if self.capacity > LONGEST_ANSWER {
+                self.capacity = LONGEST_ANSWER;
+                break;
+            }
+            self.buffer = AlignedBuffer::zeroed(self.capacity);
+        }
+        Err(Error::Call {
+            function,
+            code: Win32::ERROR_MORE_DATA,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use wsfc_clusapi::sys::constants::notify_cluster;
 
 use crate::fault::Fault;
+use crate::incident::{Incident, IncidentError};
 use crate::scenario::ScenarioError;
 use crate::simulation::{Simulation, State};
 use crate::time::real_now;
 use crate::world::events::Event;
+use crate::world::quorum::Leaving;
 use crate::world::save::SaveError;
 
 /// A place where a call can be held: its entry, or a phase of it after the Start record and before any work.
@@ -157,7 +159,7 @@ impl Simulation {
         self.inner.change(|state| {
             state
                 .world
-                .change_machine(machine, |machine| machine.reachable = reachable)
+                .change_machine(machine, Leaving::Abruptly, |machine| machine.reachable = reachable)
         })
     }
 
@@ -165,7 +167,7 @@ impl Simulation {
     /// without a cluster stays stopped.
     pub fn set_service(&self, machine: &str, running: bool) -> bool {
         self.inner.change(|state| {
-            state.world.change_machine(machine, |machine| {
+            state.world.change_machine(machine, Leaving::Orderly, |machine| {
                 machine.service_running = running && machine.membership.is_some();
             })
         })
@@ -173,8 +175,42 @@ impl Simulation {
 
     /// Clears the cluster configuration of a machine, as Clear-ClusterNode does; false when there is no such machine.
     pub fn clear_node(&self, machine: &str) -> bool {
-        self.inner
-            .change(|state| state.world.change_machine(machine, crate::world::Machine::clean_up))
+        self.inner.change(|state| {
+            state
+                .world
+                .change_machine(machine, Leaving::Orderly, crate::world::Machine::clean_up)
+        })
+    }
+
+    /// Lets an incident happen: a machine dies, heartbeats are lost, a resource fails.
+    ///
+    /// # Errors
+    ///
+    /// What it names is not there.
+    pub fn happen(&self, incident: &Incident) -> Result<(), IncidentError> {
+        self.inner.change(|state| state.world.befall(incident))
+    }
+
+    /// Moves simulated time to the next thing that is due, and lets it happen; false when nothing is.
+    pub fn step(&self) -> bool {
+        let due = self.inner.lock().world.queue.next_due();
+        let Some(due_ms) = due else { return false };
+        self.inner.change(|state| {
+            let left_ms = due_ms.saturating_sub(state.clock.now_ms());
+            state.clock.advance(left_ms);
+        });
+        true
+    }
+
+    /// Checks what must be true of a world at any time: every group has an owner, its state is that of its resources and
+    /// was told, nothing runs on a node that is down, dependencies stay inside a group and come online in order, votes
+    /// add up.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub fn consistency(&self) -> Result<(), String> {
+        self.inner.lock().world.consistency()
     }
 
     /// Breaks the RPC connections: calls with handles fail with 1722 until they are restored.
@@ -207,10 +243,11 @@ impl Simulation {
         });
     }
 
-    /// Moves simulated time on by hand.
+    /// Moves simulated time on by hand. What is due in that time happens, each at its own time.
     pub fn advance(&self, simulated: Duration) {
         let ms = u64::try_from(simulated.as_millis()).unwrap_or(u64::MAX);
-        self.inner.change(|state| state.clock.advance(ms));
+        self.inner
+            .change(|state| state.pass_to(state.clock.now_ms().saturating_add(ms)));
     }
 
     /// Simulated time since the world began.

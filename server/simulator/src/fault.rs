@@ -29,8 +29,53 @@ pub struct Fault {
     pub burst: u32,
     /// The phase's callbacks come from a second thread. Default false.
     pub second_thread: bool,
+    /// What the call hands out is damaged, as by a faulty server: for control codes, for the enumerations of groups
+    /// and resources with property lists (the Open call), and for GetClusterNotifyV2. Without a phase. Default: not.
+    pub damage: Option<Damage>,
     /// How often the fault acts. Default: always.
     pub times: Option<u32>,
+}
+
+/// How bytes are damaged on their way to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Damage {
+    /// The second half is missing.
+    Truncated,
+    /// The lengths inside, or beside it, are far too large.
+    WildLengths,
+    /// States are numbers that no state has.
+    UnknownStates,
+    /// One byte more than there should be.
+    OddLength,
+}
+
+impl Damage {
+    /// A state that no object has.
+    pub(crate) const UNKNOWN_STATE: i32 = 77;
+
+    /// Damages an answer or a payload.
+    pub(crate) fn apply(self, bytes: &mut Vec<u8>) {
+        const WILD: [u8; 4] = 0x7FFF_FFF0_u32.to_le_bytes();
+        match self {
+            Self::Truncated => bytes.truncate(bytes.len() / 2),
+            Self::OddLength => bytes.push(0xA5),
+            Self::UnknownStates => {
+                if bytes.len() == 4 {
+                    bytes.copy_from_slice(&Self::UNKNOWN_STATE.to_le_bytes());
+                }
+            }
+            // In a property list the length of the first name stands there, in a value list that of the first value.
+            Self::WildLengths => {
+                for place in [8, 4, 0] {
+                    if let Some(length) = bytes.get_mut(place..place + 4) {
+                        length.copy_from_slice(&WILD);
+                        break;
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A phase in a scenario: a number, or a name of facts 1.5 or 1.7 without its prefix.
@@ -85,6 +130,9 @@ impl Fault {
         {
             return Err("call: no function has this name".into());
         }
+        if self.damage.is_some() && (self.phase.is_some() || self.status.is_some() || self.hang) {
+            return Err("damage: acts alone, without a phase".into());
+        }
         if self.phase.is_none()
             && (self.severity.is_some() || self.dies || self.burst > 0 || self.second_thread || self.object.is_some())
         {
@@ -92,7 +140,7 @@ impl Fault {
         }
         if self.severity.is_none() && !self.hang && !self.dies && self.burst == 0 && !self.second_thread {
             // A call's entry fails by its status alone.
-            if self.phase.is_some() || self.status.is_none() {
+            if self.phase.is_some() || (self.status.is_none() && self.damage.is_none()) {
                 return Err("does nothing".into());
             }
         }
@@ -142,7 +190,8 @@ impl Faults {
     /// What happens here, now; uses up one `times` of each fault that matches.
     pub(crate) fn strike(&mut self, call: &str, phase: Option<i32>, object: Option<&str>) -> Effect {
         let mut effect = Effect::default();
-        for fault in self.0.iter_mut().filter(|fault| fault.matches(call, phase, object)) {
+        let here = |fault: &&mut Fault| fault.damage.is_none() && fault.matches(call, phase, object);
+        for fault in self.0.iter_mut().filter(here) {
             match &mut fault.times {
                 Some(0) => continue,
                 Some(times) => *times -= 1,
@@ -158,6 +207,16 @@ impl Faults {
             effect.second_thread |= fault.second_thread;
         }
         effect
+    }
+
+    /// How what a call hands out is damaged now; uses up one `times` of the fault that says so.
+    pub(crate) fn damage(&mut self, call: &str) -> Option<Damage> {
+        let here = |fault: &&mut Fault| fault.call.as_deref() == Some(call) && fault.times != Some(0);
+        let fault = self.0.iter_mut().filter(|fault| fault.damage.is_some()).find(here)?;
+        if let Some(times) = &mut fault.times {
+            *times -= 1;
+        }
+        fault.damage
     }
 }
 

@@ -4,10 +4,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicIsize, Ordering};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 use crate::simulation::Inner;
 use crate::win32::ERROR_INVALID_HANDLE;
+use crate::world::registry::Path;
+use crate::world::registry::batch::Command;
 
 /// What a handle stands for.
 #[derive(Debug, Clone)]
@@ -27,13 +29,70 @@ pub(crate) enum Object {
         cluster: String,
         id: String,
     },
-    /// Objects of a cluster, as they were at the open call.
-    ClusterEnum(Arc<[Item]>),
-    /// Objects of a node.
-    NodeEnum(Arc<[Item]>),
-    GroupEnum(Arc<[GroupItem]>),
+    Network {
+        cluster: String,
+        id: String,
+    },
+    Interface {
+        cluster: String,
+        id: String,
+    },
+    GroupSet {
+        cluster: String,
+        id: String,
+    },
+    /// A key of the cluster database.
+    Key {
+        cluster: String,
+        path: Arc<Path>,
+    },
+    /// A batch of changes below a key.
+    Batch {
+        cluster: String,
+        base: Arc<Path>,
+        commands: Arc<Mutex<Vec<Command>>>,
+    },
+    /// A batch of reads below a key: keys and values by name.
+    ReadBatch {
+        cluster: String,
+        base: Arc<Path>,
+        reads: Arc<Mutex<Vec<Wanted>>>,
+    },
+    /// The answers of a batch of reads, and how many of them were taken.
+    Reply(Arc<(Vec<Read>, Mutex<usize>)>),
+    /// Objects by name, as they were at the open call.
+    Enumeration(Enumeration, Arc<[Item]>),
+    GroupItems(Arc<[GroupItem]>),
+    ResourceItems(Arc<[ResourceItem]>),
     /// A notification port; its queue is part of the world's state.
     Port,
+}
+
+/// What is enumerated, each by functions of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enumeration {
+    Cluster,
+    Node,
+    Group,
+    Resource,
+    ResourceType,
+    Network,
+    Interface,
+    GroupSet,
+}
+
+/// A key, and a value of it or all of them, that a batch of reads asks for.
+pub(crate) type Wanted = (String, Option<String>);
+
+/// One answer of a batch of reads. The C side hands out pointers into it, so it stays where it is.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) command: i32,
+    pub(crate) options: u32,
+    /// UTF-16 with a NUL.
+    pub(crate) key: Vec<u16>,
+    pub(crate) value: Option<Vec<u16>>,
+    pub(crate) data: Vec<u8>,
 }
 
 /// One object of an enumeration.
@@ -53,8 +112,26 @@ pub(crate) struct GroupItem {
     pub(crate) state: i32,
     pub(crate) owner: String,
     pub(crate) flags: u32,
+    pub(crate) lists: Lists,
+}
+
+/// One resource of an enumeration with its group and property lists.
+#[derive(Debug, Clone)]
+pub(crate) struct ResourceItem {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) group: String,
+    pub(crate) group_id: String,
+    pub(crate) lists: Lists,
+}
+
+/// The property lists of an item.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lists {
     pub(crate) properties: Vec<u8>,
     pub(crate) ro_properties: Vec<u8>,
+    /// The sizes that go with strings and lists are wild: a fault wants it so.
+    pub(crate) wild: bool,
 }
 
 type Registry = HashMap<isize, (Weak<Inner>, Object)>;

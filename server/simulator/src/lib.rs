@@ -12,6 +12,7 @@
 pub mod control;
 mod fault;
 mod handles;
+mod incident;
 pub mod inference;
 mod notify;
 mod procedure;
@@ -23,6 +24,7 @@ mod replay;
 pub mod scenario;
 mod script;
 mod slots;
+mod ticker;
 mod time;
 mod win32;
 mod world;
@@ -42,7 +44,8 @@ mod run;
 mod simulation;
 
 pub use control::{ConnectionEvent, Point};
-pub use fault::{Fault, Phase, Severity};
+pub use fault::{Damage, Fault, Phase, Severity};
+pub use incident::{Incident, IncidentError};
 pub use last_error::set as set_last_error;
 pub use recording::{RecordedCallback, Recording};
 pub use release::Release;

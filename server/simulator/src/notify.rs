@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+use wsfc_clusapi::sys::constants::{notify_object, notify_registry};
+
+use crate::fault::Damage;
 use crate::simulation::State;
 use crate::world::events::Event;
 
@@ -9,7 +12,28 @@ use crate::world::events::Event;
 #[derive(Debug, Default)]
 pub(crate) struct Port {
     filters: Vec<Filter>,
-    queue: VecDeque<(usize, Event)>,
+    queue: VecDeque<Queued>,
+}
+
+/// An event on its way.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    /// That of the filter.
+    pub(crate) key: usize,
+    pub(crate) event: Event,
+    /// Whether it is damaged was decided: once, however often the caller comes with too small buffers.
+    decided: bool,
+}
+
+impl Queued {
+    /// Lets a fault damage the payload.
+    pub(crate) fn damage(&mut self, fault: impl FnOnce() -> Option<Damage>) {
+        if !std::mem::replace(&mut self.decided, true)
+            && let Some(damage) = fault()
+        {
+            damage.apply(&mut self.event.payload);
+        }
+    }
 }
 
 /// What a port wants to be told.
@@ -29,7 +53,23 @@ impl Filter {
         self.cluster == event.cluster
             && self.object_type == event.object_type
             && self.flags & event.flag != 0
-            && self.object.as_ref().is_none_or(|object| *object == event.object_id)
+            && self.object.as_ref().is_none_or(|object| self.covers(object, event))
+    }
+}
+
+impl Filter {
+    /// A key covers those below it when the subtree is wanted; the flag itself never comes (facts 4.2).
+    fn covers(&self, object: &str, event: &Event) -> bool {
+        if object.eq_ignore_ascii_case(&event.object_id) {
+            return true;
+        }
+        self.object_type == notify_object::REGISTRY
+            && self.flags & notify_registry::SUBTREE != 0
+            && (object.is_empty()
+                || event
+                    .object_id
+                    .strip_prefix(object)
+                    .is_some_and(|rest| rest.starts_with('\\')))
     }
 }
 
@@ -39,8 +79,8 @@ impl Port {
     }
 
     /// The next event, which stays in the queue.
-    pub(crate) fn front(&self) -> Option<&(usize, Event)> {
-        self.queue.front()
+    pub(crate) fn front(&mut self) -> Option<&mut Queued> {
+        self.queue.front_mut()
     }
 
     /// Takes the next event out of the queue.
@@ -51,7 +91,11 @@ impl Port {
     /// Guess: an event that several filters match comes once, with the key of the first.
     fn offer(&mut self, event: &Event) {
         if let Some(filter) = self.filters.iter().find(|filter| filter.matches(event)) {
-            self.queue.push_back((filter.key, event.clone()));
+            self.queue.push_back(Queued {
+                key: filter.key,
+                event: event.clone(),
+                decided: false,
+            });
         }
     }
 }
@@ -60,6 +104,7 @@ impl State {
     /// Hands what has happened to the ports. While connections are broken nothing arrives: those events are lost, as
     /// they are for a real client that reconnects (facts 4.4).
     pub(crate) fn deliver_events(&mut self) {
+        self.world.refresh_derived();
         let events = std::mem::take(&mut self.world.events);
         if !self.connected {
             return;

@@ -1,31 +1,62 @@
-//! Property lists (facts 3.1), written and read by code of its own: a fault in the wrapper's codec cannot hide here.
+//! Property lists and value lists (facts 3.1), written and read by code of its own: a fault in the wrapper's codec cannot
+//! hide here.
 
-use crate::win32::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_DATA};
+use crate::win32::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_DATA, ERROR_INVALID_PARAMETER};
 use crate::world::properties::Setting;
 
+/// The upper word of the syntax of property values.
+const TYPE_LIST_VALUE: u32 = 0x0001_0000;
 const SYNTAX_NAME: u32 = 0x0004_0003;
-const SYNTAX_DWORD: u32 = 0x0001_0002;
-const SYNTAX_SZ: u32 = 0x0001_0003;
-const SYNTAX_MULTI_SZ: u32 = 0x0001_0005;
-const SYNTAX_ULARGE: u32 = 0x0001_0006;
+const SYNTAX_RESOURCE_CLASS: u32 = 0x0002_0002;
 const ENDMARK: u32 = 0;
+
+/// The format words (facts 3.1).
+mod format {
+    pub(super) const BINARY: u32 = 1;
+    pub(super) const DWORD: u32 = 2;
+    pub(super) const SZ: u32 = 3;
+    pub(super) const EXPAND_SZ: u32 = 4;
+    pub(super) const MULTI_SZ: u32 = 5;
+    pub(super) const ULARGE: u32 = 6;
+    pub(super) const LONG: u32 = 7;
+    pub(super) const EXPANDED_SZ: u32 = 8;
+    pub(super) const SECURITY_DESCRIPTOR: u32 = 9;
+    pub(super) const LARGE: u32 = 10;
+    pub(super) const WORD: u32 = 11;
+    pub(super) const FILETIME: u32 = 12;
+}
+
+/// The format word of a value.
+pub(crate) fn format_of(value: &Setting) -> u32 {
+    match value {
+        Setting::Binary(_) => format::BINARY,
+        Setting::Dword(_) => format::DWORD,
+        Setting::Text(_) => format::SZ,
+        Setting::Expand(_) => format::EXPAND_SZ,
+        Setting::Texts(_) => format::MULTI_SZ,
+        Setting::Large(_) => format::ULARGE,
+        Setting::Long(_) => format::LONG,
+        Setting::Security(_) => format::SECURITY_DESCRIPTOR,
+        Setting::SignedLarge(_) => format::LARGE,
+        Setting::Word(_) => format::WORD,
+        Setting::FileTime(_) => format::FILETIME,
+    }
+}
 
 /// Writes a property list: the count, then name, value and endmark of each, and the extra zero DWORD that recorded
 /// lists end with.
-pub(crate) fn write(properties: &[(&str, Setting)]) -> Vec<u8> {
+pub(crate) fn write<N: AsRef<str>>(properties: &[(N, Setting)]) -> Vec<u8> {
     let mut list = u32::try_from(properties.len())
         .unwrap_or(u32::MAX)
         .to_le_bytes()
         .to_vec();
     for (name, value) in properties {
-        write_value(&mut list, SYNTAX_NAME, &text(name));
-        let (syntax, data) = match value {
-            Setting::Dword(number) => (SYNTAX_DWORD, number.to_le_bytes().to_vec()),
-            Setting::Large(number) => (SYNTAX_ULARGE, number.to_le_bytes().to_vec()),
-            Setting::Text(value) => (SYNTAX_SZ, text(value)),
-            Setting::Texts(values) => (SYNTAX_MULTI_SZ, multi(values)),
-        };
-        write_value(&mut list, syntax, &data);
+        write_value(&mut list, SYNTAX_NAME, &text(name.as_ref()));
+        write_value(&mut list, TYPE_LIST_VALUE | format_of(value), &data_of(value));
+        if let Setting::Expand(value) = value {
+            // There is no environment here, so the expanded text is the text.
+            write_value(&mut list, TYPE_LIST_VALUE | format::EXPANDED_SZ, &text(value));
+        }
         list.extend(ENDMARK.to_le_bytes());
     }
     if !properties.is_empty() {
@@ -34,11 +65,59 @@ pub(crate) fn write(properties: &[(&str, Setting)]) -> Vec<u8> {
     list
 }
 
+/// The bytes of a value, as a property list and the cluster database hold them.
+pub(crate) fn data_of(value: &Setting) -> Vec<u8> {
+    match value {
+        Setting::Dword(number) => number.to_le_bytes().to_vec(),
+        Setting::Large(number) | Setting::FileTime(number) => number.to_le_bytes().to_vec(),
+        Setting::Long(number) => number.to_le_bytes().to_vec(),
+        Setting::SignedLarge(number) => number.to_le_bytes().to_vec(),
+        Setting::Word(number) => number.to_le_bytes().to_vec(),
+        Setting::Text(value) | Setting::Expand(value) => text(value),
+        Setting::Texts(values) => multi(values),
+        Setting::Binary(bytes) | Setting::Security(bytes) => bytes.clone(),
+    }
+}
+
 fn write_value(list: &mut Vec<u8>, syntax: u32, data: &[u8]) {
     list.extend(syntax.to_le_bytes());
     list.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
     list.extend(data);
     list.resize(list.len().next_multiple_of(4), 0);
+}
+
+/// A value list under construction.
+#[derive(Debug, Default)]
+pub(crate) struct ValueList(Vec<u8>);
+
+impl ValueList {
+    /// Adds a value of any syntax.
+    pub(crate) fn raw(mut self, syntax: u32, data: &[u8]) -> Self {
+        write_value(&mut self.0, syntax, data);
+        self
+    }
+
+    /// Adds a resource class: class and subclass.
+    pub(crate) fn class(self, class: u32, subclass: u32) -> Self {
+        let data = [class.to_le_bytes(), subclass.to_le_bytes()].concat();
+        self.raw(SYNTAX_RESOURCE_CLASS, &data)
+    }
+
+    /// Adds a string.
+    pub(crate) fn text(self, value: &str) -> Self {
+        self.raw(TYPE_LIST_VALUE | format::SZ, &text(value))
+    }
+
+    /// Adds bytes.
+    pub(crate) fn binary(self, data: &[u8]) -> Self {
+        self.raw(TYPE_LIST_VALUE | format::BINARY, data)
+    }
+
+    /// Ends the list.
+    pub(crate) fn end(mut self) -> Vec<u8> {
+        self.0.extend(ENDMARK.to_le_bytes());
+        self.0
+    }
 }
 
 /// UTF-16 with its NUL, as bytes.
@@ -55,13 +134,24 @@ pub(crate) fn multi<S: AsRef<str>>(values: &[S]) -> Vec<u8> {
         .collect()
 }
 
+/// One property of a list that a caller has sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) name: String,
+    /// The format word.
+    pub(crate) format: u32,
+    /// `None` for an empty value, which means "back to the default".
+    pub(crate) value: Option<Setting>,
+}
+
 /// Reads a property list by its count; what follows the last property is not looked at. The first value of each
-/// property counts, and an empty one means "back to the default" (`None`).
+/// property counts.
 ///
 /// # Errors
 ///
-/// 13 for a malformed list, 122 for one that ends too early (facts 3.2).
-pub(crate) fn read(list: &[u8]) -> Result<Vec<(String, Option<Setting>)>, u32> {
+/// 13 for a malformed list, 122 for one that ends too early, 87 for a value whose format is unknown or does not fit its
+/// length (facts 3.2).
+pub(crate) fn read(list: &[u8]) -> Result<Vec<Change>, u32> {
     let mut rest = list;
     let count = read_u32(&mut rest)?;
     let mut properties = Vec::new();
@@ -71,25 +161,41 @@ pub(crate) fn read(list: &[u8]) -> Result<Vec<(String, Option<Setting>)>, u32> {
             return Err(ERROR_INVALID_DATA);
         }
         let name = read_text(data);
+        if name.is_empty() {
+            return Err(ERROR_INVALID_DATA);
+        }
         let (syntax, data) = read_value(&mut rest)?.ok_or(ERROR_INVALID_DATA)?;
-        properties.push((name, setting(syntax, data)?));
+        let format = syntax & 0xFFFF;
+        if syntax & 0xFFFF_0000 != TYPE_LIST_VALUE {
+            return Err(ERROR_INVALID_PARAMETER);
+        }
+        let value = if data.is_empty() {
+            None
+        } else {
+            Some(setting(format, data).ok_or(ERROR_INVALID_PARAMETER)?)
+        };
+        properties.push(Change { name, format, value });
         while read_value(&mut rest)?.is_some() {}
     }
     Ok(properties)
 }
 
-fn setting(syntax: u32, data: &[u8]) -> Result<Option<Setting>, u32> {
-    if data.is_empty() {
-        return Ok(None);
-    }
-    let setting = match syntax {
-        SYNTAX_DWORD => Setting::Dword(u32::from_le_bytes(data.try_into().map_err(|_| ERROR_INVALID_DATA)?)),
-        SYNTAX_ULARGE => Setting::Large(u64::from_le_bytes(data.try_into().map_err(|_| ERROR_INVALID_DATA)?)),
-        SYNTAX_SZ => Setting::Text(read_text(data)),
-        SYNTAX_MULTI_SZ => Setting::Texts(read_multi(data)),
-        _ => return Err(ERROR_INVALID_DATA),
-    };
-    Ok(Some(setting))
+/// The value of a format word and its bytes; `None` when they do not fit.
+pub(crate) fn setting(format: u32, data: &[u8]) -> Option<Setting> {
+    Some(match format {
+        format::DWORD => Setting::Dword(u32::from_le_bytes(data.try_into().ok()?)),
+        format::ULARGE => Setting::Large(u64::from_le_bytes(data.try_into().ok()?)),
+        format::FILETIME => Setting::FileTime(u64::from_le_bytes(data.try_into().ok()?)),
+        format::LONG => Setting::Long(i32::from_le_bytes(data.try_into().ok()?)),
+        format::LARGE => Setting::SignedLarge(i64::from_le_bytes(data.try_into().ok()?)),
+        format::WORD => Setting::Word(u16::from_le_bytes(data.try_into().ok()?)),
+        format::SZ if data.len().is_multiple_of(2) => Setting::Text(read_text(data)),
+        format::EXPAND_SZ | format::EXPANDED_SZ if data.len().is_multiple_of(2) => Setting::Expand(read_text(data)),
+        format::MULTI_SZ if data.len().is_multiple_of(2) => Setting::Texts(read_multi(data)),
+        format::BINARY => Setting::Binary(data.to_vec()),
+        format::SECURITY_DESCRIPTOR => Setting::Security(data.to_vec()),
+        _ => return None,
+    })
 }
 
 /// The value at the front; `None` for an endmark.
@@ -151,9 +257,22 @@ mod tests {
             ("B", Setting::Texts(vec!["x".into(), "y".into()])),
             ("C", Setting::Large(u64::MAX)),
             ("D", Setting::Dword(7)),
+            ("E", Setting::Expand("%a%".into())),
+            ("F", Setting::Binary(vec![1, 2, 3])),
+            ("G", Setting::Security(vec![1])),
+            ("H", Setting::Long(-1)),
+            ("I", Setting::SignedLarge(-2)),
+            ("J", Setting::Word(3)),
+            ("K", Setting::FileTime(4)),
         ];
         let read = read(&write(&properties)).unwrap();
-        let expected: Vec<_> = properties.map(|(name, value)| (name.to_owned(), Some(value))).into();
+        let expected: Vec<_> = properties
+            .map(|(name, value)| Change {
+                name: name.to_owned(),
+                format: format_of(&value),
+                value: Some(value),
+            })
+            .into();
         assert_eq!(read, expected);
     }
 
@@ -164,6 +283,6 @@ mod tests {
         for length in 0..list.len() - 4 {
             assert!(read(&list[..length]).is_err(), "{length}");
         }
-        assert_eq!(write(&[]), [0; 4]);
+        assert_eq!(write::<&str>(&[]), [0; 4]);
     }
 }

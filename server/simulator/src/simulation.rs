@@ -12,6 +12,7 @@ use crate::handles;
 use crate::notify::Port;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::slots::{self, SlotLease};
+use crate::ticker::Ticker;
 use crate::time::{Clock, Pace, Wait};
 use crate::win32::{ERROR_CLUSTER_JOIN_IN_PROGRESS, ERROR_SHUTDOWN_IN_PROGRESS, RPC_S_SERVER_UNAVAILABLE};
 use crate::world::World;
@@ -55,6 +56,8 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     /// Woken at every change of the state.
     wake: Condvar,
+    /// Lets happen what is due when nobody calls.
+    ticker: Ticker,
 }
 
 /// What the lock of a simulation guards.
@@ -109,7 +112,8 @@ impl Simulation {
         Self::with_world(scenario, world, Some(path.into()))
     }
 
-    fn with_world(scenario: Scenario, world: World, save_path: Option<PathBuf>) -> Result<Self, SimulationError> {
+    fn with_world(scenario: Scenario, mut world: World, save_path: Option<PathBuf>) -> Result<Self, SimulationError> {
+        world.times = scenario.timing.times();
         let pace = match (scenario.timing.manual, scenario.timing.scale) {
             (true, _) => Pace::Manual,
             (false, scale) if scale > 0.0 => Pace::Scaled(scale),
@@ -131,14 +135,17 @@ impl Simulation {
             shut_down: false,
             save_error: None,
         };
-        let inner = Arc::new(Inner {
+        let inner = Arc::new_cyclic(|inner| Inner {
             slot,
             scenario,
             save_path,
             state: Mutex::new(state),
             wake: Condvar::new(),
+            ticker: Ticker::new(inner.clone()),
         });
         slots::occupy(number, &inner);
+        // What a saved world had begun, and what its scenario plans, goes on.
+        inner.change(|_| {});
         Ok(Self { inner })
     }
 
@@ -180,12 +187,17 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the world: hands its events to the ports, saves it, and wakes who waits.
+    /// Changes the world: does what is due, hands its events to the ports, saves it, and wakes who waits.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
+        state.do_due();
         let result = change(&mut state);
+        state.do_due();
+        state.go_on_at_once();
         state.deliver_events();
-        state.world.now_ms = state.clock.now_ms();
+        if let Some(due_ms) = state.world.queue.next_due() {
+            self.ticker.set(state.clock.real_until(due_ms));
+        }
         if let Some(path) = &self.save_path {
             // The C functions have no way to report it; the remote control tells.
             if let Err(error) = save::save(&state.world, path) {
@@ -316,6 +328,38 @@ impl State {
             self.world.serving(cluster)
         } else {
             Err(RPC_S_SERVER_UNAVAILABLE)
+        }
+    }
+
+    /// Does what is due by now.
+    fn do_due(&mut self) {
+        let now_ms = self.clock.now_ms();
+        while self.world.take_step(now_ms) {}
+        self.world.now_ms = now_ms;
+    }
+
+    /// Moves simulated time by hand; what is due on the way happens at its own time.
+    pub(crate) fn pass_to(&mut self, then_ms: u64) {
+        while let Some(due_ms) = self.world.queue.next_due().filter(|due_ms| *due_ms <= then_ms) {
+            self.move_clock(due_ms);
+            self.do_due();
+        }
+        self.move_clock(then_ms);
+    }
+
+    fn move_clock(&mut self, then_ms: u64) {
+        let left_ms = then_ms.saturating_sub(self.clock.now_ms());
+        self.clock.advance(left_ms);
+        self.world.now_ms = self.clock.now_ms();
+    }
+
+    /// In a world that waits for nothing, work that goes on is done at once.
+    fn go_on_at_once(&mut self) {
+        while self.clock.is_instant()
+            && let Some(due_ms) = self.world.queue.next_work()
+        {
+            self.move_clock(due_ms);
+            self.do_due();
         }
     }
 

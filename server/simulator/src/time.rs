@@ -55,6 +55,19 @@ impl Clock {
         self.base_ms = self.base_ms.saturating_add(ms);
     }
 
+    /// True when waits are not waited for: time jumps to the next thing that goes on.
+    pub(crate) fn is_instant(&self) -> bool {
+        self.pace == Pace::Instant
+    }
+
+    /// The real time until a simulated one, when time goes by itself.
+    pub(crate) fn real_until(&self, due_ms: u64) -> Option<Duration> {
+        match self.pace {
+            Pace::Scaled(scale) => Some(real(due_ms.saturating_sub(self.now_ms()), scale)),
+            Pace::Instant | Pace::Manual => None,
+        }
+    }
+
     /// What to do at `now` when the wait ends at `deadline_ms`. An instant clock jumps there.
     pub(crate) fn wait_until(&mut self, deadline_ms: u64) -> Wait {
         let left = deadline_ms.saturating_sub(self.now_ms());

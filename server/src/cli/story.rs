@@ -87,6 +87,14 @@ fn record_text(record: &v1::OperationRecord) -> Option<String> {
         Payload::Pending(pending) => pending_text(pending),
         Payload::Started(started) => format!("{} is called", started.function),
         Payload::SetupProgress(progress) => return setup_text(progress),
+        Payload::StateChanged(changed) => {
+            let owner = if changed.owner_node.is_empty() {
+                String::new()
+            } else {
+                format!(" on {}", changed.owner_node)
+            };
+            format!("{} {}{owner}", changed.name, changed.state)
+        }
         Payload::UpgradeProgress(progress) => {
             let phase = UpgradePhase::try_from(progress.phase).map_or_else(
                 |_unknown| progress.phase.to_string(),

@@ -108,6 +108,7 @@ async fn begin(daemon: &Daemon, call: Parameters) -> uuid::Uuid {
     let started = daemon.core().engine.start(Start {
         call,
         credentials: None,
+        witness_secret: None,
         options: v1::StartOptions::default(),
         settle_time: None,
         principal: "local".into(),

@@ -1,118 +1,31 @@
-//! `ClusterService`: the calls that start operations, and reads of whole clusters.
+//! `ClusterService`: the calls that set up and change whole clusters, and reads of whole clusters.
 
 use std::collections::HashSet;
 
 use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
-use wsfc_clusapi::{Answer, Clusapi, Error, Win32};
+use wsfc_clusapi::{Answer, Error, Win32};
 use wsfc_proto::{reasons, v1};
 
-use super::frame::Frame;
 use super::generated::cluster_service_server::ClusterService;
-use super::stream::{RecordStream, Streams};
-use super::{principal, status};
-use crate::journal::ReadError;
+use super::serve::{Service, serve};
+use super::stream::RecordStream;
+use super::{inventory, status};
 use crate::native;
-use crate::operation::call::Parameters;
-use crate::operation::engine::Engine;
 use crate::operation::execute::open;
 use crate::operation::inspect::{describe, host_state};
-use crate::operation::start::{Start, Started};
-use crate::operation::validate::{self, FieldViolation};
-use crate::settings::Settings;
-use crate::settings::current::Current;
+use crate::operation::validate;
 
-/// The service on one serving thread.
-#[derive(Clone)]
-pub struct Clusters {
-    /// The engine.
-    pub engine: Engine,
-    /// The streams of the thread.
-    pub streams: Streams,
-    /// Say how long a read may take.
-    pub settings: Current<Settings>,
-}
-
-/// A request that starts an operation: its parameters, and the rest.
-#[derive(Default)]
-struct Asked {
-    call: Option<Parameters>,
-    options: Option<v1::StartOptions>,
-    credentials: Option<v1::Credentials>,
-    settle_time: Option<prost_types::Duration>,
-}
-
-/// Takes a request apart; `field` is the field that holds the parameters.
-macro_rules! asked {
-    ($request:ident, $variant:ident, $field:ident $(, $rest:ident)*) => {{
-        let asked = Asked {
-            call: $request.$field.map(Parameters::$variant),
-            options: $request.options,
-            $($rest: $request.$rest,)*
-            ..Asked::default()
-        };
-        (asked, stringify!($field))
-    }};
-}
-
-/// The methods that start operations differ in their request alone.
-macro_rules! starts {
-    ($($method:ident($request_type:ident) -> $stream:ident: $variant:ident, $field:ident $(, $rest:ident)*;)*) => {
-        #[tonic::async_trait]
-        impl ClusterService for Clusters {
-            $(
-                type $stream = RecordStream;
-
-                async fn $method(&self, request: Request<v1::$request_type>) -> Result<Response<RecordStream>, Status> {
-                    let caller = principal(&request);
-                    let request = request.into_inner();
-                    let (asked, field) = asked!(request, $variant, $field $(, $rest)*);
-                    self.start(asked, field, caller).await
-                }
-            )*
-
-            async fn get_cluster(
-                &self,
-                request: Request<v1::GetClusterRequest>,
-            ) -> Result<Response<v1::GetClusterResponse>, Status> {
-                let name = request.into_inner().cluster;
-                let cluster = self.read_cluster(&name, |cluster| describe(&cluster)).await?;
-                Ok(Response::new(v1::GetClusterResponse { cluster: Some(cluster) }))
-            }
-
-            async fn list_clusters(
-                &self,
-                _request: Request<v1::ListClustersRequest>,
-            ) -> Result<Response<v1::ListClustersResponse>, Status> {
-                Ok(Response::new(self.list().await?))
-            }
-
-            async fn get_host_state(
-                &self,
-                request: Request<v1::GetHostStateRequest>,
-            ) -> Result<Response<v1::GetHostStateResponse>, Status> {
-                let host = request.into_inner().host;
-                validate::name_to_open("host", &host).map_err(|fault| status::invalid(&[fault]))?;
-                let what = if host.is_empty() { String::from("this host") } else { format!("host {host:?}") };
-                let state = self
-                    .read(&what, move |api| api.node_cluster_state((!host.is_empty()).then_some(host.as_str())))
-                    .await?;
-                let answer = v1::GetHostStateResponse { state: host_state(state).into(), native_state: state.0 };
-                Ok(Response::new(answer))
-            }
-
-            async fn check_upgrade(
-                &self,
-                request: Request<v1::CheckUpgradeRequest>,
-            ) -> Result<Response<v1::CheckUpgradeResponse>, Status> {
-                let name = request.into_inner().cluster;
-                Ok(Response::new(self.read_cluster(&name, check_upgrade).await?))
-            }
-        }
-    };
-}
-
-starts! {
+serve! {
+    ClusterService:
+    reads {
+    self::get_cluster(GetClusterRequest) -> GetClusterResponse;
+    inventory::get_cluster_state(GetClusterStateRequest) -> GetClusterStateResponse;
+    self::list_clusters(ListClustersRequest) -> ListClustersResponse;
+    self::get_host_state(GetHostStateRequest) -> GetHostStateResponse;
+    self::check_upgrade(CheckUpgradeRequest) -> CheckUpgradeResponse;
+    }
+    starts {
     create_cluster(CreateClusterRequest) -> CreateClusterStream: CreateCluster, cluster, credentials;
     add_node(AddNodeRequest) -> AddNodeStream: AddNode, node, settle_time;
     evict_node(EvictNodeRequest) -> EvictNodeStream: EvictNode, node;
@@ -124,54 +37,57 @@ starts! {
     repair_name_account(RepairNameAccountRequest) -> RepairNameAccountStream: RepairNameAccount, account, credentials;
     add_storage_node(AddStorageNodeRequest) -> AddStorageNodeStream: AddStorageNode, storage_node;
     remove_storage_node(RemoveStorageNodeRequest) -> RemoveStorageNodeStream: RemoveStorageNode, storage_node;
+    rename_cluster(RenameClusterRequest) -> RenameClusterStream: RenameCluster, cluster;
+    shutdown_cluster(ShutdownClusterRequest) -> ShutdownClusterStream: ShutdownCluster, cluster;
+    backup_database(BackupDatabaseRequest) -> BackupDatabaseStream: BackupDatabase, cluster;
+    restore_database(RestoreDatabaseRequest) -> RestoreDatabaseStream: RestoreDatabase, cluster;
+    }
 }
 
-impl Clusters {
-    async fn start(&self, asked: Asked, field: &str, principal: String) -> Result<Response<RecordStream>, Status> {
-        let Some(call) = asked.call else {
-            let missing = FieldViolation {
-                field: field.into(),
-                description: "is required".into(),
-            };
-            return Err(status::invalid(&[missing]));
-        };
-        let start = Start {
-            call,
-            credentials: asked.credentials,
-            options: asked.options.unwrap_or_default(),
-            settle_time: asked.settle_time,
-            principal,
-        };
-        match self.engine.start(start).await.map_err(|error| status::start(&error))? {
-            Started::Validated(report) => Ok(Response::new(self.streams.single(Frame::validation(&report)))),
-            Started::Operation(id) => {
-                let opened = match self.streams.open(id, 0) {
-                    // A request that is repeated late still gets its operation: the records that are kept, after a mark
-                    // that says where they begin.
-                    Err(ReadError::Compacted { oldest }) => self.streams.open(id, oldest.saturating_sub(1)),
-                    opened => opened,
-                };
-                let stream = opened.map_err(|error| status::read(&id.to_string(), &error))?;
-                Ok(Response::new(stream))
-            }
-        }
-    }
+async fn get_cluster(service: &Service, request: v1::GetClusterRequest) -> Result<v1::GetClusterResponse, Status> {
+    let cluster = service
+        .read_cluster(&request.cluster, |cluster| describe(&cluster))
+        .await?;
+    Ok(v1::GetClusterResponse { cluster: Some(cluster) })
+}
 
-    async fn read_cluster<T: Send + 'static>(
-        &self,
-        name: &str,
-        read: impl FnOnce(wsfc_clusapi::Cluster) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Status> {
-        validate::name_to_open("cluster", name).map_err(|fault| status::invalid(&[fault]))?;
-        let what = if name.is_empty() {
-            String::from("the cluster of this host")
-        } else {
-            format!("cluster {name:?}")
-        };
-        let name = name.to_owned();
-        self.read(&what, move |api| read(open(api, &name)?)).await
-    }
+async fn list_clusters(
+    service: &Service,
+    _request: v1::ListClustersRequest,
+) -> Result<v1::ListClustersResponse, Status> {
+    service.list().await
+}
 
+async fn get_host_state(
+    service: &Service,
+    request: v1::GetHostStateRequest,
+) -> Result<v1::GetHostStateResponse, Status> {
+    let host = request.host;
+    validate::name_to_open("host", &host).map_err(|fault| status::invalid(&[fault]))?;
+    let what = if host.is_empty() {
+        String::from("this host")
+    } else {
+        format!("host {host:?}")
+    };
+    let state = service
+        .read(&what, move |api| {
+            api.node_cluster_state((!host.is_empty()).then_some(host.as_str()))
+        })
+        .await?;
+    Ok(v1::GetHostStateResponse {
+        state: host_state(state).into(),
+        native_state: state.0,
+    })
+}
+
+async fn check_upgrade(
+    service: &Service,
+    request: v1::CheckUpgradeRequest,
+) -> Result<v1::CheckUpgradeResponse, Status> {
+    service.read_cluster(&request.cluster, upgrade).await
+}
+
+impl Service {
     /// The cluster of this host and those that operations were about, read side by side: one that does not answer takes
     /// its own time only.
     async fn list(&self) -> Result<v1::ListClustersResponse, Status> {
@@ -210,22 +126,6 @@ impl Clusters {
             Err(error) if name.is_empty() && means_no_cluster(&error) => None,
             Err(error) => lost(native::reason(&error), native::error_status(&error)),
         })
-    }
-
-    /// Reads from the cluster API on a thread of its own, in bounded time.
-    async fn read<T: Send + 'static>(
-        &self,
-        what: &str,
-        read: impl FnOnce(&Clusapi) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Status> {
-        let api = self.engine.api().clone();
-        let reading = self.engine.blocking().run("wsfcd-read", move || read(&api));
-        let limit = self.settings.get().limits.unary;
-        let read = tokio::time::timeout(limit, reading)
-            .await
-            .map_err(|_elapsed| status::deadline(&format!("the read of {what}"), limit))?;
-        read.map_err(|error| status::blocking(&error))?
-            .map_err(|error| status::cluster_api(what, &error))
     }
 }
 
@@ -272,7 +172,7 @@ fn means_no_cluster(error: &Error) -> bool {
 
 /// "0" from the native check does not mean that an upgrade is available: it is also the answer when no node supports the
 /// next level (facts 1.7), so the nodes' own versions decide.
-fn check_upgrade(cluster: wsfc_clusapi::Cluster) -> Result<v1::CheckUpgradeResponse, Error> {
+fn upgrade(cluster: wsfc_clusapi::Cluster) -> Result<v1::CheckUpgradeResponse, Error> {
     let described = describe(&cluster)?;
     // The description leaves out what cannot be read; here the level decides. Clusters before functional levels have none,
     // and nothing to raise.

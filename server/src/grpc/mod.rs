@@ -1,9 +1,25 @@
 //! The services: thin handlers that parse, call and convert.
 
-pub mod cluster;
+mod access;
+mod affinity_rule;
+mod cluster;
 pub mod complete;
+pub mod event;
 pub mod frame;
+mod group;
+mod group_set;
+mod inventory;
+mod network;
+mod node;
 pub mod operation;
+mod property;
+mod quorum;
+mod reads;
+mod registry;
+mod resource;
+mod resource_type;
+pub mod serve;
+mod shared_volume;
 pub mod status;
 pub mod stream;
 
@@ -11,10 +27,23 @@ use tonic::Request;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
-use self::cluster::Clusters;
+use self::generated::access_service_server::AccessServiceServer;
+use self::generated::affinity_rule_service_server::AffinityRuleServiceServer;
 use self::generated::cluster_service_server::ClusterServiceServer;
+use self::generated::event_service_server::EventServiceServer;
+use self::generated::group_service_server::GroupServiceServer;
+use self::generated::group_set_service_server::GroupSetServiceServer;
+use self::generated::network_service_server::NetworkServiceServer;
+use self::generated::node_service_server::NodeServiceServer;
 use self::generated::operation_service_server::OperationServiceServer;
+use self::generated::property_service_server::PropertyServiceServer;
+use self::generated::quorum_service_server::QuorumServiceServer;
+use self::generated::registry_service_server::RegistryServiceServer;
+use self::generated::resource_service_server::ResourceServiceServer;
+use self::generated::resource_type_service_server::ResourceTypeServiceServer;
+use self::generated::shared_volume_service_server::SharedVolumeServiceServer;
 use self::operation::Operations;
+use self::serve::Service;
 use self::stream::Streams;
 use crate::listen::connection::Peer;
 use crate::operation::engine::Engine;
@@ -32,7 +61,24 @@ mod generated {
 }
 
 /// The names that the health service answers for; the empty one is the whole daemon.
-pub const HEALTH_NAMES: [&str; 3] = ["", "wsfc.v1.ClusterService", "wsfc.v1.OperationService"];
+pub const HEALTH_NAMES: [&str; 16] = [
+    "",
+    "wsfc.v1.AccessService",
+    "wsfc.v1.AffinityRuleService",
+    "wsfc.v1.ClusterService",
+    "wsfc.v1.EventService",
+    "wsfc.v1.GroupService",
+    "wsfc.v1.GroupSetService",
+    "wsfc.v1.NetworkService",
+    "wsfc.v1.NodeService",
+    "wsfc.v1.OperationService",
+    "wsfc.v1.PropertyService",
+    "wsfc.v1.QuorumService",
+    "wsfc.v1.RegistryService",
+    "wsfc.v1.ResourceService",
+    "wsfc.v1.ResourceTypeService",
+    "wsfc.v1.SharedVolumeService",
+];
 
 /// The routes of one serving thread.
 ///
@@ -45,8 +91,9 @@ pub fn routes(
     settings: &Current<Settings>,
     health: HealthServer<impl Health>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let clusters = Clusters {
+    let service = Service {
         engine: engine.clone(),
+        clusters: engine.clusters().clone(),
         streams: streams.clone(),
         settings: settings.clone(),
     };
@@ -63,7 +110,20 @@ pub fn routes(
     let request_bytes = settings.get().limits.request_bytes;
     let mut routes = RoutesBuilder::default();
     routes
-        .add_service(ClusterServiceServer::new(clusters).max_decoding_message_size(request_bytes))
+        .add_service(AccessServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(AffinityRuleServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(ClusterServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(EventServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(GroupServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(GroupSetServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(NetworkServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(NodeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(PropertyServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(QuorumServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(RegistryServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(ResourceServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(ResourceTypeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(SharedVolumeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(OperationServiceServer::new(operations).max_decoding_message_size(request_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)

@@ -11,6 +11,7 @@ use wsfc_clusapi::sys::FunctionInfo;
 use wsfc_proto::{ERROR_DOMAIN, reasons};
 
 use crate::blocking::BlockingError;
+use crate::inventory::ResolveError;
 use crate::journal::{AppendError, ReadError, StoreFailed};
 use crate::logging::chain;
 use crate::native;
@@ -80,7 +81,7 @@ pub fn page_token_invalid() -> Status {
 
 /// A sequence number that was seen with another journal.
 pub fn store_replaced(store_id: &str) -> Status {
-    let message = "the journal that this position belongs to was replaced; list the operations again".into();
+    let message = "the journal that this position belongs to was replaced; begin anew with a list or a snapshot".into();
     status(
         Code::FailedPrecondition,
         message,
@@ -234,6 +235,70 @@ pub fn read(operation_id: &str, error: &ReadError) -> Status {
     }
 }
 
+/// Why events cannot be watched from a revision, or no further.
+pub fn watch(error: &ReadError) -> Status {
+    match error {
+        ReadError::Future { last } => status(
+            Code::OutOfRange,
+            format!("the last revision of the journal is {last}; there is no later one yet"),
+            reasons::REVISION_IN_FUTURE,
+            &[("last_revision", last.to_string())],
+        ),
+        ReadError::Compacted { oldest } => status(
+            Code::OutOfRange,
+            format!("what was before revision {oldest} is no longer kept; begin with a snapshot"),
+            reasons::REVISION_COMPACTED,
+            &[("oldest_revision", oldest.to_string())],
+        ),
+        ReadError::Damaged { revision } => status(
+            Code::DataLoss,
+            format!("revision {revision} of the journal is damaged and not served"),
+            reasons::RECORD_DAMAGED,
+            &[("revision", revision.to_string())],
+        ),
+        ReadError::Failed(failed) => store(failed),
+        ReadError::NotFound => internal("a watch of events named an operation"),
+    }
+}
+
+/// There is no such object in a cluster.
+pub fn object_not_found(kind: &str, object: &str, cluster: &str) -> Status {
+    let (object, cluster) = (excerpt(object), excerpt(cluster));
+    let message = format!("cluster {cluster:?} has no {kind} {object:?}");
+    let metadata = [
+        ("kind", kind.to_owned()),
+        ("object", object.to_owned()),
+        ("cluster", cluster.to_owned()),
+    ];
+    status(Code::NotFound, message, reasons::OBJECT_NOT_FOUND, &metadata)
+}
+
+/// Why nothing can be told of a cluster.
+pub fn resolve(error: &ResolveError) -> Status {
+    match error {
+        ResolveError::Cluster { cluster, source } => {
+            let cluster = excerpt(cluster);
+            let what = if cluster.is_empty() {
+                "the cluster of this host".into()
+            } else {
+                format!("cluster {cluster:?}")
+            };
+            cluster_api(&what, source)
+        }
+        ResolveError::TimedOut { cluster, limit } => {
+            deadline(&format!("the read of cluster {:?}", excerpt(cluster)), *limit)
+        }
+        ResolveError::TooMany { limit } => status(
+            Code::ResourceExhausted,
+            format!("{limit} clusters are observed, and no more may be"),
+            reasons::TOO_MANY_CLUSTERS,
+            &[("limit", limit.to_string())],
+        ),
+        ResolveError::Blocking(error) => blocking(error),
+        ResolveError::ShuttingDown => shutting_down(),
+    }
+}
+
 /// Why operations cannot be listed. Which one it is about is not known.
 pub fn list(error: &ReadError) -> Status {
     match error {
@@ -363,6 +428,14 @@ mod tests {
             read("o", &ReadError::Failed(StoreFailed::Stopped)),
             list(&ReadError::Damaged { revision: 3 }),
             list(&ReadError::NotFound),
+            watch(&ReadError::Future { last: 3 }),
+            watch(&ReadError::Compacted { oldest: 3 }),
+            watch(&ReadError::Damaged { revision: 3 }),
+            watch(&ReadError::Failed(StoreFailed::Stopped)),
+            watch(&ReadError::NotFound),
+            object_not_found("group", "SQL", "CL1"),
+            resolve(&ResolveError::TooMany { limit: 3 }),
+            resolve(&ResolveError::ShuttingDown),
             start(&StartError::ShuttingDown),
             start(&StartError::Busy {
                 operation_id: "o".into(),

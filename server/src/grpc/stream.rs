@@ -100,7 +100,7 @@ impl RecordStream {
     }
 }
 
-fn mark_every(settings: &Current<Settings>) -> Duration {
+pub(super) fn mark_every(settings: &Current<Settings>) -> Duration {
     settings.get().limits.mark_every
 }
 

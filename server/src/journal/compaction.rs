@@ -3,6 +3,11 @@
 //! The snapshot of an operation stays for as long as its request id, so that a request that is repeated finds what it
 //! did (promise P9). Each step is one commit of bounded size, in which rows and the oldest sequence number move
 //! together: a reader finds the records, or is told which is the oldest (promise P5).
+//!
+//! Events go when they are many or old, the oldest first. For watchers of events one number says how far back they may
+//! begin: one after the greatest revision that was ever removed, be it of an event or of an operation's record. Records
+//! go operation by operation and not in the order of revisions, so that number can pass events that are still kept; a
+//! watcher that is told to take a snapshot too early loses nothing, and one that misses a record in silence would.
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -29,6 +34,8 @@ struct Removal<'s> {
     room: u64,
     /// What is left of the operations that were touched.
     left: Vec<(Uuid, Option<Arc<v1::Operation>>)>,
+    /// One after the greatest revision that was removed so far.
+    oldest: u64,
 }
 
 impl Writer {
@@ -52,14 +59,23 @@ impl Writer {
             writes: Vec::new(),
             room: MAX_REMOVALS,
             left: Vec::new(),
+            oldest: self.state.events.oldest,
         };
         let planned = self
             .trim_live(&mut removal)
-            .and_then(|()| self.remove_ended(&mut removal, now));
+            .and_then(|()| self.remove_ended(&mut removal, now))
+            .and_then(|()| self.remove_events(&mut removal, now));
         planned.map_err(|error| self.fail(error))?;
         let Removal {
-            mut writes, room, left, ..
+            mut writes,
+            room,
+            left,
+            oldest,
+            ..
         } = removal;
+        if oldest > self.state.events.oldest {
+            writes.push(schema::put_meta(schema::meta::OLDEST_REVISION, &oldest.to_be_bytes()));
+        }
         let mut settles = Arc::clone(&self.state.settles);
         if settles.values().any(|until| *until <= now) {
             Arc::make_mut(&mut settles).retain(|cluster, until| {
@@ -72,12 +88,57 @@ impl Writer {
         }
         self.commit(&writes)?;
         self.state.settles = Arc::clone(&settles);
+        self.state.events.oldest = oldest;
         let mut log = self.shared.log_mut();
+        log.set_oldest(oldest);
         log.set_settles(settles);
         for (operation_id, operation) in left {
             log.compacted(operation_id, operation);
         }
         Ok(room == 0)
+    }
+
+    /// True when there are so many events that some should go.
+    pub(super) fn has_too_many_events(&self) -> bool {
+        let limit = self.shared.retention.get().keep_events;
+        self.state.events.count > limit.saturating_add(limit / 8)
+    }
+
+    /// Takes the events that are too many or too old, the oldest first.
+    fn remove_events(&mut self, removal: &mut Removal<'_>, now: SystemTime) -> Result<(), StoreError> {
+        let retention = self.shared.retention.get();
+        let count = &mut self.state.events.count;
+        let mut excess = count.saturating_sub(retention.keep_events);
+        let Removal {
+            snapshot,
+            writes,
+            room,
+            oldest,
+            ..
+        } = removal;
+        let everything = (Bound::Unbounded, Bound::Unbounded);
+        snapshot.visit(Table::Events, everything, Order::Ascending, &mut |key, value| {
+            let is_old = || match schema::open_event(key, value) {
+                Ok(event) => SystemTime::try_from(event.time)
+                    .is_ok_and(|time| now.duration_since(time).unwrap_or_default() >= retention.keep_for),
+                Err(error) => {
+                    // It is never served, and nothing says how old it is.
+                    tracing::error!(%error, "An event that cannot be read is removed");
+                    true
+                }
+            };
+            if *room == 0 || (excess == 0 && !is_old()) {
+                return ControlFlow::Break(());
+            }
+            if let Ok(revision) = schema::revision_of(Table::Events, key) {
+                *oldest = (*oldest).max(revision + 1);
+            }
+            writes.push(schema::delete(Table::Events, key.to_vec()));
+            excess = excess.saturating_sub(1);
+            *count = count.saturating_sub(1);
+            *room -= 1;
+            ControlFlow::Continue(())
+        })
     }
 
     /// Takes the oldest records off operations that run on and on.
@@ -187,11 +248,12 @@ impl Removal<'_> {
         let from = schema::index_key(operation_id, oldest);
         let to = schema::index_key(operation_id, end);
         let range = (Bound::Included(from.as_slice()), Bound::Excluded(to.as_slice()));
-        let writes = &mut self.writes;
+        let (writes, oldest_revision) = (&mut self.writes, &mut self.oldest);
         self.snapshot
             .visit(Table::OperationIndex, range, Order::Ascending, &mut |key, value| {
                 // A damaged row of the index names no record; the row goes all the same.
                 if let Ok(revision) = schema::open_number(Table::OperationIndex, key, value) {
+                    *oldest_revision = (*oldest_revision).max(revision + 1);
                     writes.push(schema::delete(Table::Records, schema::record_key(revision)));
                 }
                 writes.push(schema::delete(Table::OperationIndex, key.to_vec()));

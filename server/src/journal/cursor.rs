@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use uuid::Uuid;
 
-use super::lane::{Dispatcher, Parking};
+use super::lane::{Dispatcher, Parking, Topic};
 use super::read::{Batch, MAX_BATCH_BYTES, ReadError};
 use super::{Journal, Shared};
 
@@ -43,8 +43,8 @@ pub struct Position {
 /// its cursors in one go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Lane {
-    shared: Arc<Shared>,
-    parking: Arc<Parking>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) parking: Arc<Parking>,
 }
 
 impl Lane {
@@ -73,6 +73,14 @@ impl Journal {
         }
     }
 
+    /// The lane that the writer's thread serves.
+    pub(super) fn own_lane(&self) -> Lane {
+        Lane {
+            shared: Arc::clone(&self.0),
+            parking: Arc::clone(&self.0.own_lane),
+        }
+    }
+
     /// Follows an operation from the record after `after_sequence`, woken by the writer's thread. Streams take
     /// [`Lane::cursor`].
     ///
@@ -80,7 +88,7 @@ impl Journal {
     ///
     /// See [`ReadError`].
     pub fn cursor(&self, operation_id: Uuid, after_sequence: u64) -> Result<Cursor, ReadError> {
-        Cursor::new(&self.0, &self.0.own_lane, operation_id, after_sequence)
+        self.own_lane().cursor(operation_id, after_sequence)
     }
 }
 
@@ -122,7 +130,8 @@ impl Cursor {
         let news = match self.look() {
             Poll::Ready(news) => news,
             Poll::Pending => {
-                self.parking.park(self.operation_id, self.place, context.waker());
+                self.parking
+                    .park(Topic::Operation(self.operation_id), self.place, context.waker());
                 self.parked = true;
                 // Records that were published between the look and the parking woke nobody.
                 ready!(self.look())
@@ -173,7 +182,7 @@ impl Cursor {
 
     fn unpark(&mut self) {
         if std::mem::take(&mut self.parked) {
-            self.parking.leave(self.operation_id, self.place);
+            self.parking.leave(Topic::Operation(self.operation_id), self.place);
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 use wsfc_proto::v1;
 
+use super::observe::{ObserveError, Observed};
 use super::request::{AcceptError, AcceptOutcome, Append, AppendError, Appended, NewOperation, StoreFailed};
 use crate::platform::Clock;
 
@@ -131,6 +132,10 @@ pub(super) enum Request {
         folded: u64,
         answer: Answer<Appended, AppendError>,
     },
+    Observe {
+        events: Vec<v1::ClusterEvent>,
+        answer: Answer<Observed, ObserveError>,
+    },
     Barrier {
         answer: Answer<(), StoreFailed>,
     },
@@ -147,6 +152,7 @@ impl Request {
         match self {
             Self::Accept { answer, .. } => drop(answer.send(Err(failed.into()))),
             Self::Append { answer, .. } => drop(answer.send(Err(failed.into()))),
+            Self::Observe { answer, .. } => drop(answer.send(Err(failed.into()))),
             Self::Barrier { answer } | Self::Stop { answer } => drop(answer.send(Err(failed))),
         }
     }

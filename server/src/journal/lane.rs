@@ -11,6 +11,17 @@ use std::task::{Context, Poll, Waker};
 
 use uuid::Uuid;
 
+/// What a cursor waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Topic {
+    /// Records of an operation.
+    Operation(Uuid),
+    /// Events of clusters.
+    Events,
+    /// Events, and records of any operation.
+    Everything,
+}
+
 /// The parked cursors of one runtime thread.
 #[derive(Debug, Default)]
 pub(super) struct Parking {
@@ -21,8 +32,8 @@ pub(super) struct Parking {
 /// What the lock guards.
 #[derive(Debug, Default)]
 struct State {
-    /// The parked cursors by operation, and by the order in which they came.
-    parked: BTreeMap<Uuid, BTreeMap<u64, Waker>>,
+    /// The parked cursors by what they wait for, and by the order in which they came.
+    parked: BTreeMap<Topic, BTreeMap<u64, Waker>>,
     /// The cursors to wake.
     due: Vec<BTreeMap<u64, Waker>>,
     /// True while a dispatcher serves the lane.
@@ -41,32 +52,32 @@ impl Parking {
         self.next_place.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Parks a cursor until its operation has news. The caller must look for news once more after it.
-    pub(super) fn park(&self, operation_id: Uuid, place: u64, waker: &Waker) {
+    /// Parks a cursor until its topic has news. The caller must look for news once more after it.
+    pub(super) fn park(&self, topic: Topic, place: u64, waker: &Waker) {
         self.lock()
             .parked
-            .entry(operation_id)
+            .entry(topic)
             .or_default()
             .insert(place, waker.clone());
     }
 
     /// Forgets a parked cursor.
-    pub(super) fn leave(&self, operation_id: Uuid, place: u64) {
+    pub(super) fn leave(&self, topic: Topic, place: u64) {
         let mut state = self.lock();
-        if let Some(parked) = state.parked.get_mut(&operation_id) {
+        if let Some(parked) = state.parked.get_mut(&topic) {
             parked.remove(&place);
             if parked.is_empty() {
-                state.parked.remove(&operation_id);
+                state.parked.remove(&topic);
             }
         }
     }
 
-    /// Says that these operations have news; `None` means all.
-    fn notify(&self, operations: Option<&[Uuid]>) {
+    /// Says that these topics have news; `None` means all.
+    fn notify(&self, topics: Option<&[Topic]>) {
         let mut state = self.lock();
         let State { parked, due, .. } = &mut *state;
-        match operations {
-            Some(operations) => due.extend(operations.iter().filter_map(|operation| parked.remove(operation))),
+        match topics {
+            Some(topics) => due.extend(topics.iter().filter_map(|topic| parked.remove(topic))),
             None => due.extend(std::mem::take(parked).into_values()),
         }
         if state.due.is_empty() {
@@ -145,14 +156,14 @@ impl Lanes {
         parking
     }
 
-    /// Says on every lane that these operations have news; `None` means all.
-    pub(super) fn notify(&self, operations: Option<&[Uuid]>) {
+    /// Says on every lane that these topics have news; `None` means all.
+    pub(super) fn notify(&self, topics: Option<&[Topic]>) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|lane| match lane.upgrade() {
                 Some(parking) => {
-                    parking.notify(operations);
+                    parking.notify(topics);
                     true
                 }
                 None => false,

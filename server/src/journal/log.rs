@@ -10,8 +10,11 @@ use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 use wsfc_proto::v1;
 
+use super::objects::{Inventory, Objects};
 use super::options::MemoryBudget;
 use super::read::Batch;
+use super::ring::{Ring, Segment};
+use super::transaction::State;
 use crate::operation::fold::is_final;
 
 /// The published state.
@@ -19,12 +22,20 @@ pub(super) struct Log {
     head: u64,
     operations: HashMap<Uuid, Published>,
     /// The order in which chunks leave when the budget is spent.
-    ring: VecDeque<Slot>,
+    slots: VecDeque<Slot>,
     records: usize,
     bytes: usize,
     budget: MemoryBudget,
     locks: Arc<BTreeMap<String, Uuid>>,
     settles: Arc<BTreeMap<String, SystemTime>>,
+    /// The latest events and records in order.
+    ring: Ring,
+    /// Every object, as the events up to the head make it.
+    objects: Arc<Objects>,
+    /// The oldest revision that a watch of events may ask for.
+    oldest: u64,
+    /// The revision of the last event; 0 when there was none.
+    last_event: u64,
 }
 
 /// An operation and its latest records.
@@ -42,6 +53,15 @@ pub(super) struct Chunk {
     pub(super) bytes: Bytes,
     /// Where each record ends, and its revision.
     pub(super) marks: Vec<Mark>,
+}
+
+impl Chunk {
+    /// A record, by its index.
+    pub(super) fn frame(&self, index: usize) -> &[u8] {
+        let end = |index: usize| self.marks.get(index).map_or(0, |mark| mark.end);
+        let start = index.checked_sub(1).map_or(0, end);
+        self.bytes.get(start..end(index)).unwrap_or_default()
+    }
 }
 
 /// The end of a record in its chunk.
@@ -64,7 +84,13 @@ pub(super) struct Publication {
     /// The last revision.
     pub(super) head: u64,
     /// The operations that have new records.
-    pub(super) operations: Vec<(Uuid, Arc<v1::Operation>, Chunk)>,
+    pub(super) operations: Vec<(Uuid, Arc<v1::Operation>, Arc<Chunk>)>,
+    /// The new events and records in order.
+    pub(super) segment: Option<Segment>,
+    /// The revision of the last event.
+    pub(super) last_event: u64,
+    /// All objects.
+    pub(super) objects: Arc<Objects>,
     /// All locks.
     pub(super) locks: Arc<BTreeMap<String, Uuid>>,
     /// All clusters that settle.
@@ -83,33 +109,26 @@ pub(super) enum Lookup {
 
 impl Log {
     /// The published state of a store that was opened: nothing of it is in memory but what has not ended.
-    pub(super) fn new(
-        budget: MemoryBudget,
-        head: u64,
-        unfinished: impl Iterator<Item = (Uuid, Arc<v1::Operation>)>,
-        locks: Arc<BTreeMap<String, Uuid>>,
-        settles: Arc<BTreeMap<String, SystemTime>>,
-    ) -> Self {
-        let operations = unfinished
-            .map(|(id, operation)| {
-                (
-                    id,
-                    Published {
-                        operation,
-                        tail: VecDeque::new(),
-                    },
-                )
-            })
-            .collect();
+    pub(super) fn new(budget: MemoryBudget, event_budget: MemoryBudget, state: &State) -> Self {
+        let published = |operation: &Arc<v1::Operation>| Published {
+            operation: Arc::clone(operation),
+            tail: VecDeque::new(),
+        };
+        let unfinished = state.live.iter();
+        let operations = unfinished.map(|(id, kept)| (*id, published(&kept.operation))).collect();
         Self {
-            head,
+            head: state.last_revision,
             operations,
-            ring: VecDeque::new(),
+            slots: VecDeque::new(),
             records: 0,
             bytes: 0,
             budget,
-            locks,
-            settles,
+            locks: Arc::clone(&state.locks),
+            settles: Arc::clone(&state.settles),
+            ring: Ring::new(event_budget),
+            objects: Arc::clone(&state.objects),
+            oldest: state.events.oldest,
+            last_event: state.events.last,
         }
     }
 
@@ -135,9 +154,14 @@ impl Log {
         self.head = publication.head;
         self.locks = publication.locks;
         self.settles = publication.settles;
+        self.objects = publication.objects;
+        self.last_event = publication.last_event;
+        if let Some(segment) = publication.segment {
+            self.ring.push(segment);
+        }
         for (operation_id, operation, chunk) in publication.operations {
             let (first, records, bytes) = (chunk.first, chunk.marks.len(), chunk.bytes.len());
-            self.ring.push_back(Slot {
+            self.slots.push_back(Slot {
                 operation_id,
                 first,
                 records,
@@ -150,10 +174,10 @@ impl Log {
                 tail: VecDeque::new(),
             });
             published.operation = operation;
-            published.tail.push_back(Arc::new(chunk));
+            published.tail.push_back(chunk);
         }
         while self.records > self.budget.records || self.bytes > self.budget.bytes {
-            let Some(slot) = self.ring.pop_front() else { break };
+            let Some(slot) = self.slots.pop_front() else { break };
             self.evict(&slot);
         }
     }
@@ -183,6 +207,34 @@ impl Log {
                 }
             }
         }
+    }
+
+    /// Takes over the oldest revision that a watch may ask for.
+    pub(super) fn set_oldest(&mut self, oldest: u64) {
+        self.oldest = oldest;
+    }
+
+    /// The oldest revision that a watch may ask for.
+    pub(super) fn oldest(&self) -> u64 {
+        self.oldest
+    }
+
+    /// The revision of the last event; 0 when there was none.
+    pub(super) fn last_event(&self) -> u64 {
+        self.last_event
+    }
+
+    /// The inventory at the head.
+    pub(super) fn inventory(&self) -> Inventory {
+        Inventory {
+            revision: self.head,
+            objects: Arc::clone(&self.objects),
+        }
+    }
+
+    /// The latest events and records in order.
+    pub(super) fn ring(&self) -> &Ring {
+        &self.ring
     }
 
     /// Takes over the clusters that still settle.

@@ -11,15 +11,21 @@
 mod compaction;
 mod cursor;
 mod data_dir;
+mod event;
+mod events;
+mod filter;
 mod handover;
 mod lane;
 mod log;
 mod memory;
+mod objects;
+mod observe;
 mod open;
 mod options;
 mod read;
 mod redb;
 mod request;
+mod ring;
 mod schema;
 #[cfg(any(test, feature = "sim-disk"))]
 pub mod sim_disk;
@@ -27,6 +33,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod transaction;
+
 mod writer;
 
 use std::collections::BTreeMap;
@@ -39,8 +46,12 @@ use uuid::Uuid;
 use wsfc_proto::v1;
 
 pub use cursor::{Cursor, Lane, Position};
+pub use events::{EventBatch, EventCursor};
+pub use filter::Filter;
 pub use handover::{ProgressReport, ProgressSink};
 pub use memory::MemoryStore;
+pub use objects::{ClusterId, Identity, Inventory, Object, caseless};
+pub use observe::{MAX_APPEND, MAX_APPEND_BYTES, ObserveError, Observed, appends};
 #[cfg(feature = "planted-bugs")]
 pub use options::PlantedBug;
 pub use options::{MemoryBudget, Options, Retention};
@@ -50,6 +61,7 @@ pub use request::{
     AcceptError, AcceptOutcome, Append, AppendError, Appended, NewOperation, Reply, RequestKey, StoreFailed,
 };
 pub use store::{KeyRange, Order, Snapshot, Snapshots, Store, StoreError, Table, Visit, Write};
+
 pub use writer::{Step, Writer};
 
 use crate::platform::Platform;
@@ -246,9 +258,7 @@ impl Shared {
         state: &State,
         lock: Option<std::fs::File>,
     ) -> Self {
-        let unfinished = state.live.iter().map(|(id, kept)| (*id, Arc::clone(&kept.operation)));
-        let (locks, settles) = (Arc::clone(&state.locks), Arc::clone(&state.settles));
-        let log = Log::new(options.memory, state.last_revision, unfinished, locks, settles);
+        let log = Log::new(options.memory, options.event_memory, state);
         let lanes = Lanes::default();
         Self {
             own_lane: lanes.add(),

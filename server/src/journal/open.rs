@@ -7,11 +7,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 use wsfc_proto::v1;
 
+use super::objects::Objects;
 use super::read::{ReadError, StoredRecords};
 use super::request::StoreFailed;
 use super::schema::{self, DamagedValue, FORMAT, meta};
 use super::store::{Order, Snapshot, Store, StoreError, Table};
-use super::transaction::{Ended, Kept, State};
+use super::transaction::{Ended, Events, Kept, State};
 use super::{Journal, OpenError, Opened, Options, Shared, Writer};
 use crate::operation::fold::{Rules, fold, is_final};
 use crate::platform::Platform;
@@ -45,10 +46,13 @@ pub(super) fn open_locked(
     let (store_id, state) = load(&*snapshots.snapshot()?)?;
     if !is_new {
         // A commit that changes nothing: a store that cannot be written to shows now, and not on the first request.
-        store.commit(&[schema::put_meta(
-            meta::LAST_REVISION,
-            &state.last_revision.to_be_bytes(),
-        )])?;
+        // It also raises the format of an older store, whose rows stay as they are.
+        store.commit(&[
+            schema::put_meta(meta::FORMAT, &u64::from(FORMAT).to_be_bytes()),
+            schema::put_meta(meta::LAST_REVISION, &state.last_revision.to_be_bytes()),
+            schema::put_meta(meta::LAST_EVENT, &state.events.last.to_be_bytes()),
+            schema::put_meta(meta::OLDEST_REVISION, &state.events.oldest.to_be_bytes()),
+        ])?;
     }
     let mut unfinished: Vec<_> = state.live.values().collect();
     unfinished.sort_by_key(|kept| kept.created);
@@ -69,6 +73,8 @@ pub(super) fn initialize(store: &mut dyn Store, store_id: Uuid) -> Result<(), St
         schema::put_meta(meta::FORMAT, &u64::from(FORMAT).to_be_bytes()),
         schema::put_meta(meta::STORE_ID, store_id.as_bytes()),
         schema::put_meta(meta::LAST_REVISION, &0_u64.to_be_bytes()),
+        schema::put_meta(meta::LAST_EVENT, &0_u64.to_be_bytes()),
+        schema::put_meta(meta::OLDEST_REVISION, &1_u64.to_be_bytes()),
     ])
 }
 
@@ -98,8 +104,8 @@ fn load(snapshot: &dyn Snapshot) -> Result<(Uuid, State), OpenError> {
         });
     }
     let store_id = schema::open_id(Table::Meta, meta::STORE_ID, &fact(meta::STORE_ID)?).map_err(damaged)?;
-    let last_revision = fact(meta::LAST_REVISION)?;
-    let last_revision = schema::open_number(Table::Meta, meta::LAST_REVISION, &last_revision).map_err(damaged)?;
+    let number = |name: &[u8]| schema::open_number(Table::Meta, name, &fact(name)?).map_err(damaged);
+    let last_revision = number(meta::LAST_REVISION)?;
     let mut state = State {
         last_revision,
         ..State::default()
@@ -113,6 +119,16 @@ fn load(snapshot: &dyn Snapshot) -> Result<(Uuid, State), OpenError> {
         Ok(())
     })?;
     state.settles = Arc::new(settles);
+    state.objects = Arc::new(load_objects(snapshot, last_revision)?);
+    // Before format 2 there were no events, and what compaction has removed was not noted.
+    state.events = if format < 2 {
+        Events {
+            oldest: last_revision + 1,
+            ..Events::default()
+        }
+    } else {
+        load_events(snapshot, number(meta::LAST_EVENT)?, number(meta::OLDEST_REVISION)?)?
+    };
     Ok((store_id, state))
 }
 
@@ -218,6 +234,35 @@ fn load_locks(snapshot: &dyn Snapshot, state: &mut State) -> Result<(), StoreErr
     })?;
     state.locks = Arc::new(locks);
     Ok(())
+}
+
+fn load_objects(snapshot: &dyn Snapshot, last_revision: u64) -> Result<Objects, StoreError> {
+    let mut objects = Objects::default();
+    for_each(snapshot, Table::Objects, &mut |key, value| {
+        let object = schema::open_object(key, value).map_err(damaged)?;
+        if object.revision() > last_revision {
+            let text = format!("{:?} {} is ahead of the last revision", object.kind(), object.name());
+            return Err(StoreError::Damaged(text));
+        }
+        objects.put(object);
+        Ok(())
+    })?;
+    Ok(objects)
+}
+
+/// Counts the events, and sees that the first and the last are those that should be. They are checked when they are read.
+fn load_events(snapshot: &dyn Snapshot, last: u64, oldest: u64) -> Result<Events, StoreError> {
+    let mut count = 0;
+    let mut last_row = 0;
+    for_each(snapshot, Table::Events, &mut |key, _| {
+        count += 1;
+        last_row = schema::revision_of(Table::Events, key).map_err(damaged)?;
+        Ok(())
+    })?;
+    if last_row != last && last >= oldest {
+        return Err(StoreError::Damaged("the last event is missing".to_owned()));
+    }
+    Ok(Events { count, last, oldest })
 }
 
 /// Takes a row, or says what is wrong with it.

@@ -11,6 +11,9 @@ use crate::operation::fold::Rules;
 pub struct Options {
     /// How many records stay in memory for live watchers and short catch-ups.
     pub memory: MemoryBudget,
+    /// How many events and records stay in memory once more, in their order, for watchers of events. Records are counted
+    /// here and shared with `memory`.
+    pub event_memory: MemoryBudget,
     /// How long records and request ids are kept.
     pub retention: Retention,
     /// How much memory the store may use to cache pages, in bytes.
@@ -31,6 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             memory: MemoryBudget::default(),
+            event_memory: MemoryBudget::default(),
             retention: Retention::default(),
             store_cache_bytes: 16 << 20,
             progress_tick: None,
@@ -51,7 +55,7 @@ fn undecoded(raw: u32) -> v1::NativeStatus {
     }
 }
 
-/// How many published records stay in memory, over all operations. Whichever bound is met first evicts the oldest.
+/// How many published records or events stay in memory, over all operations and clusters. Whichever bound is met first evicts the oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBudget {
     /// The number of records.
@@ -74,8 +78,10 @@ impl Default for MemoryBudget {
 pub struct Retention {
     /// How many ended operations keep their records. The oldest lose them first.
     pub keep_operations: usize,
-    /// How long an operation keeps its records after it has ended.
+    /// How long an operation keeps its records after it has ended, and how long an event is kept.
     pub keep_for: Duration,
+    /// How many events are kept. The oldest go first.
+    pub keep_events: u64,
     /// How long a request id is known after its operation was accepted, and the operation's final snapshot with it.
     /// The contract promises seven days.
     pub keep_request_ids: Duration,
@@ -89,6 +95,7 @@ impl Default for Retention {
         Self {
             keep_operations: 10_000,
             keep_for: 30 * DAY,
+            keep_events: 100_000,
             keep_request_ids: 7 * DAY,
             records_per_operation: 1_000_000,
         }

@@ -60,16 +60,16 @@ pub enum ReadError {
     /// There is no such operation, or none any more.
     #[error("there is no such operation")]
     NotFound,
-    /// The sequence number has not been reached.
-    #[error("the last sequence number is {last}")]
+    /// The sequence number, or the revision, has not been reached.
+    #[error("the last one is {last}")]
     Future {
-        /// The last sequence number of the operation.
+        /// The last sequence number of the operation, or the last revision.
         last: u64,
     },
-    /// The records asked for were compacted away.
-    #[error("the oldest sequence number kept is {oldest}")]
+    /// The records or events asked for were compacted away.
+    #[error("the oldest one kept is {oldest}")]
     Compacted {
-        /// The oldest sequence number that is kept.
+        /// The oldest sequence number, or revision, that is kept.
         oldest: u64,
     },
     /// What the store holds does not match its checksum. It is never served.
@@ -247,7 +247,7 @@ impl Journal {
 impl Shared {
     /// The store as it is now. A store that damage has closed for reading while the journal goes on is damaged; one that
     /// failed with the journal has failed, and is worth coming back to.
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+    pub(super) fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
         match self.snapshots.snapshot() {
             Err(StoreError::Closed) if self.failed().is_none() => Err(ReadError::Damaged { revision: 0 }),
             snapshot => Ok(snapshot?),

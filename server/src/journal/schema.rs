@@ -9,11 +9,13 @@ use prost_types::Timestamp;
 use uuid::Uuid;
 use wsfc_proto::v1;
 
+use super::objects::Object;
 use super::request::RequestKey;
 use super::store::{Table, Write};
 
-/// The format of the tables, raised when it changes.
-pub(super) const FORMAT: u32 = 1;
+/// The format of the tables, raised when it changes. A store of format 1 has no events and no objects, and is taken as it
+/// is.
+pub(super) const FORMAT: u32 = 2;
 
 /// The tag of field 1 of `WatchOperationResponse`, length-delimited: each stored record begins with it.
 const RECORD_TAG: u8 = 0x0A;
@@ -118,6 +120,11 @@ pub(super) mod meta {
     pub(in super::super) const STORE_ID: &[u8] = b"store_id";
     /// The greatest revision ever given, kept beside the records because compaction may remove the last of them.
     pub(in super::super) const LAST_REVISION: &[u8] = b"last_revision";
+    /// The revision of the last event ever recorded, so that a row that is missing at the end is missed.
+    pub(in super::super) const LAST_EVENT: &[u8] = b"last_event";
+    /// The oldest revision that a watch of events may ask for: one after the greatest that compaction has removed, of
+    /// events and of operation records. Since format 2.
+    pub(in super::super) const OLDEST_REVISION: &[u8] = b"oldest_revision";
 }
 
 /// Puts one of the facts about the store.
@@ -339,4 +346,83 @@ pub(super) fn open_settle(key: &[u8], value: &[u8]) -> Result<(String, SystemTim
 /// The text of a key.
 pub(super) fn open_name(table: Table, key: &[u8]) -> Result<String, DamagedValue> {
     String::from_utf8(key.to_vec()).map_err(|_| DamagedValue { table })
+}
+
+/// An event as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct StoredEvent<'v> {
+    /// The revision of the last event of its append.
+    pub(super) append_last: u64,
+    /// The revision of the event before it, whether or not that is still kept; 0 for the first.
+    pub(super) previous: u64,
+    /// When the daemon heard of it.
+    pub(super) time: Timestamp,
+    /// What filters ask about it.
+    pub(super) facts: &'v [u8],
+    /// The event as field 1 of `WatchResponse`.
+    pub(super) frame: &'v [u8],
+}
+
+pub(super) fn put_event(revision: u64, event: &StoredEvent<'_>) -> Write {
+    let mut content = Vec::with_capacity(36 + event.facts.len() + event.frame.len());
+    content.extend_from_slice(&event.append_last.to_be_bytes());
+    content.extend_from_slice(&event.previous.to_be_bytes());
+    content.extend_from_slice(&event.time.seconds.to_be_bytes());
+    content.extend_from_slice(&event.time.nanos.to_be_bytes());
+    content.extend_from_slice(&(event.facts.len() as u64).to_be_bytes());
+    content.extend_from_slice(event.facts);
+    content.extend_from_slice(event.frame);
+    put(Table::Events, record_key(revision), &content)
+}
+
+pub(super) fn open_event<'v>(key: &[u8], value: &'v [u8]) -> Result<StoredEvent<'v>, DamagedValue> {
+    let mut parts = Parts {
+        table: Table::Events,
+        rest: open(Table::Events, key, value)?,
+    };
+    let (append_last, previous) = (parts.number()?, parts.number()?);
+    let time = Timestamp {
+        seconds: i64::from_be_bytes(parts.take()?),
+        nanos: i32::from_be_bytes(parts.take()?),
+    };
+    let length = parts.number()?;
+    Ok(StoredEvent {
+        append_last,
+        previous,
+        time,
+        facts: parts.slice(length)?,
+        frame: parts.rest,
+    })
+}
+
+/// The revision in the key of a row of events or records.
+pub(super) fn revision_of(table: Table, key: &[u8]) -> Result<u64, DamagedValue> {
+    key.try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| DamagedValue { table })
+}
+
+/// Cluster, kind and key as one; the length keeps two of them from running into one another.
+pub(super) fn object_key(cluster_id: &str, kind: v1::ObjectKind, key: &str) -> Vec<u8> {
+    let mut bytes = (cluster_id.len() as u64).to_be_bytes().to_vec();
+    bytes.extend_from_slice(cluster_id.as_bytes());
+    bytes.extend_from_slice(&i32::from(kind).to_be_bytes());
+    bytes.extend_from_slice(key.as_bytes());
+    bytes
+}
+
+pub(super) fn put_object(object: &Object) -> Write {
+    let key = object_key(&object.cluster_id, object.kind(), object.key());
+    put(Table::Objects, key, &v1::InventoryObject::encode_to_vec(object))
+}
+
+pub(super) fn open_object(key: &[u8], value: &[u8]) -> Result<Object, DamagedValue> {
+    let damaged = DamagedValue { table: Table::Objects };
+    let content = open(Table::Objects, key, value)?;
+    let object = v1::InventoryObject::decode(content).map_err(|_| damaged)?;
+    let object = Object::new(object).ok_or(damaged)?;
+    if object_key(&object.cluster_id, object.kind(), object.key()) != key {
+        return Err(damaged);
+    }
+    Ok(object)
 }

@@ -25,11 +25,15 @@ pub enum Table {
     Locks,
     /// The time until which a cluster settles, by the cluster.
     Settles,
+    /// Every event of a cluster, by its revision.
+    Events,
+    /// Every object of the inventory, by cluster, kind and key.
+    Objects,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Records,
         Self::OperationIndex,
@@ -38,6 +42,8 @@ impl Table {
         Self::RequestIds,
         Self::Locks,
         Self::Settles,
+        Self::Events,
+        Self::Objects,
     ];
 
     /// The name of the table in a store.
@@ -51,6 +57,8 @@ impl Table {
             Self::RequestIds => "request_ids",
             Self::Locks => "locks",
             Self::Settles => "settles",
+            Self::Events => "events",
+            Self::Objects => "objects",
         }
     }
 }

@@ -13,11 +13,14 @@ use wsfc_proto::v1::operation_record::Payload;
 
 use super::handover::{Answer, Item, Progress, ProgressReport, Request};
 use super::log::{Chunk, Mark, Publication};
+use super::objects::Objects;
+use super::observe::{ObserveError, Observed};
 use super::options::Options;
 use super::read::{ReadError, stored_operation};
 use super::request::{
     AcceptError, AcceptOutcome, Append, AppendError, Appended, NewOperation, RequestKey, StoreFailed,
 };
+use super::ring::{EventPlace, Segment};
 use super::schema::{self, StoredRecord, StoredRequest};
 use super::store::{Snapshot, Snapshots, StoreError, Table, Write};
 use crate::operation::fold::{IllegalRecord, fold, is_final, may_follow};
@@ -40,6 +43,31 @@ pub(super) struct State {
     pub(super) locks: Arc<BTreeMap<String, Uuid>>,
     /// The clusters that settle, and until when.
     pub(super) settles: Arc<BTreeMap<String, SystemTime>>,
+    /// Every object of the inventory.
+    pub(super) objects: Arc<Objects>,
+    /// The events.
+    pub(super) events: Events,
+}
+
+/// What the writer must know of the events.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Events {
+    /// How many are kept.
+    pub(super) count: u64,
+    /// The revision of the last one ever recorded; 0 when there was none.
+    pub(super) last: u64,
+    /// The oldest revision that a watch may ask for.
+    pub(super) oldest: u64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            last: 0,
+            oldest: 1,
+        }
+    }
 }
 
 /// An operation with its place in the tables.
@@ -86,9 +114,9 @@ impl Ended {
 pub(super) struct Transaction<'w> {
     options: &'w Options,
     snapshots: &'w dyn Snapshots,
-    state: &'w mut State,
-    now: SystemTime,
-    plan: Plan,
+    pub(super) state: &'w mut State,
+    pub(super) now: SystemTime,
+    pub(super) plan: Plan,
 }
 
 /// What is to be committed, published and answered.
@@ -102,8 +130,14 @@ pub(super) struct Plan {
     pub(super) reports: usize,
     /// True when a request to stop was met; nothing behind it is taken.
     pub(super) stop: bool,
-    records: usize,
-    bytes: usize,
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+    /// The new events, each as field 1 of `WatchResponse`.
+    pub(super) frames: Vec<u8>,
+    /// The facts of the new events.
+    pub(super) facts: Vec<u8>,
+    /// Where each new event is.
+    pub(super) places: Vec<EventPlace>,
     touched: BTreeMap<Uuid, Touched>,
     finished: BTreeMap<Uuid, Kept>,
     requests: HashMap<Vec<u8>, StoredRequest>,
@@ -121,6 +155,7 @@ struct Touched {
 pub(super) enum Outcome {
     Accept(Answer<AcceptOutcome, AcceptError>, Result<AcceptOutcome, AcceptError>),
     Append(Answer<Appended, AppendError>, Result<Appended, AppendError>),
+    Observe(Answer<Observed, ObserveError>, Result<Observed, ObserveError>),
     /// A barrier or a stop.
     Done(Answer<(), StoreFailed>),
 }
@@ -131,9 +166,11 @@ impl Outcome {
         match (self, failed) {
             (Self::Accept(answer, result), None) => drop(answer.send(result)),
             (Self::Append(answer, result), None) => drop(answer.send(result)),
+            (Self::Observe(answer, result), None) => drop(answer.send(result)),
             (Self::Done(answer), None) => drop(answer.send(Ok(()))),
             (Self::Accept(answer, _), Some(failed)) => drop(answer.send(Err(failed.clone().into()))),
             (Self::Append(answer, _), Some(failed)) => drop(answer.send(Err(failed.clone().into()))),
+            (Self::Observe(answer, _), Some(failed)) => drop(answer.send(Err(failed.clone().into()))),
             (Self::Done(answer), Some(failed)) => drop(answer.send(Err(failed.clone()))),
         }
     }
@@ -147,23 +184,21 @@ impl Plan {
 
     /// What to publish. Taken once, after the last item.
     pub(super) fn publication(&mut self, state: &State) -> Publication {
-        let operations = std::mem::take(&mut self.touched)
+        let operations: Vec<_> = std::mem::take(&mut self.touched)
             .into_iter()
             .filter_map(|(id, Touched { first, frames, marks })| {
                 let operation = Arc::clone(&self.finished.get(&id).or_else(|| state.live.get(&id))?.operation);
-                Some((
-                    id,
-                    operation,
-                    Chunk {
-                        first,
-                        bytes: Bytes::from(frames),
-                        marks,
-                    },
-                ))
+                let bytes = Bytes::from(frames);
+                Some((id, operation, Arc::new(Chunk { first, bytes, marks })))
             })
             .collect();
+        let (frames, facts) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.facts));
+        let chunks = operations.iter().map(|(id, _, chunk)| (*id, Arc::clone(chunk)));
         Publication {
             head: state.last_revision,
+            segment: Segment::new(frames, facts, std::mem::take(&mut self.places), chunks.collect()),
+            last_event: state.events.last,
+            objects: Arc::clone(&state.objects),
             operations,
             locks: Arc::clone(&state.locks),
             settles: Arc::clone(&state.settles),
@@ -205,6 +240,7 @@ impl<'w> Transaction<'w> {
         let outcome = match request {
             Request::Accept { operation, answer } => Outcome::Accept(answer, self.accept(operation)),
             Request::Append { append, folded, answer } => Outcome::Append(answer, self.append(append, folded)),
+            Request::Observe { events, answer } => Outcome::Observe(answer, self.observe(events)),
             Request::Barrier { answer } => Outcome::Done(answer),
             Request::Stop { answer } => {
                 self.plan.stop = true;
@@ -237,6 +273,10 @@ impl<'w> Transaction<'w> {
             self.plan
                 .writes
                 .push(schema::put_meta(schema::meta::LAST_REVISION, &revision));
+        }
+        if !self.plan.places.is_empty() {
+            let last = self.state.events.last.to_be_bytes();
+            self.plan.writes.push(schema::put_meta(schema::meta::LAST_EVENT, &last));
         }
         self.plan
     }

@@ -12,6 +12,7 @@ use wsfc_proto::v1;
 
 use super::Shared;
 use super::handover::{Item, WakeOn};
+use super::lane::Topic;
 use super::request::StoreFailed;
 use super::store::{Store, StoreError, Write};
 use super::transaction::{Plan, State, Transaction};
@@ -153,7 +154,8 @@ impl Writer {
         let mut transaction = Transaction::new(&self.shared.options, &*self.shared.snapshots, &mut self.state, now);
         transaction.take(&mut self.backlog);
         let plan = transaction.finish();
-        self.compaction_due |= self.state.ended.len() > ended_before || self.is_overlong();
+        self.compaction_due |=
+            self.state.ended.len() > ended_before || self.is_overlong() || self.has_too_many_events();
         self.carry_out(plan)
     }
 
@@ -176,12 +178,17 @@ impl Writer {
     /// Publishes what a plan has added, and wakes who waits for it.
     fn publish(&mut self, plan: &mut Plan) {
         let publication = plan.publication(&self.state);
-        if publication.operations.is_empty() {
+        let Some(segment) = &publication.segment else {
             return;
+        };
+        let mut topics = Vec::with_capacity(publication.operations.len() + 2);
+        topics.extend(publication.operations.iter().map(|(id, ..)| Topic::Operation(*id)));
+        if segment.has_events {
+            topics.push(Topic::Events);
         }
-        let operations: Vec<_> = publication.operations.iter().map(|(id, ..)| *id).collect();
+        topics.push(Topic::Everything);
         self.shared.log_mut().publish(publication);
-        self.shared.lanes.notify(Some(&operations));
+        self.shared.lanes.notify(Some(&topics));
     }
 
     /// Answers those that asked.

@@ -27,6 +27,7 @@ use super::supervise::Supervised;
 use super::validate::{self, FieldViolation};
 use crate::blocking::{Blocking, BlockingError};
 use crate::events::Event;
+use crate::inventory::Clusters;
 use crate::journal::{AcceptOutcome, Append, AppendError, Journal, NewOperation, ReadError, RequestKey};
 use crate::platform::Platform;
 use crate::settings::Settings;
@@ -45,6 +46,7 @@ pub(super) struct Inner {
     pub(super) platform: Platform,
     pub(super) settings: Current<Settings>,
     pub(super) blocking: Blocking,
+    pub(super) clusters: Clusters,
     /// Apart from the reads of clusters, so that clusters that hang hold up no search of the journal.
     searches: Blocking,
     pub(super) schedule: Arc<Schedule>,
@@ -108,8 +110,17 @@ impl Engine {
             .iter()
             .filter_map(|(key, until)| Some((key.clone(), until.checked_sub(validate::MAX_WAIT)?)));
         let created = Mutex::new(created.collect());
+        let blocking = Blocking::new(platform.clone());
+        let clusters = Clusters::new(
+            journal.clone(),
+            api.clone(),
+            platform.clone(),
+            settings.clone(),
+            blocking.clone(),
+        );
         Self(Arc::new(Inner {
-            blocking: Blocking::new(platform.clone()),
+            blocking,
+            clusters,
             searches: Blocking::new(platform.clone()),
             journal,
             api,
@@ -161,8 +172,8 @@ impl Engine {
         if let Some(found) = found.filter(|_| !start.options.validate_only) {
             return Ok(found);
         }
-        let Resolved { cluster, hosts } = self.resolve(&start.call).await?;
-        let keys = locks(&cluster, &hosts);
+        let Resolved { cluster, target, hosts } = self.resolve(&start.call).await?;
+        let keys = locks(&start.call, &cluster, &target, &hosts);
         let refuse = start.options.busy_policy() == v1::BusyPolicy::Refuse;
         if start.options.validate_only {
             if let Some(busy) = inner.schedule.holder(&keys).filter(|_| refuse) {
@@ -181,7 +192,7 @@ impl Engine {
         let accepted = v1::OperationAccepted {
             kind: start.call.kind().into(),
             cluster: cluster.clone(),
-            target: start.call.target().into(),
+            target: target.clone(),
             parameters: Some(v1::OperationParameters {
                 parameters: Some(start.call.clone()),
             }),
@@ -218,6 +229,7 @@ impl Engine {
             operation_id,
             call: start.call,
             cluster,
+            target,
             hosts,
             credentials: start
                 .credentials
@@ -346,6 +358,11 @@ impl Engine {
         self.0.known().values().cloned().collect()
     }
 
+    /// The observed clusters.
+    pub fn clusters(&self) -> &Clusters {
+        &self.0.clusters
+    }
+
     /// The cluster API.
     pub fn api(&self) -> &Clusapi {
         &self.0.api
@@ -399,13 +416,14 @@ impl Engine {
             lost(wsfc_proto::reasons::OPERATION_INTERRUPTED, text).await?;
             return Ok(());
         };
-        let keys = locks(&operation.cluster, &operation.hosts);
+        let keys = locks(&call, &operation.cluster, &operation.target, &operation.hosts);
         if let Ok(place) = inner.schedule.enter(&operation.operation_id, keys, false) {
             tracing::info!(%operation_id, "Operation taken up again");
             self.supervise(Supervised {
                 operation_id,
                 call,
                 cluster: operation.cluster.clone(),
+                target: operation.target.clone(),
                 hosts: operation.hosts.clone(),
                 credentials: None,
                 settle: operation
@@ -436,15 +454,17 @@ impl Engine {
         let mut hosts: Vec<String> = call.hosts().into_iter().map(String::from).collect();
         if !call.needs_cluster() {
             let cluster = call.cluster().into();
-            return Ok(Resolved { cluster, hosts });
+            let target = call.target().into();
+            return Ok(Resolved { cluster, target, hosts });
         }
+        let target = call.target().to_owned();
         let destroys = call.kind() == OperationKind::DestroyCluster;
         let look = move |cluster: Cluster| {
             if destroys {
                 hosts = names(cluster.nodes()?);
             }
             let cluster = cluster.information()?.name;
-            Ok(Resolved { cluster, hosts })
+            Ok(Resolved { cluster, target, hosts })
         };
         self.look("wsfcd-resolve", call.cluster(), look).await
     }

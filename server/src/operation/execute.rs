@@ -139,6 +139,12 @@ fn make(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Result<Retur
             cluster.add_storage_node(&node, progress)?;
         }
         Parameters::RemoveStorageNode(p) => cluster.remove_storage_node(&p.node, wait(p.timeout))?,
+        other => {
+            return Err(Error::Unsupported {
+                function: other.function(),
+                since: wsfc_clusapi::sys::WindowsRelease::Server2025,
+            });
+        }
     }
     Ok(Returned::Success)
 }

@@ -133,7 +133,11 @@ pub fn may_follow(state: v1::OperationState, payload: &Payload) -> Result<(), Il
         State::Pending => matches!(payload, Payload::Pending(_) | Payload::Started(_) | Payload::Outcome(_)),
         State::Running => matches!(
             payload,
-            Payload::SetupProgress(_) | Payload::UpgradeProgress(_) | Payload::CancelRequested(_) | Payload::Outcome(_)
+            Payload::SetupProgress(_)
+                | Payload::UpgradeProgress(_)
+                | Payload::StateChanged(_)
+                | Payload::CancelRequested(_)
+                | Payload::Outcome(_)
         ),
         State::Succeeded | State::Failed | State::Cancelled | State::Interrupted => false,
     };
@@ -171,8 +175,8 @@ fn apply(operation: &mut v1::Operation, record: &v1::OperationRecord, payload: &
             operation.pending = None;
         }
         Payload::SetupProgress(progress) => operation.percent = operation.percent.max(progress.percent.min(100)),
-        // The upgrade callback reports no percentage (facts 1.7).
-        Payload::UpgradeProgress(_) => {}
+        // The upgrade callback reports no percentage (facts 1.7), and a change of state has none.
+        Payload::UpgradeProgress(_) | Payload::StateChanged(_) => {}
         Payload::CancelRequested(_) => operation.cancel_requested = true,
         Payload::Outcome(outcome) => {
             operation.set_state(outcome.state());
@@ -193,6 +197,7 @@ fn name(payload: &Payload) -> &'static str {
         Payload::Started(_) => "started",
         Payload::SetupProgress(_) => "setup_progress",
         Payload::UpgradeProgress(_) => "upgrade_progress",
+        Payload::StateChanged(_) => "state_changed",
         Payload::CancelRequested(_) => "cancel_requested",
         Payload::Outcome(_) => "outcome",
     }

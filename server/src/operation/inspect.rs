@@ -4,6 +4,7 @@ use wsfc_clusapi::{Clusapi, Cluster, ClusterVersion, Error, ManagementPointType,
 use wsfc_proto::v1;
 
 use super::execute::open;
+use crate::inventory::fields::node_state;
 use crate::native;
 
 /// Looks at what a call was about: its cluster, and the hosts that it configures.
@@ -97,7 +98,7 @@ pub fn host_state(native: NodeClusterState) -> v1::HostState {
 /// # Errors
 ///
 /// What the cluster API answers to the cluster's own name.
-pub(super) fn open_by_any_name(api: &Clusapi, cluster: &str, hosts: &[String]) -> Result<Cluster, Error> {
+pub(crate) fn open_by_any_name(api: &Clusapi, cluster: &str, hosts: &[String]) -> Result<Cluster, Error> {
     let refused = match open(api, cluster) {
         Ok(opened) => return Ok(opened),
         Err(error) => error,
@@ -137,17 +138,6 @@ fn describe_node(cluster: &Cluster, name: &str) -> v1::Node {
         highest_version: version("NodeHighestVersion", node.highest_version()),
         lowest_version: version("NodeLowestVersion", node.lowest_version()),
         ..unknown
-    }
-}
-
-/// The state of a node in the form of the contract (facts 2.2).
-fn node_state(native: i32) -> v1::NodeState {
-    match native {
-        0 => v1::NodeState::Up,
-        1 => v1::NodeState::Down,
-        2 => v1::NodeState::Paused,
-        3 => v1::NodeState::Joining,
-        _ => v1::NodeState::Unspecified,
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Start {
     pub call: Parameters,
     /// The account to act as in the directory.
     pub credentials: Option<v1::Credentials>,
+    /// SetQuorum: what opens a cloud witness.
+    pub witness_secret: Option<v1::WitnessSecret>,
     /// How it is started.
     pub options: v1::StartOptions,
     /// AddNode: the shortest time since a CreateCluster; absent: the daemon's setting.
@@ -105,6 +107,8 @@ pub enum StartError {
 pub(super) struct Resolved {
     /// The cluster's own name.
     pub(super) cluster: String,
+    /// The object, by its own name.
+    pub(super) target: String,
     /// The hosts that the call configures.
     pub(super) hosts: Vec<String>,
 }
@@ -179,6 +183,7 @@ mod tests {
                 request_id: request_id.into(),
                 ..Default::default()
             },
+            witness_secret: None,
             settle_time: None,
             principal: "local".into(),
         }

@@ -64,11 +64,8 @@ pub(super) fn suggest(call: &Parameters, inspection: Option<&Inspection>, change
         Parameters::DestroyCluster(_) => SuggestedAction::CleanUp,
         // One step per call, so a second call could go a level further: look at the level first (facts 1.7).
         Parameters::UpgradeFunctionalLevel(_) => SuggestedAction::Inspect,
-        Parameters::CreateNameAccount(_)
-        | Parameters::RemoveNameAccount(_)
-        | Parameters::RepairNameAccount(_)
-        | Parameters::AddStorageNode(_)
-        | Parameters::RemoveStorageNode(_) => SuggestedAction::Retry,
+        // The others find what is done already as it should be.
+        _others => SuggestedAction::Retry,
     };
     vec![action.into()]
 }

@@ -35,6 +35,8 @@ pub(super) struct Supervised {
     pub(super) call: Parameters,
     /// The cluster's own name.
     pub(super) cluster: String,
+    /// The object, by its own name.
+    pub(super) target: String,
     /// The hosts that it configures.
     pub(super) hosts: Vec<String>,
     pub(super) credentials: Option<Credentials>,
@@ -111,7 +113,7 @@ impl Supervised {
         };
         let append = Append {
             expect: Some(OperationState::Pending),
-            take_locks: locks(&self.cluster, &self.hosts),
+            take_locks: locks(&self.call, &self.cluster, &self.target, &self.hosts),
             ..Append::new(self.operation_id, Payload::Started(started))
         };
         let started = engine.journal.append(append).await.map_err(left)?;
@@ -216,9 +218,13 @@ impl Supervised {
         }
         // Kept for the longest pause that a request can ask for.
         let settle = created.map(|created| (cluster_key(&cluster), created + MAX_WAIT));
-        if was_found(Some(&outcome)) {
+        let (found, destroyed) = (
+            was_found(Some(&outcome)),
+            succeeded && call.kind() == OperationKind::DestroyCluster,
+        );
+        if found {
             engine.remember(&cluster);
-        } else if succeeded && call.kind() == OperationKind::DestroyCluster {
+        } else if destroyed {
             engine.forget(&cluster);
         }
         let append = Append {
@@ -227,6 +233,12 @@ impl Supervised {
         };
         if let Err(error) = engine.conclude(append).await {
             tracing::error!(%operation_id, %error, "The outcome could not be recorded; it will be found out at the next start");
+        }
+        if found {
+            engine.clusters.noticed(&cluster);
+        } else if destroyed {
+            // While the cluster is locked, so that none of the same name is made meanwhile.
+            engine.clusters.destroyed(&cluster).await;
         }
         drop(place);
     }

@@ -112,6 +112,7 @@ pub fn validate(
             host(&mut findings, "node", &p.node);
             wait(&mut findings, "timeout", p.timeout.as_ref());
         }
+        other => existing_cluster(&mut findings, other.cluster()),
     }
     if let Some(credentials) = credentials {
         check_credentials(&mut findings, credentials);

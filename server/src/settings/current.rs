@@ -53,6 +53,8 @@ pub fn change(current: &Settings, read: &Settings) -> Change {
     settings.operations.shutdown_grace = read.operations.shutdown_grace;
     settings.journal.keep_operations = read.journal.keep_operations;
     settings.journal.keep_for = read.journal.keep_for;
+    settings.journal.keep_events = read.journal.keep_events;
+    settings.inventory.clusters = read.inventory.clusters;
     settings.limits.handshake = read.limits.handshake;
     settings.limits.unary = read.limits.unary;
     settings.limits.mark_every = read.limits.mark_every;
@@ -108,7 +110,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::settings::{ClusterApi, Journal, Limits, Listen, Log, LogFormat, Operations, Tls};
+    use crate::settings::{ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls};
 
     fn tls(certificate: &str) -> Option<Tls> {
         Some(Tls {
@@ -204,7 +206,13 @@ mod tests {
             journal: Journal {
                 keep_operations: 1,
                 keep_for: second,
+                keep_events: 1,
                 memory_records: 1,
+            },
+            inventory: Inventory {
+                observe: false,
+                clusters: 1,
+                extra: vec!["new".into()],
             },
             limits: Limits {
                 request_bytes: 1,

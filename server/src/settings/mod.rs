@@ -38,6 +38,8 @@ pub struct Settings {
     pub operations: Operations,
     /// What the journal keeps.
     pub journal: Journal,
+    /// Which clusters are observed.
+    pub inventory: Inventory,
     /// Limits against peers that ask too much.
     pub limits: Limits,
     /// What is logged, and how.
@@ -53,6 +55,7 @@ impl Default for Settings {
             cluster_api: ClusterApi::default(),
             operations: Operations::default(),
             journal: Journal::default(),
+            inventory: Inventory::default(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -142,6 +145,8 @@ pub struct Journal {
     /// How long ended operations are kept with their records.
     #[serde(with = "humantime_serde")]
     pub keep_for: Duration,
+    /// How many events of clusters are kept, for `keep_for` at most.
+    pub keep_events: usize,
     /// How many records are kept in memory for live streams.
     pub memory_records: usize,
 }
@@ -151,7 +156,32 @@ impl Default for Journal {
         Self {
             keep_operations: 10_000,
             keep_for: Duration::from_secs(30 * 24 * 60 * 60),
+            keep_events: 100_000,
             memory_records: 65_536,
+        }
+    }
+}
+
+/// Which clusters are observed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inventory {
+    /// Whether clusters are observed at all. When not, nothing is known of them but what each call reads, and nothing of
+    /// them can be watched.
+    pub observe: bool,
+    /// How many clusters are observed at most: that of this host, those that clients and operations name, and those of
+    /// `extra`. Each costs a thread and the memory for its objects.
+    pub clusters: usize,
+    /// Names of clusters to observe from the start, beside that of this host.
+    pub extra: Vec<String>,
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        Self {
+            observe: true,
+            clusters: 16,
+            extra: Vec::new(),
         }
     }
 }
@@ -328,6 +358,8 @@ impl Settings {
             ("limits.connections", self.limits.connections, 1),
             ("journal.memory_records", self.journal.memory_records, 256),
             ("journal.keep_operations", self.journal.keep_operations, 1),
+            ("journal.keep_events", self.journal.keep_events, 1_024),
+            ("inventory.clusters", self.inventory.clusters, 1),
             ("log.keep_files", self.log.keep_files, 2),
         ] {
             if value < least {

@@ -297,8 +297,7 @@ async fn a_cluster_with_groups_is_not_destroyed() {
     let mut scenario = world::cluster("CL1", 2);
     scenario.clusters[0].groups.push(ExistingGroup {
         name: "SQL".into(),
-        group_type: 9999,
-        online: true,
+        ..ExistingGroup::default()
     });
     let daemon = TestDaemon::start(scenario).await;
     let client = daemon.client();
@@ -322,9 +321,7 @@ async fn a_name_account_is_made_repaired_and_taken_away() {
     scenario.clusters.push(ExistingCluster {
         name: "CL1".into(),
         nodes: vec!["n1".into()],
-        functional_level: None,
-        addresses: Vec::new(),
-        groups: Vec::new(),
+        ..ExistingCluster::default()
     });
     // Without a name on the network the cluster is reached through its node.
     let daemon = TestDaemon::start(scenario).await;

@@ -26,6 +26,30 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Self; 14] = [
+        Self::Binary,
+        Self::Dword,
+        Self::Sz,
+        Self::ExpandSz,
+        Self::MultiSz,
+        Self::Ularge,
+        Self::Long,
+        Self::ExpandedSz,
+        Self::SecurityDescriptor,
+        Self::Large,
+        Self::Word,
+        Self::Filetime,
+        Self::ValueList,
+        Self::PropertyList,
+    ];
+
+    /// The format of a number, if it is known here.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| *format as u16 == number)
+    }
+
     const fn syntax(self) -> u32 {
         LIST_VALUE | self as u32
     }

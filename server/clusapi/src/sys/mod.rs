@@ -5,7 +5,9 @@
 
 pub mod constants;
 mod functions;
+mod left_out;
 pub mod table;
 pub mod types;
 
+pub use left_out::LEFT_OUT;
 pub use table::{FUNCTIONS, FunctionInfo, Table, TableProvider, WindowsRelease};

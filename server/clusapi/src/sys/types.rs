@@ -1,4 +1,4 @@
-//! C types of the failover cluster API (facts 1.1 and 1.2).
+//! C types of the failover cluster API (facts 1.1, 1.2 and 2.6).
 //!
 //! They are spelled out here, not taken from `windows-sys`, for two reasons: its `CREATE_CLUSTER_CONFIG` is older than
 //! the newest header, and it types one-byte C flags as Rust `bool`, which is undefined behaviour to read when a
@@ -43,6 +43,38 @@ pub type HNODEENUM = isize;
 pub type HNODEENUMEX = isize;
 /// An enumeration of groups with their state and chosen properties.
 pub type HGROUPENUMEX = isize;
+/// An open network. 0 is "none".
+pub type HNETWORK = isize;
+/// An open network interface. 0 is "none".
+pub type HNETINTERFACE = isize;
+/// An open group set. 0 is "none".
+pub type HGROUPSET = isize;
+/// An enumeration of what belongs to a group, by name.
+pub type HGROUPENUM = isize;
+/// An enumeration of what belongs to a resource, by name.
+pub type HRESENUM = isize;
+/// An enumeration of resources with their owner and chosen properties.
+pub type HRESENUMEX = isize;
+/// An enumeration of what belongs to a resource type, by name.
+pub type HRESTYPEENUM = isize;
+/// An enumeration of what belongs to a network, by name.
+pub type HNETWORKENUM = isize;
+/// An enumeration of network interfaces, by name.
+pub type HNETINTERFACEENUM = isize;
+/// An enumeration of group sets, by name.
+pub type HGROUPSETENUM = isize;
+/// An open key of the cluster database; a pointer in the headers. 0 is "none".
+pub type HKEY = isize;
+/// A batch of changes of the cluster database. 0 is "none".
+pub type HREGBATCH = isize;
+/// A batch of reads of the cluster database. 0 is "none".
+pub type HREGREADBATCH = isize;
+/// The answers of a batch of reads. 0 is "none".
+pub type HREGREADBATCHREPLY = isize;
+/// A self-relative security descriptor.
+pub type PSECURITY_DESCRIPTOR = *mut c_void;
+/// The security of a new key: only ever NULL here.
+pub type SECURITY_ATTRIBUTES = c_void;
 
 /// A setup phase ([`setup_phase`](super::constants::setup_phase)); an open enumeration.
 pub type CLUSTER_SETUP_PHASE = i32;
@@ -64,6 +96,14 @@ pub type CLUSTER_NODE_STATE = i32;
 pub type CLUSTER_GROUP_STATE = i32;
 /// The state of a resource ([`resource_state`](super::constants::resource_state)).
 pub type CLUSTER_RESOURCE_STATE = i32;
+/// The state of a network ([`network_state`](super::constants::network_state)).
+pub type CLUSTER_NETWORK_STATE = i32;
+/// The state of a network interface ([`network_interface_state`](super::constants::network_interface_state)).
+pub type CLUSTER_NETINTERFACE_STATE = i32;
+/// What an affinity rule demands ([`affinity_rule_type`](super::constants::affinity_rule_type)).
+pub type CLUS_AFFINITY_RULE_TYPE = i32;
+/// A command of a registry batch ([`registry_command`](super::constants::registry_command)).
+pub type CLUSTER_REG_COMMAND = i32;
 /// What happens to drained groups on resume ([`resume_failback`](super::constants::resume_failback)).
 pub type CLUSTER_NODE_RESUME_FAILBACK_TYPE = i32;
 
@@ -285,6 +325,58 @@ pub struct CLUSTER_RESOURCE_ENUM_ITEM {
     pub pRoProperties: *mut c_void,
 }
 
+/// What group `CreateClusterGroupEx` shall make (facts 1.2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CLUSTER_CREATE_GROUP_INFO {
+    /// 1.
+    pub dwVersion: u32,
+    /// Kind of group ([`group_type`](super::constants::group_type)).
+    pub groupType: i32,
+}
+
+/// What availability set to make (facts 2.6).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CLUSTER_AVAILABILITY_SET_CONFIG {
+    /// 1.
+    pub dwVersion: u32,
+    /// Number of update domains.
+    pub dwUpdateDomains: u32,
+    /// Number of fault domains.
+    pub dwFaultDomains: u32,
+    /// Whether a node is kept in reserve.
+    pub bReserveSpareNode: BOOL,
+}
+
+/// One answer of a batch of reads (facts 2.6). What it points to belongs to the reply.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CLUSTER_READ_BATCH_COMMAND {
+    /// What the answer is ([`registry_command`](super::constants::registry_command)).
+    pub Command: CLUSTER_REG_COMMAND,
+    /// Type of the value, or the error of a read that failed.
+    pub dwOptions: u32,
+    /// The key that was read.
+    pub wzSubkeyName: PCWSTR,
+    /// The value that was read.
+    pub wzValueName: PCWSTR,
+    /// The value's data.
+    pub lpData: *const u8,
+    /// Bytes behind `lpData`.
+    pub cbData: u32,
+}
+
+/// A time in units of 100 ns since 1601, in two halves.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FILETIME {
+    /// The lower half.
+    pub dwLowDateTime: u32,
+    /// The upper half.
+    pub dwHighDateTime: u32,
+}
+
 /// Checks sizes and offsets: against the facts, and where the word `agrees` stands also against `windows-sys`.
 macro_rules! layout {
     (@sys agrees $type:ident { $($field:ident)* }) => {
@@ -342,7 +434,22 @@ layout! {
         lpszOwnerGroupName @ 40, cbOwnerGroupId @ 48, lpszOwnerGroupId @ 56, cbProperties @ 64, pProperties @ 72,
         cbRoProperties @ 80, pRoProperties @ 88,
     }
+    agrees CLUSTER_CREATE_GROUP_INFO: 8 { dwVersion @ 0, groupType @ 4 }
+    agrees CLUSTER_AVAILABILITY_SET_CONFIG: 16 {
+        dwVersion @ 0, dwUpdateDomains @ 4, dwFaultDomains @ 8, bReserveSpareNode @ 12,
+    }
+    agrees CLUSTER_READ_BATCH_COMMAND: 40 {
+        Command @ 0, dwOptions @ 4, wzSubkeyName @ 8, wzValueName @ 16, lpData @ 24, cbData @ 32,
+    }
+    // Compared below: it lies elsewhere in `windows-sys`.
+    differs FILETIME: 8 { dwLowDateTime @ 0, dwHighDateTime @ 4 }
 }
+
+const _: () = {
+    use windows_sys::Win32::Foundation::FILETIME as official;
+    assert!(size_of::<FILETIME>() == size_of::<official>());
+    assert!(core::mem::offset_of!(FILETIME, dwHighDateTime) == core::mem::offset_of!(official, dwHighDateTime));
+};
 
 const _: () = {
     use core::mem::offset_of;

@@ -1,7 +1,8 @@
 //! What a call is given: each C type as a [`Slot`], and how the slots of a call are read.
 //!
 //! The names of the parameters are those of the function list, and they say what a pointer alone does not: `X_units` and
-//! `X_bytes` are the size of `X`, `count` that of `node_names`, `filter_count` that of `filters`.
+//! `X_bytes` are the size of `X`, `count` that of the one list beside it, `filter_count` that of `filters`. What is
+//! called `data` is a value of the cluster database, which may be a secret and is not read.
 #![expect(unsafe_code, reason = "arguments of C functions are read through their pointers")]
 
 use core::ffi::c_void;
@@ -9,16 +10,18 @@ use core::mem::offset_of;
 
 use super::format::{Bytes, Fields, SECRET, Value};
 use super::recorder::{Call, Handles};
-use crate::sys::constants::version;
+use crate::sys::constants::{control, version};
 use crate::sys::types::{
-    CLUSTER_ENUM_ITEM, CLUSTER_GROUP_ENUM_ITEM, CLUSTER_IP_ENTRY, CLUSTERVERSIONINFO, CREATE_CLUSTER_CONFIG,
-    CREATE_CLUSTER_NAME_ACCOUNT, HANDLE, NOTIFY_FILTER_AND_TYPE, PCLUSTER_SETUP_PROGRESS_CALLBACK,
-    PCLUSTER_UPGRADE_PROGRESS_CALLBACK, PCWSTR, PWSTR, REPAIR_CLUSTER_NAME_ACCOUNT_CONFIG,
+    CLUSTER_AVAILABILITY_SET_CONFIG, CLUSTER_CREATE_GROUP_INFO, CLUSTER_ENUM_ITEM, CLUSTER_GROUP_ENUM_ITEM,
+    CLUSTER_IP_ENTRY, CLUSTER_READ_BATCH_COMMAND, CLUSTER_RESOURCE_ENUM_ITEM, CLUSTERVERSIONINFO,
+    CREATE_CLUSTER_CONFIG, CREATE_CLUSTER_NAME_ACCOUNT, FILETIME, HANDLE, NOTIFY_FILTER_AND_TYPE,
+    PCLUSTER_SETUP_PROGRESS_CALLBACK, PCLUSTER_UPGRADE_PROGRESS_CALLBACK, PCWSTR, PWSTR,
+    REPAIR_CLUSTER_NAME_ACCOUNT_CONFIG,
 };
 use crate::wide;
 
 /// Longest text that is recorded, in UTF-16 units: what any C string here may have.
-const LONGEST_TEXT: usize = 32_767;
+pub(super) const LONGEST_TEXT: usize = 32_767;
 /// Most entries of a list and most bytes of a buffer that are recorded; the count itself is recorded as it is.
 const LONGEST_LIST: usize = 1024;
 /// See above.
@@ -29,6 +32,9 @@ pub(super) const LONGEST_BUFFER: usize = 1 << 20;
 pub(super) enum Slot {
     Number(i64),
     Handle(isize),
+    HandleList(*const isize),
+    /// A handle that the callee opens.
+    OpenedOut(*mut isize),
     Text(PCWSTR),
     TextList(*const PCWSTR),
     TextBuffer(PWSTR),
@@ -47,6 +53,11 @@ pub(super) enum Slot {
     VersionInfo(*mut CLUSTERVERSIONINFO),
     Item(*mut CLUSTER_ENUM_ITEM),
     GroupItem(*mut CLUSTER_GROUP_ENUM_ITEM),
+    ResourceItem(*mut CLUSTER_RESOURCE_ENUM_ITEM),
+    GroupInfo(*const CLUSTER_CREATE_GROUP_INFO),
+    AvailabilitySet(*const CLUSTER_AVAILABILITY_SET_CONFIG),
+    ReadCommand(*mut CLUSTER_READ_BATCH_COMMAND),
+    TimeOut(*mut FILETIME),
     Filter(NOTIFY_FILTER_AND_TYPE),
     FilterList(*const NOTIFY_FILTER_AND_TYPE),
     FilterOut(*mut NOTIFY_FILTER_AND_TYPE),
@@ -88,6 +99,8 @@ parameters! {
     i32 => Number;
     i64 => Number;
     isize => Handle;
+    *const isize => HandleList;
+    *mut isize => OpenedOut;
     PCWSTR => Text;
     *const PCWSTR => TextList;
     PWSTR => TextBuffer;
@@ -103,6 +116,11 @@ parameters! {
     *mut CLUSTERVERSIONINFO => VersionInfo;
     *mut CLUSTER_ENUM_ITEM => Item;
     *mut CLUSTER_GROUP_ENUM_ITEM => GroupItem;
+    *mut CLUSTER_RESOURCE_ENUM_ITEM => ResourceItem;
+    *const CLUSTER_CREATE_GROUP_INFO => GroupInfo;
+    *const CLUSTER_AVAILABILITY_SET_CONFIG => AvailabilitySet;
+    *mut CLUSTER_READ_BATCH_COMMAND => ReadCommand;
+    *mut FILETIME => TimeOut;
     NOTIFY_FILTER_AND_TYPE => Filter;
     *const NOTIFY_FILTER_AND_TYPE => FilterList;
     *mut NOTIFY_FILTER_AND_TYPE => FilterOut;
@@ -112,6 +130,19 @@ impl Parameter for usize {
     /// A key of the caller's: any number, kept bit by bit.
     fn slot(self) -> Slot {
         Slot::Number((self as u64).cast_signed())
+    }
+}
+
+impl Parameter for u64 {
+    /// Flags, kept bit by bit.
+    fn slot(self) -> Slot {
+        Slot::Number(self.cast_signed())
+    }
+}
+
+impl Parameter for *const u8 {
+    fn slot(self) -> Slot {
+        Slot::Input(self.cast())
     }
 }
 
@@ -219,6 +250,14 @@ unsafe fn input(arguments: &[Argument], name: &str, slot: Slot, handles: &mut Ha
             // SAFETY: The caller's promise: the list has this length.
             unsafe { texts(list, count.unwrap_or(0)) }
         }
+        Slot::HandleList(list) => {
+            // SAFETY: The caller's promise.
+            let count = unsafe { size_of_parameter(arguments, "count") };
+            // SAFETY: The caller's promise: the list has this length.
+            unsafe { list_of(list, count.unwrap_or(0), |raw| handles.value(raw)) }
+        }
+        Slot::Input(bytes) if name == "data" => told(bytes.is_null()),
+        Slot::Input(bytes) if name == "input" && is_secret_input(arguments) => told(bytes.is_null()),
         Slot::Input(bytes) => {
             // SAFETY: The caller's promise.
             let size = unsafe { size_of_parameter(arguments, &format!("{name}_bytes")) }?;
@@ -235,6 +274,10 @@ unsafe fn input(arguments: &[Argument], name: &str, slot: Slot, handles: &mut Ha
         Slot::NameAccount(config) => unsafe { name_account(config) },
         // SAFETY: The caller's promise.
         Slot::RepairAccount(config) => unsafe { repair_account(config) },
+        // SAFETY: The caller's promise.
+        Slot::GroupInfo(info) => unsafe { read(info) }.map_or(Value::Null, group_info),
+        // SAFETY: The caller's promise.
+        Slot::AvailabilitySet(config) => unsafe { read(config) }.map_or(Value::Null, availability_set),
         Slot::Filter(given) => filter(given),
         Slot::FilterList(list) => {
             // SAFETY: The caller's promise.
@@ -257,8 +300,30 @@ unsafe fn input(arguments: &[Argument], name: &str, slot: Slot, handles: &mut Ha
         | Slot::VersionInfo(_)
         | Slot::Item(_)
         | Slot::GroupItem(_)
+        | Slot::ResourceItem(_)
+        | Slot::OpenedOut(_)
+        | Slot::ReadCommand(_)
+        | Slot::TimeOut(_)
         | Slot::FilterOut(_) => return None,
     })
+}
+
+/// Says that something secret was given, without looking at it.
+fn told(is_null: bool) -> Value {
+    if is_null {
+        Value::Null
+    } else {
+        Value::Text(SECRET.to_owned())
+    }
+}
+
+/// Whether the input of a control call may hold a secret, such as the key of a cloud witness: private properties that
+/// are set or validated, and everything of a code that is not known here (facts 3.2).
+fn is_secret_input(arguments: &[Argument]) -> bool {
+    let Some(Slot::Number(code)) = slot_of(arguments, "code") else {
+        return false;
+    };
+    !u32::try_from(code).is_ok_and(|code| control::name(code).is_some() && !control::holds_secrets(code))
 }
 
 /// What a pointer points to; `None` for NULL.
@@ -293,7 +358,7 @@ pub(super) unsafe fn buffer(bytes: *const u8, size: usize) -> Value {
 /// # Safety
 ///
 /// It must be NULL or readable for its length.
-unsafe fn list_of<T: Copy>(list: *const T, length: usize, value: impl Fn(T) -> Value) -> Value {
+unsafe fn list_of<T: Copy>(list: *const T, length: usize, value: impl FnMut(T) -> Value) -> Value {
     if list.is_null() {
         return Value::Null;
     }
@@ -314,6 +379,22 @@ unsafe fn texts(list: *const PCWSTR, length: usize) -> Value {
     let text = |text| unsafe { wide::copy(text, LONGEST_TEXT) }.into();
     // SAFETY: The caller's promise.
     unsafe { list_of(list, length, text) }
+}
+
+fn group_info(info: CLUSTER_CREATE_GROUP_INFO) -> Value {
+    let mut fields = Fields::default();
+    fields.push("dwVersion", info.dwVersion);
+    fields.push("groupType", info.groupType);
+    fields.into()
+}
+
+fn availability_set(config: CLUSTER_AVAILABILITY_SET_CONFIG) -> Value {
+    let mut fields = Fields::default();
+    fields.push("dwVersion", config.dwVersion);
+    fields.push("dwUpdateDomains", config.dwUpdateDomains);
+    fields.push("dwFaultDomains", config.dwFaultDomains);
+    fields.push("bReserveSpareNode", config.bReserveSpareNode);
+    fields.into()
 }
 
 fn filter(filter: NOTIFY_FILTER_AND_TYPE) -> Value {

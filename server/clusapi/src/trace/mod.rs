@@ -5,7 +5,8 @@
 //!
 //! The recorder is meant for real clusters, so it changes nothing for either side: calls and callbacks keep their
 //! threads, arguments, results and last errors, no lock is held while either side runs, a callback that comes after its
-//! call has returned is passed on as it came, and nothing unwinds into C. User names and passwords are never read.
+//! call has returned is passed on as it came, and nothing unwinds into C. User names and passwords are never read, nor are
+//! values of the cluster database, private properties, and the input of control codes that are not known here.
 //!
 //! Each line is written by the thread that it tells about, with one write and before that thread goes on: whatever ends
 //! the process loses at most the line that was being written. The price is that a callback waits for one write to the
@@ -25,5 +26,7 @@ pub use object::{Object, ObjectKind};
 pub use read::{Call, Trace, TraceError};
 pub use recorder::{About, RecordError, Recording, record};
 
+#[cfg(test)]
+mod slot_tests;
 #[cfg(test)]
 mod tests;

@@ -26,12 +26,20 @@ pub enum ObjectKind {
     Group,
     /// A resource.
     Resource,
-    /// An enumeration or a notification port.
+    /// A network.
+    Network,
+    /// A network interface.
+    NetworkInterface,
+    /// A group set.
+    GroupSet,
+    /// A key of the cluster database.
+    Key,
+    /// An enumeration, a batch or a notification port.
     Other,
 }
 
 /// The calls that open something: the kind, the parameter that names it, and the parameter that it is opened through.
-const OPENING: [(&str, ObjectKind, &str, &str); 14] = [
+const OPENING: &[(&str, ObjectKind, &str, &str)] = &[
     ("CreateCluster", ObjectKind::Cluster, "", ""),
     ("OpenCluster", ObjectKind::Cluster, "cluster_name", ""),
     ("OpenClusterEx", ObjectKind::Cluster, "cluster_name", ""),
@@ -43,9 +51,48 @@ const OPENING: [(&str, ObjectKind, &str, &str); 14] = [
     ("OpenClusterGroupEx", ObjectKind::Group, "group_name", "cluster"),
     ("CreateClusterGroup", ObjectKind::Group, "group_name", "cluster"),
     ("OpenClusterResource", ObjectKind::Resource, "resource_name", "cluster"),
+    ("CreateClusterGroupEx", ObjectKind::Group, "group_name", "cluster"),
+    ("OpenClusterNodeById", ObjectKind::Node, "", "cluster"),
     ("ClusterOpenEnum", ObjectKind::Other, "", "cluster"),
     ("ClusterOpenEnumEx", ObjectKind::Other, "", "cluster"),
     ("ClusterGroupOpenEnumEx", ObjectKind::Other, "", "cluster"),
+    ("CreateClusterResource", ObjectKind::Resource, "resource_name", "group"),
+    ("OpenClusterNetwork", ObjectKind::Network, "network_name", "cluster"),
+    (
+        "OpenClusterNetInterface",
+        ObjectKind::NetworkInterface,
+        "interface_name",
+        "cluster",
+    ),
+    ("OpenClusterGroupSet", ObjectKind::GroupSet, "group_set_name", "cluster"),
+    (
+        "CreateClusterGroupSet",
+        ObjectKind::GroupSet,
+        "group_set_name",
+        "cluster",
+    ),
+    (
+        "CreateClusterAvailabilitySet",
+        ObjectKind::GroupSet,
+        "group_set_name",
+        "cluster",
+    ),
+    ("GetClusterKey", ObjectKind::Key, "", "cluster"),
+    ("GetClusterNodeKey", ObjectKind::Key, "", "node"),
+    ("GetClusterGroupKey", ObjectKind::Key, "", "group"),
+    ("GetClusterResourceKey", ObjectKind::Key, "", "resource"),
+    ("GetClusterResourceTypeKey", ObjectKind::Key, "type_name", "cluster"),
+    ("GetClusterNetworkKey", ObjectKind::Key, "", "network"),
+    ("GetClusterNetInterfaceKey", ObjectKind::Key, "", "interface"),
+    ("ClusterNodeOpenEnum", ObjectKind::Other, "", "node"),
+    ("ClusterNodeOpenEnumEx", ObjectKind::Other, "", "node"),
+    ("ClusterGroupOpenEnum", ObjectKind::Other, "", "group"),
+    ("ClusterResourceOpenEnum", ObjectKind::Other, "", "resource"),
+    ("ClusterResourceOpenEnumEx", ObjectKind::Other, "", "cluster"),
+    ("ClusterResourceTypeOpenEnum", ObjectKind::Other, "", "cluster"),
+    ("ClusterNetworkOpenEnum", ObjectKind::Other, "", "network"),
+    ("ClusterNetInterfaceOpenEnum", ObjectKind::Other, "", "cluster"),
+    ("ClusterGroupSetOpenEnum", ObjectKind::Other, "", "cluster"),
 ];
 
 impl Trace {

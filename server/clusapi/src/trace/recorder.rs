@@ -212,7 +212,7 @@ pub(super) struct Handles {
 
 impl Handles {
     /// A handle that was just opened.
-    fn opened(&mut self, raw: isize) -> Value {
+    pub(super) fn opened(&mut self, raw: isize) -> Value {
         self.last += 1;
         self.numbers.insert(raw, self.last);
         Handle { handle: self.last }.into()
@@ -418,7 +418,7 @@ impl Recorder {
 
 /// Whether a function gives its first argument back.
 fn closes(function: &str) -> bool {
-    function.starts_with("Close") || function.contains("CloseEnum")
+    function.starts_with("Close") || function.contains("CloseEnum") || function.starts_with("ClusterRegClose")
 }
 
 fn bytes_of(line: &Line) -> Vec<u8> {

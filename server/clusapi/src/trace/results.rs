@@ -3,12 +3,15 @@
 
 use core::ffi::c_void;
 
-use super::arguments::{Argument, LONGEST_BUFFER, Slot, buffer, read, slot_of};
-use super::format::{Bytes, Fields, Value};
+use super::arguments::{Argument, LONGEST_BUFFER, LONGEST_TEXT, Slot, buffer, read, slot_of};
+use super::format::{Bytes, Fields, SECRET, Value};
 use super::recorder::Handles;
 use crate::proplist::{self, PropertyList};
-use crate::sys::constants::control;
-use crate::sys::types::{CLUSTER_ENUM_ITEM, CLUSTER_GROUP_ENUM_ITEM, CLUSTERVERSIONINFO, PCWSTR};
+use crate::sys::constants::{control, notify_private};
+use crate::sys::types::{
+    CLUSTER_ENUM_ITEM, CLUSTER_GROUP_ENUM_ITEM, CLUSTER_READ_BATCH_COMMAND, CLUSTER_RESOURCE_ENUM_ITEM,
+    CLUSTERVERSIONINFO, PCWSTR,
+};
 use crate::wide;
 use crate::win32::Win32;
 
@@ -33,9 +36,19 @@ impl Convention {
         match result {
             "BOOL" => Self::Truth,
             "u32" if function.contains("GetEnumCount") => Self::Count,
-            "u32" => Self::Code,
+            // The calls on the cluster database answer their codes as signed numbers.
+            "u32" | "i32" => Self::Code,
             state if state.ends_with("_STATE") => Self::State,
             _ => Self::Handle,
+        }
+    }
+
+    /// What stands for failure where there is nothing to call.
+    pub(super) const fn failure(self) -> i32 {
+        match self {
+            Self::Handle | Self::Truth | Self::Count => 0,
+            Self::State => -1,
+            Self::Code => Win32::ERROR_CALL_NOT_IMPLEMENTED.0.cast_signed(),
         }
     }
 
@@ -52,34 +65,40 @@ impl Convention {
 
 /// What a function returns, as the number that it is.
 pub(super) trait Outcome: Copy {
-    /// What stands for failure where there is nothing to call.
-    const NONE: Self;
-
     /// The number.
     fn number(self) -> i64;
+
+    /// From a number that stands for failure.
+    fn from_number(number: i32) -> Self;
 }
 
 impl Outcome for isize {
-    const NONE: Self = 0;
-
     fn number(self) -> i64 {
         self as i64
+    }
+
+    fn from_number(number: i32) -> Self {
+        Self::try_from(number).unwrap_or(0)
     }
 }
 
 impl Outcome for i32 {
-    const NONE: Self = 0;
-
     fn number(self) -> i64 {
         self.into()
+    }
+
+    fn from_number(number: i32) -> Self {
+        number
     }
 }
 
 impl Outcome for u32 {
-    const NONE: Self = Win32::ERROR_CALL_NOT_IMPLEMENTED.0;
-
     fn number(self) -> i64 {
         self.into()
+    }
+
+    fn from_number(number: i32) -> Self {
+        number.cast_unsigned()
     }
 }
 
@@ -168,6 +187,11 @@ unsafe fn output(
             // SAFETY: The caller's promise.
             unsafe { control_output(arguments, bytes, given) }
         }
+        Slot::BytesOut(bytes) if name == "data" && !bytes.is_null() => Value::Text(SECRET.to_owned()),
+        // SAFETY: The caller's promise.
+        Slot::BytesOut(bytes) if !bytes.is_null() && unsafe { is_private_event(arguments) } => {
+            Value::Text(SECRET.to_owned())
+        }
         Slot::BytesOut(bytes) => {
             let Some(Slot::Count(count)) = slot_of(arguments, &format!("{name}_bytes")) else {
                 return None;
@@ -187,6 +211,26 @@ unsafe fn output(
             // SAFETY: By the caller's promise the buffer has the room that was said.
             unsafe { group_item(item, room(given, name, "bytes")) }?
         }
+        Slot::ResourceItem(item) => {
+            // SAFETY: By the caller's promise the buffer has the room that was said.
+            unsafe { resource_item(item, room(given, name, "bytes")) }?
+        }
+        Slot::OpenedOut(raw) => {
+            // SAFETY: By the caller's promise it was written.
+            handles.opened(unsafe { read(raw) }?)
+        }
+        Slot::ReadCommand(command) => {
+            // SAFETY: By the caller's promise it was written.
+            let command = unsafe { read(command) }?;
+            // SAFETY: By the caller's promise its texts are NULL or end with a NUL, and live as long as the reply.
+            unsafe { read_command(command) }
+        }
+        Slot::TimeOut(time) => {
+            // SAFETY: By the caller's promise it was written.
+            let time = unsafe { read(time) }?;
+            let number = u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
+            Value::Number(number.cast_signed())
+        }
         Slot::FilterOut(filter) => {
             // SAFETY: By the caller's promise it was written.
             let filter = unsafe { read(filter) }?;
@@ -201,6 +245,9 @@ unsafe fn output(
         }
         Slot::Number(_)
         | Slot::Handle(_)
+        | Slot::HandleList(_)
+        | Slot::GroupInfo(_)
+        | Slot::AvailabilitySet(_)
         | Slot::Text(_)
         | Slot::TextList(_)
         | Slot::Input(_)
@@ -215,21 +262,26 @@ unsafe fn output(
     })
 }
 
+/// Whether an event tells of private properties, which may hold secrets.
+///
+/// # Safety
+///
+/// As for [`outputs`].
+unsafe fn is_private_event(arguments: &[Argument]) -> bool {
+    let Some(Slot::FilterOut(filter)) = slot_of(arguments, "filter_and_type") else {
+        return false;
+    };
+    // SAFETY: By the caller's promise it was written.
+    let filter = unsafe { read(filter) };
+    filter.is_some_and(|filter| notify_private(filter.dwObjectType, filter.FilterFlags))
+}
+
 /// What a control code answered; the codes that answer property lists are known.
 ///
 /// # Safety
 ///
 /// As for [`outputs`].
 unsafe fn control_output(arguments: &[Argument], output: *const c_void, given: &Fields) -> Value {
-    const PROPERTIES: [u32; 7] = [
-        control::CLUSTER_GET_RO_COMMON_PROPERTIES,
-        control::CLUSTER_GET_COMMON_PROPERTIES,
-        control::NODE_GET_RO_COMMON_PROPERTIES,
-        control::NODE_GET_COMMON_PROPERTIES,
-        control::GROUP_GET_RO_COMMON_PROPERTIES,
-        control::GROUP_GET_COMMON_PROPERTIES,
-        control::RESOURCE_GET_COMMON_PROPERTIES,
-    ];
     let Some(Slot::Count(returned)) = slot_of(arguments, "bytes_returned") else {
         return Value::Null;
     };
@@ -242,8 +294,10 @@ unsafe fn control_output(arguments: &[Argument], output: *const c_void, given: &
     // SAFETY: By the caller's promise as many bytes were written, at most as many as there is room for.
     let bytes = unsafe { core::slice::from_raw_parts(output.cast::<u8>(), size) };
     let code = given.number("code").and_then(|code| u32::try_from(code).ok());
-    if code.is_some_and(|code| PROPERTIES.contains(&code)) {
+    if code.is_some_and(control::answers_properties) {
         property_list(bytes)
+    } else if code.is_some_and(control::holds_secrets) {
+        Value::Text(SECRET.to_owned())
     } else {
         Bytes::new(bytes).into()
     }
@@ -391,4 +445,55 @@ unsafe fn group_item(item: *const CLUSTER_GROUP_ENUM_ITEM, room: usize) -> Optio
     let read_only = unsafe { item_properties(base, room, found.pRoProperties, found.cbRoProperties) };
     fields.push("ro_properties", read_only);
     Some(fields.into())
+}
+
+/// An item of an enumeration of resources.
+///
+/// # Safety
+///
+/// As for [`enum_item`].
+unsafe fn resource_item(item: *const CLUSTER_RESOURCE_ENUM_ITEM, room: usize) -> Option<Value> {
+    if room < size_of::<CLUSTER_RESOURCE_ENUM_ITEM>() {
+        return None;
+    }
+    // SAFETY: The buffer is large enough for the struct, as just tested, and numbers and pointers may be anything.
+    let found = unsafe { read(item) }?;
+    let base = item.cast::<u8>();
+    let mut fields = Fields::default();
+    for (name, text, bytes) in [
+        ("id", found.lpszId, found.cbId),
+        ("name", found.lpszName, found.cbName),
+        ("owner_group", found.lpszOwnerGroupName, found.cbOwnerGroupName),
+        ("owner_group_id", found.lpszOwnerGroupId, found.cbOwnerGroupId),
+    ] {
+        // SAFETY: The caller's promise.
+        fields.push(name, unsafe { item_text(base, room, text, bytes) });
+    }
+    for (name, list, bytes) in [
+        ("properties", found.pProperties, found.cbProperties),
+        ("ro_properties", found.pRoProperties, found.cbRoProperties),
+    ] {
+        // SAFETY: The caller's promise.
+        fields.push(name, unsafe { item_properties(base, room, list, bytes) });
+    }
+    Some(fields.into())
+}
+
+/// An answer of a batch of reads, without the data, which may be a secret.
+///
+/// # Safety
+///
+/// Its texts must be NULL or end with a NUL.
+unsafe fn read_command(command: CLUSTER_READ_BATCH_COMMAND) -> Value {
+    let mut fields = Fields::default();
+    fields.push("Command", command.Command);
+    fields.push("dwOptions", command.dwOptions);
+    // SAFETY: The caller's promise.
+    let key = unsafe { wide::copy(command.wzSubkeyName, LONGEST_TEXT) };
+    fields.push("wzSubkeyName", key);
+    // SAFETY: The caller's promise.
+    let value = unsafe { wide::copy(command.wzValueName, LONGEST_TEXT) };
+    fields.push("wzValueName", value);
+    fields.push("cbData", command.cbData);
+    fields.into()
 }

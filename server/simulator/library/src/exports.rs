@@ -7,12 +7,16 @@ use core::ffi::c_void;
 
 use windows_sys::Win32::Foundation::ERROR_CALL_NOT_IMPLEMENTED;
 use wsfc_clusapi::sys::types::{
-    BOOL, CLUSTER_CLOUD_TYPE, CLUSTER_ENUM_ITEM, CLUSTER_GROUP_ENUM_ITEM, CLUSTER_GROUP_STATE,
-    CLUSTER_MGMT_POINT_RESTYPE, CLUSTER_NODE_RESUME_FAILBACK_TYPE, CLUSTER_NODE_STATE, CLUSTER_RESOURCE_STATE,
-    CLUSTERVERSIONINFO, CREATE_CLUSTER_CONFIG, CREATE_CLUSTER_NAME_ACCOUNT, HANDLE, HCHANGE, HCLUSENUM, HCLUSENUMEX,
-    HCLUSTER, HGROUP, HGROUPENUMEX, HNODE, HNODEENUM, HNODEENUMEX, HRESOURCE, HRESULT, NOTIFY_FILTER_AND_TYPE,
-    PCLUSTER_SETUP_PROGRESS_CALLBACK, PCLUSTER_UPGRADE_PROGRESS_CALLBACK, PCWSTR, PWSTR,
-    REPAIR_CLUSTER_NAME_ACCOUNT_CONFIG,
+    BOOL, CLUS_AFFINITY_RULE_TYPE, CLUSTER_AVAILABILITY_SET_CONFIG, CLUSTER_CLOUD_TYPE, CLUSTER_CREATE_GROUP_INFO,
+    CLUSTER_ENUM_ITEM, CLUSTER_GROUP_ENUM_ITEM, CLUSTER_GROUP_STATE, CLUSTER_MGMT_POINT_RESTYPE,
+    CLUSTER_NETINTERFACE_STATE, CLUSTER_NETWORK_STATE, CLUSTER_NODE_RESUME_FAILBACK_TYPE, CLUSTER_NODE_STATE,
+    CLUSTER_READ_BATCH_COMMAND, CLUSTER_REG_COMMAND, CLUSTER_RESOURCE_ENUM_ITEM, CLUSTER_RESOURCE_STATE,
+    CLUSTERVERSIONINFO, CREATE_CLUSTER_CONFIG, CREATE_CLUSTER_NAME_ACCOUNT, FILETIME, HANDLE, HCHANGE, HCLUSENUM,
+    HCLUSENUMEX, HCLUSTER, HGROUP, HGROUPENUM, HGROUPENUMEX, HGROUPSET, HGROUPSETENUM, HKEY, HNETINTERFACE,
+    HNETINTERFACEENUM, HNETWORK, HNETWORKENUM, HNODE, HNODEENUM, HNODEENUMEX, HREGBATCH, HREGREADBATCH,
+    HREGREADBATCHREPLY, HRESENUM, HRESENUMEX, HRESOURCE, HRESTYPEENUM, HRESULT, NOTIFY_FILTER_AND_TYPE,
+    PCLUSTER_SETUP_PROGRESS_CALLBACK, PCLUSTER_UPGRADE_PROGRESS_CALLBACK, PCWSTR, PSECURITY_DESCRIPTOR, PWSTR,
+    REPAIR_CLUSTER_NAME_ACCOUNT_CONFIG, SECURITY_ATTRIBUTES,
 };
 use wsfc_simulator::set_last_error;
 
@@ -51,12 +55,22 @@ macro_rules! exports {
     (@refuse ClusterGetEnumCountEx u32 $code:expr) => { exports!(@refuse - 0 $code) };
     (@refuse ClusterNodeGetEnumCount u32 $code:expr) => { exports!(@refuse - 0 $code) };
     (@refuse ClusterNodeGetEnumCountEx u32 $code:expr) => { exports!(@refuse - 0 $code) };
+    (@refuse ClusterGroupGetEnumCount u32 $code:expr) => { exports!(@refuse - 0 $code) };
     (@refuse ClusterGroupGetEnumCountEx u32 $code:expr) => { exports!(@refuse - 0 $code) };
+    (@refuse ClusterGroupSetGetEnumCount u32 $code:expr) => { exports!(@refuse - 0 $code) };
+    (@refuse ClusterNetworkGetEnumCount u32 $code:expr) => { exports!(@refuse - 0 $code) };
+    (@refuse ClusterResourceGetEnumCount u32 $code:expr) => { exports!(@refuse - 0 $code) };
+    (@refuse ClusterResourceGetEnumCountEx u32 $code:expr) => { exports!(@refuse - 0 $code) };
+    (@refuse ClusterResourceTypeGetEnumCount u32 $code:expr) => { exports!(@refuse - 0 $code) };
     (@refuse $name:ident u32 $code:expr) => { $code };
+    // The calls on the cluster database answer their codes as signed numbers.
+    (@refuse $name:ident i32 $code:expr) => { $code.cast_signed() };
     // States are -1 on failure; handles and BOOLs 0.
     (@refuse $name:ident CLUSTER_NODE_STATE $code:expr) => { exports!(@refuse - -1 $code) };
     (@refuse $name:ident CLUSTER_GROUP_STATE $code:expr) => { exports!(@refuse - -1 $code) };
     (@refuse $name:ident CLUSTER_RESOURCE_STATE $code:expr) => { exports!(@refuse - -1 $code) };
+    (@refuse $name:ident CLUSTER_NETWORK_STATE $code:expr) => { exports!(@refuse - -1 $code) };
+    (@refuse $name:ident CLUSTER_NETINTERFACE_STATE $code:expr) => { exports!(@refuse - -1 $code) };
     (@refuse $name:ident $handle_or_bool:ident $code:expr) => { exports!(@refuse - 0 $code) };
     (@refuse - $answer:literal $code:expr) => {{
         set_last_error($code);

@@ -115,7 +115,7 @@ fn version_of(world: &World, cluster: &crate::world::cluster::Cluster) -> CLUSTE
     let answering = cluster
         .nodes
         .iter()
-        .find(|node| world.is_active(cluster, node))
+        .find(|node| node.present)
         .and_then(|node| world.machine_of(node));
     let (major, minor, build) = answering.map_or((0, 0, 0), |machine| machine.os.os_version());
     CLUSTERVERSIONINFO {

@@ -1,14 +1,23 @@
 //! The C functions: check what the caller passed, ask the world, answer in C's ways.
 
+mod access;
+mod affinity;
 mod cluster;
 mod control;
 mod enumerate;
 mod group;
+mod group_set;
+mod network;
 mod node;
 mod notify;
 mod objects;
+mod quorum;
+mod registry;
+mod resource;
+mod resource_type;
 mod setup;
 mod setup_more;
+mod shared_volume;
 mod slotted;
 mod table;
 
@@ -25,7 +34,9 @@ use crate::handles::{self, Object};
 use crate::last_error;
 use crate::memory;
 use crate::simulation::Inner;
-use crate::win32::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, ERROR_SUCCESS};
+use crate::win32::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_SUCCESS};
+use crate::world::cluster::Cluster;
+use crate::world::service::ClusterService;
 
 /// The result of a call before it takes C's form; the error is a Win32 code.
 type Answer<T> = Result<T, u32>;
@@ -107,25 +118,96 @@ fn node_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, u32
     node_at(handle)
 }
 
-/// The world, cluster id and group id of a group handle, at the begin of a call.
-fn group_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
-    match handles::get(handle)? {
-        (world, Object::Group { cluster, id }) => {
-            world.enter(call)?;
-            Ok((world, cluster, id))
-        }
+/// The world, cluster id and object id of a handle, at the begin of a call.
+macro_rules! by_id {
+    ($($(#[$doc:meta])* $function:ident: $object:ident;)+) => {
+        $(
+            $(#[$doc])*
+            fn $function(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
+                match handles::get(handle)? {
+                    (world, Object::$object { cluster, id }) => {
+                        world.enter(call)?;
+                        Ok((world, cluster, id))
+                    }
+                    _ => Err(ERROR_INVALID_HANDLE),
+                }
+            }
+        )+
+    };
+}
+
+by_id! {
+    /// Of a group.
+    group_of: Group;
+    /// Of a resource.
+    resource_of: Resource;
+    /// Of a network.
+    network_of: Network;
+    /// Of a network interface.
+    interface_of: Interface;
+    /// Of a group set.
+    group_set_of: GroupSet;
+}
+
+/// The number of a node of a cluster whose handle is an argument; `None` for 0. 87 for a node of another cluster.
+fn node_argument(node: isize, cluster: &str) -> Answer<Option<u32>> {
+    if node == 0 {
+        return Ok(None);
+    }
+    match node_at(node)? {
+        (_, other, number) if other == cluster => Ok(Some(number)),
+        _ => Err(ERROR_INVALID_PARAMETER),
+    }
+}
+
+/// The id of a group of a cluster whose handle is an argument. 87 for a group of another cluster.
+fn group_argument(group: isize, cluster: &str) -> Answer<String> {
+    match handles::get(group)? {
+        (_, Object::Group { cluster: other, id }) if other == cluster => Ok(id),
+        (_, Object::Group { .. }) => Err(ERROR_INVALID_PARAMETER),
         _ => Err(ERROR_INVALID_HANDLE),
     }
 }
 
-/// The world, cluster id and resource id of a resource handle, at the begin of a call.
-fn resource_of(handle: isize, call: &'static str) -> Answer<(Arc<Inner>, String, String)> {
-    match handles::get(handle)? {
-        (world, Object::Resource { cluster, id }) => {
-            world.enter(call)?;
-            Ok((world, cluster, id))
-        }
+/// The id of a resource of a cluster whose handle is an argument. 87 for a resource of another cluster.
+fn resource_argument(resource: isize, cluster: &str) -> Answer<String> {
+    match handles::get(resource)? {
+        (_, Object::Resource { cluster: other, id }) if other == cluster => Ok(id),
+        (_, Object::Resource { .. }) => Err(ERROR_INVALID_PARAMETER),
         _ => Err(ERROR_INVALID_HANDLE),
+    }
+}
+
+/// 87 for flags that are not known.
+fn check_flags(flags: u32, known: u32) -> Answer<()> {
+    if flags & !known == 0 {
+        Ok(())
+    } else {
+        Err(ERROR_INVALID_PARAMETER)
+    }
+}
+
+/// Changes a cluster that answers. 1722 when the connection is broken or nobody answers.
+fn changed<R>(world: &Inner, cluster: &str, change: impl FnOnce(&mut ClusterService<'_>) -> Answer<R>) -> Answer<R> {
+    world.change(|state| {
+        state.serving(cluster)?;
+        change(&mut state.world.serving_service(cluster)?)
+    })
+}
+
+/// Begins something with a group or resource: success when it is as wished when the call returns, else 997 (facts 2.1).
+/// What becomes of it is never said here.
+fn begun(
+    world: &Inner,
+    cluster: &str,
+    change: impl FnOnce(&mut ClusterService<'_>) -> Answer<()>,
+    done: impl FnOnce(&Cluster) -> bool,
+) -> Answer<()> {
+    changed(world, cluster, change)?;
+    let state = world.lock();
+    match state.serving(cluster) {
+        Ok(cluster) if done(cluster) => Ok(()),
+        _ => Err(ERROR_IO_PENDING),
     }
 }
 

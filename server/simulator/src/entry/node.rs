@@ -8,11 +8,12 @@ use wsfc_clusapi::sys::types::{
 };
 
 use super::cluster::granted_access;
-use super::{Answer, cluster_of, code, handle, node_at, node_of, put_text, required, state, truth};
+use super::{Answer, changed, cluster_of, code, handle, node_argument, node_of, put_text, required, state, truth};
 use crate::handles::{self, Object};
 use crate::memory;
 use crate::simulation::Inner;
 use crate::win32::{ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_INVALID_PARAMETER};
+use crate::world::drain::Failback;
 
 fn open_number(world: &Arc<Inner>, cluster: String, number: u32) -> Answer<HNODE> {
     let instance = {
@@ -73,8 +74,7 @@ pub(super) unsafe extern "system" fn get_state(node: HNODE) -> CLUSTER_NODE_STAT
         let (world, cluster, id) = node_of(node, "GetClusterNodeState")?;
         let state = world.lock();
         let cluster = state.serving(&cluster)?;
-        let node = cluster.node(id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
-        Ok(state.world.node_state(cluster, node))
+        Ok(cluster.node(id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?.shown_state())
     })
 }
 
@@ -91,13 +91,11 @@ pub(super) unsafe extern "system" fn get_id(node: HNODE, id: PWSTR, id_units: *m
 pub(super) unsafe extern "system" fn pause(node: HNODE) -> u32 {
     code(|| {
         let (world, cluster, id) = node_of(node, "PauseClusterNode")?;
-        world.change(|state| {
-            state.serving(&cluster)?;
-            state.world.pause(&cluster, id, false, None)
-        })
+        changed(&world, &cluster, |service| service.pause(id, false, 0, None))
     })
 }
 
+/// PauseClusterNodeEx returns when the drain has begun (facts 2.3).
 pub(super) unsafe extern "system" fn pause_ex(node: HNODE, drain: BOOL, flags: u32, target: HNODE) -> u32 {
     code(|| {
         const KNOWN: u32 = pause_flags::REMAIN_ON_PAUSED_NODE_ON_MOVE_ERROR
@@ -107,42 +105,34 @@ pub(super) unsafe extern "system" fn pause_ex(node: HNODE, drain: BOOL, flags: u
         if flags & !KNOWN != 0 {
             return Err(ERROR_INVALID_PARAMETER);
         }
-        let target = match target {
-            0 => None,
-            target => match node_at(target)? {
-                (_, other, number) if other == cluster => Some(number),
-                _ => return Err(ERROR_INVALID_PARAMETER),
-            },
-        };
-        world.change(|state| {
-            state.serving(&cluster)?;
-            state.world.pause(&cluster, id, drain != 0, target)
-        })
+        let target = node_argument(target, &cluster)?;
+        changed(&world, &cluster, |service| service.pause(id, drain != 0, flags, target))
     })
 }
 
+/// ResumeClusterNode. Guess: groups come back by their policy.
 pub(super) unsafe extern "system" fn resume(node: HNODE) -> u32 {
-    code(|| resume_node(node, "ResumeClusterNode"))
+    code(|| resume_node(node, "ResumeClusterNode", Failback::PerPolicy))
 }
 
-/// ResumeClusterNodeEx. Guess: failback has nothing to do, since groups have no preferred owners in this world yet.
+/// ResumeClusterNodeEx. Guess: the reserved flags, which choose among what comes back, are not regarded.
 pub(super) unsafe extern "system" fn resume_ex(
     node: HNODE,
     failback: CLUSTER_NODE_RESUME_FAILBACK_TYPE,
     _reserved: u32,
 ) -> u32 {
     code(|| {
-        if resume_failback::name(failback).is_none() {
-            return Err(ERROR_INVALID_PARAMETER);
-        }
-        resume_node(node, "ResumeClusterNodeEx")
+        let failback = match failback {
+            resume_failback::DO_NOT => Failback::DoNot,
+            resume_failback::IMMEDIATELY => Failback::Immediately,
+            resume_failback::PER_POLICY => Failback::PerPolicy,
+            _ => return Err(ERROR_INVALID_PARAMETER),
+        };
+        resume_node(node, "ResumeClusterNodeEx", failback)
     })
 }
 
-fn resume_node(node: HNODE, call: &'static str) -> Answer<()> {
+fn resume_node(node: HNODE, call: &'static str, failback: Failback) -> Answer<()> {
     let (world, cluster, id) = node_of(node, call)?;
-    world.change(|state| {
-        state.serving(&cluster)?;
-        state.world.resume(&cluster, id)
-    })
+    changed(&world, &cluster, |service| service.resume(id, failback))
 }

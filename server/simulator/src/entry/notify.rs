@@ -131,7 +131,12 @@ pub(super) unsafe extern "system" fn register_object(
                 let number = objects::node_id(&world.lock(), &cluster, &instance)?;
                 (cluster, Some(number.to_string()))
             }
-            Object::Group { cluster, id } | Object::Resource { cluster, id } => (cluster, Some(id)),
+            Object::Group { cluster, id }
+            | Object::Resource { cluster, id }
+            | Object::Network { cluster, id }
+            | Object::Interface { cluster, id }
+            | Object::GroupSet { cluster, id } => (cluster, Some(id)),
+            Object::Key { cluster, path } => (cluster, Some(path.join("\\"))),
             _ => return Err(ERROR_INVALID_HANDLE),
         };
         let filter = Filter {
@@ -276,11 +281,12 @@ pub(super) unsafe extern "system" fn get(
             if state.shut_down {
                 return Err(ERROR_SHUTDOWN_IN_PROGRESS);
             }
-            let State { ports, .. } = &mut *state;
+            let State { ports, world: own, .. } = &mut *state;
             let queue = ports.get_mut(&port).ok_or(ERROR_INVALID_HANDLE)?;
-            if let Some((key, event)) = queue.front() {
+            if let Some(next) = queue.front() {
+                next.damage(|| own.faults.damage("GetClusterNotifyV2"));
                 // SAFETY: The caller keeps GetClusterNotifyV2's contract.
-                unsafe { targets.put(*key, event)? };
+                unsafe { targets.put(next.key, &next.event)? };
                 queue.take();
                 return Ok(());
             }

@@ -20,19 +20,15 @@ pub(super) fn node_id(state: &State, cluster: &str, instance: &str) -> Answer<u3
 
 /// The group of a name or id (facts 2.1), case not regarded.
 pub(super) fn find_group<'state>(cluster: &'state Cluster, name: &str) -> Answer<&'state Group> {
-    cluster
-        .groups
-        .iter()
-        .find(|group| group.name.eq_ignore_ascii_case(name) || group.id.eq_ignore_ascii_case(name))
-        .ok_or(ERROR_GROUP_NOT_FOUND)
+    cluster.groups.find(name).ok_or(ERROR_GROUP_NOT_FOUND)
 }
 
 /// The id of the resource of a name or id, case not regarded.
 pub(super) fn find_resource(cluster: &Cluster, name: &str) -> Answer<String> {
     cluster
-        .resources()
-        .find(|(_, resource)| resource.name.eq_ignore_ascii_case(name) || resource.id.eq_ignore_ascii_case(name))
-        .map(|(_, resource)| resource.id.clone())
+        .resources
+        .find(name)
+        .map(|resource| resource.id.clone())
         .ok_or(ERROR_RESOURCE_NOT_FOUND)
 }
 

@@ -22,6 +22,7 @@ use crate::win32::{
     ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_CLUSTER_NODE_UP, ERROR_INVALID_PARAMETER, ERROR_NO_ADMIN_ACCESS_POINT, code_of,
 };
 use crate::world::World;
+use crate::world::quorum::Leaving;
 use crate::world::setup::Trouble;
 
 /// Reads a configuration; the whole struct is there whenever its version is allowed.
@@ -232,7 +233,7 @@ pub(super) unsafe extern "system" fn replace_node(cluster: HCLUSTER, current: PC
 fn replace(world: &mut World, id: &str, current: &str, new: &str) -> Answer<()> {
     let cluster = world.serving(id)?;
     let number = world.find_node(cluster, current)?;
-    if cluster.node(number).is_some_and(|node| world.is_active(cluster, node)) {
+    if cluster.node(number).is_some_and(|node| node.present) {
         return Err(ERROR_CLUSTER_NODE_UP);
     }
     let checks = world
@@ -244,7 +245,7 @@ fn replace(world: &mut World, id: &str, current: &str, new: &str) -> Answer<()> 
     })?;
     world.remove_node(id, number);
     world.add_node(id, new);
-    world.change_machine(new, |machine| {
+    world.change_machine(new, Leaving::Orderly, |machine| {
         machine.membership = Some(id.into());
         machine.service_running = true;
     });

@@ -3,11 +3,11 @@
 use core::ffi::c_void;
 
 use wsfc_clusapi::sys::types::{
-    CLUSTER_CLOUD_TYPE, CLUSTER_MGMT_POINT_RESTYPE, CREATE_CLUSTER_CONFIG, HCHANGE, HCLUSTER, NOTIFY_FILTER_AND_TYPE,
-    PCLUSTER_SETUP_PROGRESS_CALLBACK, PCWSTR,
+    BOOL, CLUSTER_CLOUD_TYPE, CLUSTER_MGMT_POINT_RESTYPE, CREATE_CLUSTER_CONFIG, HCHANGE, HCLUSTER,
+    NOTIFY_FILTER_AND_TYPE, PCLUSTER_SETUP_PROGRESS_CALLBACK, PCWSTR,
 };
 
-use super::{cluster, code, handle, notify, setup};
+use super::{access, cluster, code, handle, notify, setup};
 use crate::slots::{self, COUNT};
 
 /// The copies of one slot.
@@ -23,6 +23,7 @@ pub(crate) struct Slotted {
     pub(crate) cno_restype: unsafe extern "system" fn(u32, *const PCWSTR, *mut CLUSTER_MGMT_POINT_RESTYPE) -> u32,
     pub(crate) cloud_type: unsafe extern "system" fn(u32, *const PCWSTR, *mut CLUSTER_CLOUD_TYPE) -> u32,
     pub(crate) node_cloud_type: unsafe extern "system" fn(PCWSTR, *mut u32) -> u32,
+    pub(crate) restore_database: unsafe extern "system" fn(PCWSTR, BOOL, PCWSTR) -> u32,
     pub(crate) create_port:
         unsafe extern "system" fn(HCHANGE, HCLUSTER, *const NOTIFY_FILTER_AND_TYPE, u32, usize) -> HCHANGE,
 }
@@ -78,6 +79,15 @@ unsafe extern "system" fn node_cloud_type<const SLOT: usize>(name: PCWSTR, cloud
     code(|| unsafe { cluster::cloud_of_node(slots::world(SLOT), name, cloud) })
 }
 
+unsafe extern "system" fn restore_database<const SLOT: usize>(
+    path_name: PCWSTR,
+    force: BOOL,
+    _quorum_drive_letter: PCWSTR,
+) -> u32 {
+    // SAFETY: The caller keeps RestoreClusterDatabase's contract.
+    code(|| unsafe { access::restore(slots::world(SLOT), path_name, force) })
+}
+
 unsafe extern "system" fn create_port<const SLOT: usize>(
     port: HCHANGE,
     cluster: HCLUSTER,
@@ -98,6 +108,7 @@ const fn slotted<const SLOT: usize>() -> Slotted {
         cno_restype: cno_restype::<SLOT>,
         cloud_type: cloud_type::<SLOT>,
         node_cloud_type: node_cloud_type::<SLOT>,
+        restore_database: restore_database::<SLOT>,
         create_port: create_port::<SLOT>,
     }
 }

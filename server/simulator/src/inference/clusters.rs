@@ -101,6 +101,7 @@ impl ExistingClusters {
                 functional_level: level_before(view, name, &mut from),
                 addresses,
                 groups: groups_of(view, name, &mut from),
+                ..ExistingCluster::default()
             },
             from,
         ));

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::{Answer, Answered, Asked, Hello, PATIENCE, Request, milliseconds, read_line, write_line};
 use crate::control::{ConnectionEvent, Point};
 use crate::fault::Fault;
+use crate::incident::Incident;
 
 /// Steers the simulation of another process. Clones share it.
 ///
@@ -259,6 +260,33 @@ impl RemoteControl {
         self.ask(Request::ClearNode {
             machine: machine.into(),
         })
+    }
+
+    /// Lets an incident happen in the world of the process that is connected.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoteError`]; an incident that names what is not there is refused.
+    pub fn happen(&self, incident: Incident) -> Result<(), RemoteError> {
+        self.ask(Request::Happen { incident })
+    }
+
+    /// Moves simulated time to the next thing that is due; false when nothing is.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoteError`].
+    pub fn step(&self) -> Result<bool, RemoteError> {
+        self.ask(Request::Step)
+    }
+
+    /// Checks what must be true of a world at any time.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoteError`]; a world that contradicts itself is a refusal that says how.
+    pub fn consistency(&self) -> Result<(), RemoteError> {
+        self.ask(Request::Consistency)
     }
 
     /// Breaks the RPC connections of the process that is connected.

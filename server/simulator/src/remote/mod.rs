@@ -35,6 +35,7 @@ pub use serve::serve;
 
 use crate::control::{ConnectionEvent, Point};
 use crate::fault::Fault;
+use crate::incident::Incident;
 
 /// The version of the protocol; ends of other versions part at once.
 const VERSION: u32 = 1;
@@ -116,6 +117,9 @@ enum Request {
     SetReachable { machine: String, reachable: bool },
     SetService { machine: String, running: bool },
     ClearNode { machine: String },
+    Happen { incident: Incident },
+    Step,
+    Consistency,
     BreakConnections,
     RestoreConnections,
     Send { event: ConnectionEvent },

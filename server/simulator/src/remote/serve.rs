@@ -104,6 +104,15 @@ fn perform(simulation: &Simulation, request: Request) -> Answer {
         Request::SetReachable { machine, reachable } => ok(simulation.set_reachable(&machine, reachable)),
         Request::SetService { machine, running } => ok(simulation.set_service(&machine, running)),
         Request::ClearNode { machine } => ok(simulation.clear_node(&machine)),
+        Request::Happen { incident } => match simulation.happen(&incident) {
+            Ok(()) => ok(()),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Request::Step => ok(simulation.step()),
+        Request::Consistency => match simulation.consistency() {
+            Ok(()) => ok(()),
+            Err(problem) => Answer::Error(problem),
+        },
         Request::BreakConnections => ok(simulation.break_connections()),
         Request::RestoreConnections => ok(simulation.restore_connections()),
         Request::Send { event } => ok(simulation.send(event)),

@@ -40,14 +40,14 @@ pub enum ScenarioError {
         problem: String,
     },
     /// No built-in scenario has this name.
-    #[error("no built-in scenario is called {name:?}; there are \"default\" and \"demo\"")]
+    #[error("no built-in scenario is called {name:?}; there are \"default\", \"demo\", \"large\" and \"production\"")]
     NoSuchBuiltin {
         /// The name that was asked for.
         name: String,
     },
 }
 
-fn invalid(path: impl Into<String>, problem: impl Into<String>) -> ScenarioError {
+pub(super) fn invalid(path: impl Into<String>, problem: impl Into<String>) -> ScenarioError {
     ScenarioError::Invalid {
         path: path.into(),
         problem: problem.into(),
@@ -64,6 +64,7 @@ impl Scenario {
         self.check_settings()?;
         self.check_networks()?;
         self.check_machines()?;
+        self.check_disks()?;
         self.check_clusters()?;
         for (position, fault) in self.faults.iter().enumerate() {
             fault
@@ -156,6 +157,24 @@ impl Scenario {
         }
     }
 
+    fn check_disks(&self) -> Result<(), ScenarioError> {
+        let mut names = BTreeSet::new();
+        for (position, disk) in self.disks.iter().enumerate() {
+            let path = format!("disks[{position}]");
+            if disk.name.is_empty() || !names.insert(disk.name.to_lowercase()) {
+                return Err(invalid(format!("{path}.name"), "must be a name of its own"));
+            }
+            let is_machine = |name: &String| {
+                let mut machines = self.machines.iter();
+                machines.any(|machine| machine.name.eq_ignore_ascii_case(name))
+            };
+            if !disk.machines.iter().flatten().all(is_machine) {
+                return Err(invalid(format!("{path}.machines"), "names a machine that is not there"));
+            }
+        }
+        Ok(())
+    }
+
     fn check_clusters(&self) -> Result<(), ScenarioError> {
         let mut names = BTreeSet::new();
         let mut members = BTreeSet::new();
@@ -196,6 +215,7 @@ impl Scenario {
                 ));
             }
             self.check_in_networks(&format!("{path}.addresses"), &cluster.addresses)?;
+            self.check_contents(&path, cluster)?;
         }
         Ok(())
     }

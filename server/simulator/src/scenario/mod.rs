@@ -1,6 +1,8 @@
 //! What a simulated world is made of: machines, networks, directory, timing and faults, from a TOML file.
 
 mod check;
+mod check_clusters;
+mod clusters;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,11 +11,17 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::incident::Incident;
 use crate::recording::Recording;
 use crate::release::Release;
+use crate::world::service::Times;
 
 pub use check::ScenarioError;
 pub(crate) use check::is_host_name;
+pub use clusters::{
+    Disk, ExistingCluster, ExistingGroup, ExistingNetwork, ExistingResource, ExistingRule, ExistingSet, ExistingType,
+    Generate, Properties, PropertyValue, RuleType, Witness,
+};
 
 /// A simulated world before anything has happened in it.
 ///
@@ -42,6 +50,9 @@ pub struct Scenario {
     pub functions_by_release: bool,
     /// Functions that are absent from the table, to play an older Windows. Default none.
     pub functions_absent: Vec<String>,
+    /// BackupClusterDatabase and RestoreClusterDatabase work, as on old servers; modern ones answer 120 (facts 2.6).
+    /// Default false.
+    pub legacy_backup: bool,
     /// How long things take.
     pub timing: Timing,
     /// The Active Directory domain that the machines belong to.
@@ -52,10 +63,14 @@ pub struct Scenario {
     pub networks: Vec<Network>,
     /// The machines, at least one.
     pub machines: Vec<Machine>,
+    /// Disks that machines share.
+    pub disks: Vec<Disk>,
     /// Clusters that exist from the beginning.
     pub clusters: Vec<ExistingCluster>,
     /// What goes wrong, in the order of trial: each fault that matches a phase acts on it.
     pub faults: Vec<Fault>,
+    /// What happens to machines, networks and resources at a time.
+    pub incidents: Vec<PlannedIncident>,
     /// Calls that are played as they were recorded; each is played once, and what comes after goes by its script.
     pub recordings: Vec<Recording>,
 }
@@ -72,13 +87,16 @@ impl Default for Scenario {
             form_at_level: None,
             functions_by_release: false,
             functions_absent: Vec::new(),
+            legacy_backup: false,
             timing: Timing::default(),
             domain: Domain::default(),
             used_addresses: Vec::new(),
             networks: Vec::new(),
             machines: Vec::new(),
+            disks: Vec::new(),
             clusters: Vec::new(),
             faults: Vec::new(),
+            incidents: Vec::new(),
             recordings: Vec::new(),
         }
     }
@@ -108,6 +126,51 @@ pub struct Timing {
     pub phases: BTreeMap<String, u64>,
     /// How long the clean-up of an evicted node takes, in milliseconds of simulated time. Default 2,000.
     pub cleanup_ms: u64,
+    /// How long a resource takes to come online and to go offline. Default 200 and 100 milliseconds.
+    pub resource: ResourceTimes,
+    /// The same for resources of a type, by its name.
+    pub resource_types: BTreeMap<String, ResourceTimes>,
+    /// How long the live migration of a virtual machine takes, in milliseconds of simulated time. Default 2,000.
+    pub live_migration_ms: u64,
+}
+
+/// How long resources take, in milliseconds of simulated time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResourceTimes {
+    /// From OnlinePending to Online, or to Failed.
+    pub online_ms: u64,
+    /// From OfflinePending to Offline.
+    pub offline_ms: u64,
+}
+
+impl Default for ResourceTimes {
+    fn default() -> Self {
+        Self {
+            online_ms: 200,
+            offline_ms: 100,
+        }
+    }
+}
+
+impl Timing {
+    pub(crate) fn times(&self) -> Times {
+        Times {
+            each: self.resource,
+            by_type: self.resource_types.clone(),
+            live_migration_ms: self.live_migration_ms,
+        }
+    }
+}
+
+/// An incident that a scenario plans.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedIncident {
+    /// Simulated milliseconds since the world began.
+    pub at_ms: u64,
+    /// What happens.
+    #[serde(flatten)]
+    pub incident: Incident,
 }
 
 impl Default for Timing {
@@ -117,6 +180,9 @@ impl Default for Timing {
             manual: false,
             phases: BTreeMap::new(),
             cleanup_ms: 2_000,
+            resource: ResourceTimes::default(),
+            resource_types: BTreeMap::new(),
+            live_migration_ms: 2_000,
         }
     }
 }
@@ -235,59 +301,13 @@ fn yes() -> bool {
     true
 }
 
-/// A cluster that exists from the beginning, all its nodes Up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExistingCluster {
-    /// Its name.
-    pub name: String,
-    /// Its nodes, by machine name.
-    pub nodes: Vec<String>,
-    /// Its functional level. Default: the highest that its nodes share.
-    #[serde(default)]
-    pub functional_level: Option<u32>,
-    /// Its addresses. Default: none, and then it has no management point.
-    #[serde(default)]
-    pub addresses: Vec<IpAddr>,
-    /// Groups beside the core ones; while there is any, the cluster cannot be destroyed (5937).
-    #[serde(default)]
-    pub groups: Vec<ExistingGroup>,
-}
-
-/// A group of a cluster that exists from the beginning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExistingGroup {
-    /// Its name.
-    pub name: String,
-    /// Its group type number (facts 2.2). Default 9999, unknown.
-    #[serde(default = "ExistingGroup::default_type")]
-    pub group_type: u32,
-    /// It has an online resource, and so is Online itself; otherwise it is empty and Offline. Default true.
-    #[serde(default = "yes")]
-    pub online: bool,
-}
-
-impl ExistingGroup {
-    fn default_type() -> u32 {
-        9999
-    }
-
-    /// An online group of which nothing but its name is known.
-    pub(crate) fn unknown(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            group_type: Self::default_type(),
-            online: true,
-        }
-    }
-}
-
 impl Scenario {
     /// The scenarios that come with the simulator: name and text.
-    pub const BUILTIN: [(&str, &str); 2] = [
+    pub const BUILTIN: [(&str, &str); 4] = [
         ("default", include_str!("../../scenarios/default.toml")),
         ("demo", include_str!("../../scenarios/demo.toml")),
+        ("large", include_str!("../../scenarios/large.toml")),
+        ("production", include_str!("../../scenarios/production.toml")),
     ];
 
     /// Reads a scenario from TOML and checks it.

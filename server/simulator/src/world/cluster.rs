@@ -1,12 +1,23 @@
 //! A cluster and what belongs to it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use wsfc_clusapi::sys::constants::{group_state, group_type, management_point_type, node_state, resource_state};
+use wsfc_clusapi::sys::constants::{
+    group_state, group_type, management_point_type, node_drain_status, node_state, node_status, pause_flags,
+    resource_state,
+};
 
-use super::properties::Setting;
+use super::affinity::AffinityRule;
+use super::group_set::{GroupSet, StartOrder};
+use super::network::ClusterNetwork;
+use super::properties::Settings;
+use super::registry;
+use super::resource::dependency::Expression;
+use super::resource_type::ResourceType;
+use super::roster::{Entry, Roster};
+use super::shared_volume::SharedVolume;
 use super::{Machine, World};
 use crate::release::{Release, make_version};
 
@@ -22,14 +33,39 @@ pub(crate) struct Cluster {
     pub(crate) management_point: i32,
     pub(crate) restype: i32,
     pub(crate) nodes: Vec<Node>,
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Roster<Group>,
+    pub(crate) resources: Roster<Resource>,
     pub(crate) networks: Vec<ClusterNetwork>,
-    pub(crate) resource_types: Vec<String>,
+    pub(crate) resource_types: Vec<ResourceType>,
+    pub(crate) group_sets: Vec<GroupSet>,
+    pub(crate) rules: Vec<AffinityRule>,
+    /// What groups and sets wait for.
+    pub(crate) order: StartOrder,
+    pub(crate) volumes: Vec<SharedVolume>,
+    /// The keys that callers have made.
+    pub(crate) database: registry::Key,
     pub(crate) storage_nodes: Vec<StorageNode>,
     /// An upgrade of the functional level has begun and has not ended.
     pub(crate) upgrade_in_progress: bool,
     /// Common properties that differ from their defaults.
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: Settings,
+    pub(crate) private: Settings,
+    pub(crate) quorum: Quorum,
+}
+
+/// What decides who may go on when nodes are lost (facts 2.6).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Quorum {
+    /// The resource that is the witness.
+    pub(crate) witness: Option<String>,
+    /// The witness alone decides (CLUS_LEGACY_QUORUM).
+    pub(crate) disk_only: bool,
+    /// The device path that goes with a disk.
+    pub(crate) path: String,
+    /// WitnessDynamicWeight: the vote that the witness has now.
+    pub(crate) witness_weight: u32,
+    /// Nothing reaches the witness.
+    pub(crate) witness_lost: bool,
 }
 
 /// A node of a cluster.
@@ -43,9 +79,61 @@ pub(crate) struct Node {
     pub(crate) state: i32,
     /// Its GUID (RO property NodeInstanceID).
     pub(crate) instance: String,
+    pub(crate) settings: Settings,
+    #[serde(default)]
+    pub(crate) private: Settings,
+    /// It is an active member: its cluster service runs, and it is on the side that has quorum.
+    #[serde(default)]
+    pub(crate) present: bool,
+    /// It is Joining, and its cluster service runs.
+    #[serde(default)]
+    pub(crate) joining: bool,
+    /// DynamicWeight: the vote that it has now.
+    #[serde(default)]
+    pub(crate) dynamic_weight: u32,
+    /// The state that was told last.
+    #[serde(default = "Node::told_at_first")]
+    pub(crate) told: i32,
+    #[serde(default)]
+    pub(crate) drain: Drain,
+    #[serde(default)]
+    pub(crate) health: Health,
+}
+
+/// How far a node is drained (facts 2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Drain {
     /// NodeDrainStatus (facts 2.2).
-    pub(crate) drain_status: u32,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) status: u32,
+    /// NodeDrainTarget; `u32::MAX` is none.
+    pub(crate) target: u32,
+    /// DrainErrorCode.
+    pub(crate) error: u32,
+    /// The flags of PauseClusterNodeEx.
+    pub(crate) flags: u32,
+    /// NodeFailbackStatus.
+    pub(crate) failback_status: u32,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            status: 0,
+            target: u32::MAX,
+            error: 0,
+            flags: 0,
+            failback_status: 0,
+        }
+    }
+}
+
+/// What the others think of a node that they have lost (facts 2.2, NodeStatus).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Health {
+    /// Simulated times of the losses within the last hour.
+    pub(crate) losses: Vec<u64>,
+    pub(crate) isolated_until: Option<u64>,
+    pub(crate) quarantined_until: Option<u64>,
 }
 
 /// A group.
@@ -56,8 +144,45 @@ pub(crate) struct Group {
     pub(crate) group_type: u32,
     /// The number of the node that owns it.
     pub(crate) owner: u32,
-    pub(crate) resources: Vec<Resource>,
-    pub(crate) settings: BTreeMap<String, Setting>,
+    /// The ids of its resources, in the order of their coming.
+    pub(crate) resources: Vec<String>,
+    pub(crate) settings: Settings,
+    #[serde(default)]
+    pub(crate) private: Settings,
+    /// Preferred owners, by node number, the best first.
+    #[serde(default)]
+    pub(crate) preferred: Vec<u32>,
+    /// The state that was told last.
+    #[serde(default = "Group::told_at_first")]
+    pub(crate) told: i32,
+    /// The move that goes on.
+    #[serde(default)]
+    pub(crate) moving: Option<Move>,
+    /// A move that waits for its turn.
+    #[serde(default)]
+    pub(crate) queued: Option<Move>,
+    /// Simulated times of failovers, for FailoverThreshold.
+    #[serde(default)]
+    pub(crate) failovers: Vec<u64>,
+    /// The node that it was drained from, for the failback at its resumption.
+    #[serde(default)]
+    pub(crate) home: Option<u32>,
+    /// The nodes that it left because it could not run there, until it runs somewhere.
+    #[serde(default)]
+    pub(crate) tried: BTreeSet<u32>,
+}
+
+/// A group on its way to another node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Move {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// It comes back when it cannot run there.
+    pub(crate) back_on_error: bool,
+    /// Its resources stay online and move all at once.
+    pub(crate) live: bool,
+    /// It has arrived; its resources are coming online.
+    pub(crate) arrived: bool,
 }
 
 /// A resource.
@@ -67,25 +192,47 @@ pub(crate) struct Resource {
     pub(crate) name: String,
     /// The name of its type.
     pub(crate) kind: String,
+    /// The id of its group.
+    pub(crate) group: String,
     pub(crate) state: i32,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) settings: BTreeMap<String, Setting>,
-}
-
-/// A network as the cluster knows it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ClusterNetwork {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) interfaces: Vec<Interface>,
-}
-
-/// A network interface of a node.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Interface {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) node: u32,
+    pub(crate) settings: Settings,
+    /// Private properties, by name.
+    #[serde(default)]
+    pub(crate) private: Settings,
+    /// It shall be online: it comes back after failures and moves.
+    #[serde(default)]
+    pub(crate) wanted: bool,
+    /// What it depends on.
+    #[serde(default)]
+    pub(crate) depends: Option<Expression>,
+    /// The nodes that can run it; `None` is all of them.
+    #[serde(default)]
+    pub(crate) possible_owners: Option<BTreeSet<u32>>,
+    /// Rises with every change of the state: a step that was planned for an earlier one comes too late.
+    #[serde(default)]
+    pub(crate) epoch: u64,
+    /// Simulated times of failures, for RestartThreshold.
+    #[serde(default)]
+    pub(crate) failures: Vec<u64>,
+    /// LastOperationStatusCode.
+    #[serde(default)]
+    pub(crate) last_status: u32,
+    /// It goes offline and comes back.
+    #[serde(default)]
+    pub(crate) restarting: bool,
+    /// It is in maintenance mode: failures are not regarded.
+    #[serde(default)]
+    pub(crate) maintenance: bool,
+    /// It is locked: its group does not go online, offline or elsewhere (facts 2.4, 5960).
+    #[serde(default)]
+    pub(crate) locked: bool,
+    /// The next online attempts that fail.
+    #[serde(default)]
+    pub(crate) failing: u32,
+    /// The nodes where it does not come online; 0 is every node.
+    #[serde(default)]
+    pub(crate) blocked: BTreeSet<u32>,
 }
 
 /// A storage enclosure that was added to the cluster.
@@ -103,20 +250,6 @@ pub(crate) const NETWORK_NAME: &str = "Network Name";
 pub(crate) const DISTRIBUTED_NETWORK_NAME: &str = "Distributed Network Name";
 const GENERIC_APPLICATION: &str = "Generic Application";
 
-/// The resource types that CreateCluster registers. Guess: a selection of those that every cluster has.
-const RESOURCE_TYPES: [&str; 10] = [
-    IP_ADDRESS,
-    IPV6_ADDRESS,
-    NETWORK_NAME,
-    DISTRIBUTED_NETWORK_NAME,
-    "Physical Disk",
-    "File Share Witness",
-    "Cloud Witness",
-    GENERIC_APPLICATION,
-    "Generic Service",
-    "Generic Script",
-];
-
 /// True for the types of resource that make the cluster's name known.
 pub(crate) fn is_network_name(kind: &str) -> bool {
     kind == NETWORK_NAME || kind == DISTRIBUTED_NETWORK_NAME
@@ -132,12 +265,20 @@ impl Cluster {
             management_point: management_point_type::NONE,
             restype: 0,
             nodes: Vec::new(),
-            groups: Vec::new(),
+            groups: Roster::default(),
+            resources: Roster::default(),
             networks: Vec::new(),
             resource_types: Vec::new(),
+            group_sets: Vec::new(),
+            rules: Vec::new(),
+            order: StartOrder::default(),
+            volumes: Vec::new(),
+            database: registry::Key::default(),
             storage_nodes: Vec::new(),
             upgrade_in_progress: false,
-            settings: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
+            quorum: Quorum::default(),
         }
     }
 
@@ -150,40 +291,83 @@ impl Cluster {
     }
 
     pub(crate) fn group(&self, id: &str) -> Option<&Group> {
-        self.groups.iter().find(|group| group.id == id)
+        self.groups.get(id)
     }
 
     pub(crate) fn group_mut(&mut self, id: &str) -> Option<&mut Group> {
-        self.groups.iter_mut().find(|group| group.id == id)
+        self.groups.get_mut(id)
     }
 
-    /// The group that holds the cluster's own resources.
-    pub(crate) fn core_group_mut(&mut self) -> Option<&mut Group> {
+    /// The id of the group that holds the cluster's own resources.
+    pub(crate) fn core_group(&self) -> Option<&Group> {
         self.groups
-            .iter_mut()
+            .iter()
             .find(|group| group.group_type == group_type::CORE_CLUSTER)
     }
 
     /// A resource and its group.
     pub(crate) fn resource(&self, id: &str) -> Option<(&Group, &Resource)> {
-        self.resources().find(|(_, resource)| resource.id == id)
+        let resource = self.resources.get(id)?;
+        Some((self.groups.get(&resource.group)?, resource))
     }
 
-    /// All resources, each with its group.
-    pub(crate) fn resources(&self) -> impl Iterator<Item = (&Group, &Resource)> {
-        self.groups
-            .iter()
-            .flat_map(|group| group.resources.iter().map(move |resource| (group, resource)))
+    pub(crate) fn resource_mut(&mut self, id: &str) -> Option<&mut Resource> {
+        self.resources.get_mut(id)
+    }
+
+    /// The resources of a group, in the order of their coming.
+    pub(crate) fn resources_of<'cluster>(
+        &'cluster self,
+        group: &'cluster Group,
+    ) -> impl Iterator<Item = &'cluster Resource> + Clone {
+        group.resources.iter().filter_map(|id| self.resources.get(id))
+    }
+
+    /// Puts a resource into a group.
+    pub(crate) fn add_resource(&mut self, group_id: &str, resource: Resource) {
+        if let Some(group) = self.groups.get_mut(group_id) {
+            group.resources.push(resource.id.clone());
+            self.resources.push(Resource {
+                group: group_id.into(),
+                ..resource
+            });
+        }
+    }
+
+    /// Takes a resource out of its group and the cluster.
+    pub(crate) fn remove_resource(&mut self, id: &str) -> Option<Resource> {
+        let resource = self.resources.remove(id)?;
+        if let Some(group) = self.groups.get_mut(&resource.group) {
+            group.resources.retain(|other| other != id);
+        }
+        Some(resource)
+    }
+
+    /// The state of a group, which follows from its resources (facts 2.2).
+    pub(crate) fn group_state(&self, group: &Group) -> i32 {
+        group_state_of(self.resources_of(group).map(|resource| resource.state))
+    }
+
+    /// True for a node that runs what it owns: an active member that is not paused.
+    pub(crate) fn is_up(&self, node: u32) -> bool {
+        self.node(node)
+            .is_some_and(|node| node.present && node.state == node_state::UP)
+    }
+
+    /// True while enough votes are together, so that the cluster answers and its groups can run.
+    pub(crate) fn is_formed(&self) -> bool {
+        self.nodes.iter().any(|node| node.present)
     }
 
     /// The addresses of the cluster.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.resources().filter_map(|(_, resource)| resource.address)
+        self.resources.iter().filter_map(|resource| resource.address)
     }
 
     /// True when the name can be found on the network: there is a network name resource.
     pub(crate) fn has_network_name(&self) -> bool {
-        self.resources().any(|(_, resource)| is_network_name(&resource.kind))
+        self.core_group()
+            .is_some_and(|group| self.resources_of(group).any(|resource| is_network_name(&resource.kind)))
     }
 
     /// Upgrade version of the functional level: that of the release that introduced it.
@@ -196,11 +380,6 @@ impl Cluster {
         let low = Release::of_level(self.functional_level).map_or(0, Release::highest_version);
         make_version(self.functional_level, low)
     }
-
-    /// Registers the built-in resource types.
-    pub(crate) fn add_resource_types(&mut self) {
-        self.resource_types = RESOURCE_TYPES.iter().map(|name| (*name).into()).collect();
-    }
 }
 
 impl Group {
@@ -211,8 +390,20 @@ impl Group {
             group_type,
             owner,
             resources: Vec::new(),
-            settings: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
+            preferred: Vec::new(),
+            told: Self::told_at_first(),
+            moving: None,
+            queued: None,
+            failovers: Vec::new(),
+            home: None,
+            tried: BTreeSet::new(),
         }
+    }
+
+    fn told_at_first() -> i32 {
+        group_state::OFFLINE
     }
 
     /// Goes with the cluster itself (facts 2.4).
@@ -223,27 +414,89 @@ impl Group {
         )
     }
 
-    /// The state that follows from the resources (facts 2.2).
-    pub(crate) fn state(&self) -> i32 {
-        let any = |state: i32| self.resources.iter().any(|resource| resource.state == state);
-        let all = |state: i32| self.resources.iter().all(|resource| resource.state == state);
-        if self.resources.is_empty() {
-            group_state::OFFLINE
-        } else if any(resource_state::FAILED) {
-            group_state::FAILED
-        } else if self
-            .resources
-            .iter()
-            .any(|resource| resource.state >= resource_state::PENDING)
-        {
-            group_state::PENDING
-        } else if all(resource_state::ONLINE) {
-            group_state::ONLINE
-        } else if all(resource_state::OFFLINE) {
-            group_state::OFFLINE
+    /// CLUSGRP_STATUS bits (facts 2.2).
+    pub(crate) fn status_information(&self) -> u64 {
+        const QUEUED_FOR_MOVE: u64 = 4;
+        if self.queued.is_some() { QUEUED_FOR_MOVE } else { 0 }
+    }
+}
+
+/// The state of a group whose resources have these states (facts 2.2).
+fn group_state_of(states: impl Iterator<Item = i32> + Clone) -> i32 {
+    let all = |state: i32| states.clone().all(|other| other == state);
+    if states.clone().next().is_none() {
+        group_state::OFFLINE
+    } else if states.clone().any(|state| state == resource_state::FAILED) {
+        group_state::FAILED
+    } else if states.clone().any(|state| state >= resource_state::PENDING) {
+        group_state::PENDING
+    } else if all(resource_state::ONLINE) {
+        group_state::ONLINE
+    } else if all(resource_state::OFFLINE) {
+        group_state::OFFLINE
+    } else {
+        group_state::PARTIAL_ONLINE
+    }
+}
+
+impl Entry for Group {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn set_name(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+    }
+}
+
+impl Entry for Resource {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn set_name(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+    }
+}
+
+impl Node {
+    pub(crate) fn told_at_first() -> i32 {
+        node_state::DOWN
+    }
+
+    /// The state as the cluster sees it (facts 2.2): Down unless it is an active member, or joining.
+    pub(crate) fn shown_state(&self) -> i32 {
+        if self.present || self.joining {
+            self.state
         } else {
-            group_state::PARTIAL_ONLINE
+            node_state::DOWN
         }
+    }
+
+    /// NodeStatus bits (facts 2.2).
+    pub(crate) fn status_information(&self) -> u32 {
+        let drain = match self.drain.status {
+            node_drain_status::IN_PROGRESS => node_status::DRAIN_IN_PROGRESS,
+            node_drain_status::COMPLETED => node_status::DRAIN_COMPLETED,
+            node_drain_status::FAILED => node_status::DRAIN_FAILED,
+            _ => 0,
+        };
+        let bit = |is: bool, bit: u32| if is { bit } else { 0 };
+        bit(self.health.isolated_until.is_some(), node_status::ISOLATED)
+            | bit(self.health.quarantined_until.is_some(), node_status::QUARANTINED)
+            | bit(
+                self.drain.flags & pause_flags::AVOID_PLACEMENT != 0,
+                node_status::AVOID_PLACEMENT,
+            )
+            | drain
     }
 }
 
@@ -253,9 +506,22 @@ impl Resource {
             id,
             name,
             kind: kind.into(),
+            group: String::new(),
             state: resource_state::OFFLINE,
             address: None,
-            settings: BTreeMap::new(),
+            settings: Settings::new(),
+            private: Settings::new(),
+            wanted: false,
+            depends: None,
+            possible_owners: None,
+            epoch: 0,
+            failures: Vec::new(),
+            last_status: 0,
+            restarting: false,
+            maintenance: false,
+            locked: false,
+            failing: 0,
+            blocked: BTreeSet::new(),
         }
     }
 
@@ -263,6 +529,7 @@ impl Resource {
     pub(crate) fn workload(id: String, group: &str) -> Self {
         Self {
             state: resource_state::ONLINE,
+            wanted: true,
             ..Self::new(id, format!("{group} Workload"), GENERIC_APPLICATION)
         }
     }
@@ -274,22 +541,12 @@ impl World {
         self.machine(&node.name)
     }
 
-    /// The state of a node as the cluster sees it (facts 2.2): Down without a machine that answers and a running
-    /// cluster service.
-    pub(crate) fn node_state(&self, cluster: &Cluster, node: &Node) -> i32 {
-        match self.machine_of(node) {
-            Some(machine)
-                if machine.reachable && machine.service_running && machine.membership.as_ref() == Some(&cluster.id) =>
-            {
-                node.state
-            }
-            _ => node_state::DOWN,
-        }
-    }
-
-    /// True for an Up or Paused node, an active member.
-    pub(crate) fn is_active(&self, cluster: &Cluster, node: &Node) -> bool {
-        matches!(self.node_state(cluster, node), node_state::UP | node_state::PAUSED)
+    /// True when the cluster service of a node works: its machine answers, and it may be a member.
+    pub(crate) fn is_alive(&self, cluster: &Cluster, node: &Node) -> bool {
+        node.health.quarantined_until.is_none()
+            && self.machine_of(node).is_some_and(|machine| {
+                machine.reachable && machine.service_running && machine.membership.as_ref() == Some(&cluster.id)
+            })
     }
 }
 
@@ -299,33 +556,16 @@ mod tests {
 
     #[test]
     fn a_group_is_what_its_resources_are() {
-        let mut group = Group::new("g".into(), "g", 9999, 1);
-        assert_eq!(group.state(), group_state::OFFLINE);
-        for states in [
-            (vec![resource_state::ONLINE], group_state::ONLINE),
-            (vec![resource_state::OFFLINE], group_state::OFFLINE),
-            (
-                vec![resource_state::ONLINE, resource_state::OFFLINE],
-                group_state::PARTIAL_ONLINE,
-            ),
-            (
-                vec![resource_state::ONLINE, resource_state::ONLINE_PENDING],
-                group_state::PENDING,
-            ),
-            (
-                vec![resource_state::FAILED, resource_state::ONLINE_PENDING],
-                group_state::FAILED,
-            ),
+        use resource_state::{FAILED, OFFLINE, ONLINE, ONLINE_PENDING};
+        for (states, expected) in [
+            (vec![], group_state::OFFLINE),
+            (vec![ONLINE], group_state::ONLINE),
+            (vec![OFFLINE], group_state::OFFLINE),
+            (vec![ONLINE, OFFLINE], group_state::PARTIAL_ONLINE),
+            (vec![ONLINE, ONLINE_PENDING], group_state::PENDING),
+            (vec![FAILED, ONLINE_PENDING], group_state::FAILED),
         ] {
-            group.resources = states
-                .0
-                .iter()
-                .map(|state| Resource {
-                    state: *state,
-                    ..Resource::new("r".into(), "r".into(), "t")
-                })
-                .collect();
-            assert_eq!(group.state(), states.1, "{:?}", states.0);
+            assert_eq!(group_state_of(states.iter().copied()), expected, "{states:?}");
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use wsfc_clusapi::sys::constants::{notify_cluster, notify_group, notify_node, notify_object, notify_resource};
 
-use super::World;
 use super::cluster::{Group, Node, Resource};
+use super::properties::Setting;
+use crate::proplist;
 
 /// One event, before filters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    fn new(cluster: &str, object_type: u32, flag: i64, object_id: &str, name: &str) -> Self {
+    /// An event without parent, type and payload.
+    pub(crate) fn new(cluster: &str, object_type: u32, flag: i64, object_id: &str, name: &str) -> Self {
         Self {
             cluster: cluster.into(),
             object_type,
@@ -104,72 +106,49 @@ impl Event {
         }
     }
 
-    /// A resource's state changed. Guess: its parent id is its group.
-    pub(crate) fn resource_state(cluster: &str, group: &Group, resource: &Resource) -> Self {
+    /// An event about a resource. Guess: its parent id is its group.
+    pub(crate) fn of_resource(cluster: &str, flag: i64, resource: &Resource) -> Self {
         Self {
-            parent_id: group.id.clone(),
+            parent_id: resource.group.clone(),
             kind: resource.kind.clone(),
+            ..Self::new(cluster, notify_object::RESOURCE, flag, &resource.id, &resource.name)
+        }
+    }
+
+    /// A resource has come to a state in which it stays.
+    pub(crate) fn resource_terminal_state(cluster: &str, resource: &Resource) -> Self {
+        Self {
+            flag: notify_resource::TERMINAL_STATE,
+            ..Self::resource_state(cluster, resource)
+        }
+    }
+
+    /// A resource's state changed: the state as payload, 4 bytes.
+    pub(crate) fn resource_state(cluster: &str, resource: &Resource) -> Self {
+        Self {
             payload: resource.state.to_le_bytes().to_vec(),
-            ..Self::new(
-                cluster,
-                notify_object::RESOURCE,
-                notify_resource::STATE,
-                &resource.id,
-                &resource.name,
-            )
+            ..Self::of_resource(cluster, notify_resource::STATE, resource)
         }
     }
 
     /// A resource's common properties changed.
-    pub(crate) fn resource_properties(cluster: &str, group: &Group, resource: &Resource) -> Self {
-        Self {
-            parent_id: group.id.clone(),
-            kind: resource.kind.clone(),
-            ..Self::new(
-                cluster,
-                notify_object::RESOURCE,
-                notify_resource::COMMON_PROPERTY,
-                &resource.id,
-                &resource.name,
-            )
-        }
+    pub(crate) fn resource_properties(cluster: &str, resource: &Resource) -> Self {
+        Self::of_resource(cluster, notify_resource::COMMON_PROPERTY, resource)
     }
 
     /// A resource is gone.
-    pub(crate) fn resource_deleted(cluster: &str, group: &Group, resource: &Resource) -> Self {
-        Self {
-            flag: notify_resource::DELETED,
-            ..Self::resource_properties(cluster, group, resource)
-        }
+    pub(crate) fn resource_deleted(cluster: &str, resource: &Resource) -> Self {
+        Self::of_resource(cluster, notify_resource::DELETED, resource)
+    }
+
+    /// A new name, which shows up as the property "Name".
+    pub(crate) fn with_name(self, name: &str) -> Self {
+        self.with_properties(proplist::write(&[("Name", Setting::Text(name.into()))]))
     }
 
     /// The changed properties, and only those, as payload.
     pub(crate) fn with_properties(mut self, list: Vec<u8>) -> Self {
         self.payload = list;
         self
-    }
-}
-
-impl World {
-    /// Who is up has changed: CLUSTER_MEMBERSHIP_INFO, one byte for each up node (facts 1.2).
-    pub(crate) fn emit_membership(&mut self, cluster_id: &str) {
-        let Some(cluster) = self.cluster(cluster_id) else {
-            return;
-        };
-        let up: Vec<u8> = cluster
-            .nodes
-            .iter()
-            .filter(|node| self.is_active(cluster, node))
-            .filter_map(|node| u8::try_from(node.id).ok())
-            .collect();
-        let has_quorum = u32::from(up.len() * 2 > cluster.nodes.len());
-        let count = u32::try_from(up.len()).unwrap_or(u32::MAX);
-        let payload = [has_quorum.to_le_bytes(), count.to_le_bytes()]
-            .concat()
-            .into_iter()
-            .chain(up)
-            .collect();
-        let event = Event::of_cluster(cluster_id, notify_cluster::MEMBERSHIP, "").with_properties(payload);
-        self.events.push(event);
     }
 }

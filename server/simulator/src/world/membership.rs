@@ -1,13 +1,14 @@
 //! Finding clusters, and nodes coming and going.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_cluster, notify_node};
+use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_node};
 
 use super::World;
-use super::cluster::{Cluster, ClusterNetwork, Interface, Node};
+use super::cluster::{Cluster, Drain, Health, Node};
 use super::events::Event;
+use super::properties::Settings;
+use super::quorum::Leaving;
 use crate::win32::{
     EPT_S_NOT_REGISTERED, ERROR_CLUSTER_EVICT_INVALID_REQUEST, ERROR_CLUSTER_NODE_NOT_FOUND,
     ERROR_CLUSTER_NODE_UNREACHABLE, RPC_S_SERVER_UNAVAILABLE, hresult,
@@ -44,15 +45,27 @@ impl World {
     fn cluster_through(&self, machine: &str) -> Result<String, u32> {
         let machine = self.reachable_machine(Some(machine))?;
         match &machine.membership {
-            Some(id) if machine.service_running && self.cluster(id).is_some() => Ok(id.clone()),
+            Some(id) if machine.service_running && self.answers(id, &machine.name) => Ok(id.clone()),
             _ => Err(EPT_S_NOT_REGISTERED),
         }
+    }
+
+    /// True when the cluster service on a machine serves calls: the cluster is formed, and the machine's node belongs to
+    /// it or joins it. A service that waits for quorum serves none.
+    fn answers(&self, cluster_id: &str, machine: &str) -> bool {
+        self.cluster(cluster_id).is_some_and(|cluster| {
+            let own = cluster
+                .nodes
+                .iter()
+                .find(|node| node.name.eq_ignore_ascii_case(machine));
+            cluster.is_formed() && own.is_none_or(|node| node.shown_state() != node_state::DOWN)
+        })
     }
 
     /// The cluster, when some active node of it can answer.
     pub(crate) fn serving(&self, id: &str) -> Result<&Cluster, u32> {
         self.cluster(id)
-            .filter(|cluster| cluster.nodes.iter().any(|node| self.is_active(cluster, node)))
+            .filter(|cluster| cluster.is_formed())
             .ok_or(RPC_S_SERVER_UNAVAILABLE)
     }
 
@@ -73,14 +86,20 @@ impl World {
         let instance = self.identities.guid();
         let cluster = self.cluster_mut(cluster_id)?;
         let id = (1..).find(|id| cluster.node(*id).is_none())?;
-        let settings = BTreeMap::new();
+        let (settings, private) = (Settings::new(), Settings::new());
         cluster.nodes.push(Node {
             id,
             name,
             state: node_state::JOINING,
             instance,
-            drain_status: 0,
             settings,
+            private,
+            present: false,
+            joining: false,
+            told: Node::told_at_first(),
+            dynamic_weight: 0,
+            drain: Drain::default(),
+            health: Health::default(),
         });
         let event = cluster.node(id).map(|node| Event::node_added(cluster_id, node));
         self.events.extend(event);
@@ -89,7 +108,6 @@ impl World {
 
     /// Makes a node an active member: Joining becomes Up, and its interfaces appear.
     pub(crate) fn node_up(&mut self, cluster_id: &str, machine: &str) {
-        let before = self.states(cluster_id);
         let short = self.short_name(machine).to_owned();
         if let Some(node) = self
             .cluster_mut(cluster_id)
@@ -104,179 +122,54 @@ impl World {
             node.state = node_state::UP;
         }
         self.attach_networks(cluster_id);
-        self.tell_changes(cluster_id, &before);
+        self.review(cluster_id, Leaving::Abruptly);
     }
 
-    /// Changes a machine, and tells what that means for the nodes on it.
-    pub(crate) fn change_machine(&mut self, machine: &str, change: impl FnOnce(&mut super::Machine)) -> bool {
-        let before: Vec<_> = self
-            .clusters
-            .iter()
-            .map(|cluster| (cluster.id.clone(), self.states(&cluster.id)))
-            .collect();
+    /// Changes a machine, and does what that means for the nodes on it.
+    pub(crate) fn change_machine(
+        &mut self,
+        machine: &str,
+        leaving: Leaving,
+        change: impl FnOnce(&mut super::Machine),
+    ) -> bool {
         let Some(machine) = self.machine_mut(machine) else {
             return false;
         };
         change(machine);
-        for (cluster, before) in before {
-            self.rehome_groups(&cluster);
-            self.tell_changes(&cluster, &before);
-        }
+        self.review_all(leaving);
         true
     }
 
-    /// The state of each node, to compare with later.
-    pub(crate) fn states(&self, cluster_id: &str) -> Vec<(u32, i32)> {
-        let Some(cluster) = self.cluster(cluster_id) else {
-            return Vec::new();
-        };
-        cluster
-            .nodes
-            .iter()
-            .map(|node| (node.id, self.node_state(cluster, node)))
-            .collect()
+    /// Looks at every cluster anew.
+    pub(crate) fn review_all(&mut self, leaving: Leaving) {
+        let ids: Vec<String> = self.clusters.iter().map(|cluster| cluster.id.clone()).collect();
+        for id in ids {
+            self.review(&id, leaving);
+        }
     }
 
-    /// Emits what differs from an earlier look at the states.
-    pub(crate) fn tell_changes(&mut self, cluster_id: &str, before: &[(u32, i32)]) {
-        let after = self.states(cluster_id);
-        let changed: Vec<_> = after.iter().filter(|state| !before.contains(state)).copied().collect();
-        if changed.is_empty() {
-            return;
-        }
-        if let Some(cluster) = self.clusters.iter().find(|cluster| cluster.id == cluster_id) {
-            for (id, state) in changed {
-                self.events
-                    .extend(cluster.node(id).map(|node| Event::node_state(cluster_id, node, state)));
-            }
-        }
-        self.emit_membership(cluster_id);
-    }
-
-    /// Gives the groups of nodes that are gone to the first active node. Guess: the first; real placement is richer.
-    fn rehome_groups(&mut self, cluster_id: &str) {
+    /// Stops the cluster service of all nodes at once.
+    pub(crate) fn shut_cluster_down(&mut self, cluster_id: &str) {
         let Some(cluster) = self.cluster(cluster_id) else {
             return;
         };
-        let active: Vec<u32> = cluster
-            .nodes
-            .iter()
-            .filter(|node| self.is_active(cluster, node))
-            .map(|node| node.id)
-            .collect();
-        let Some(first) = active.first().copied() else { return };
-        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
-            return;
-        };
-        for group in cluster.groups.iter_mut().filter(|group| !active.contains(&group.owner)) {
-            let lost = std::mem::replace(&mut group.owner, first);
-            self.events.push(Event::owner_node(cluster_id, group));
-            for (id, flag) in [(lost, notify_node::GROUP_LOST), (first, notify_node::GROUP_GAINED)] {
-                let node = cluster.nodes.iter().find(|node| node.id == id);
-                self.events
-                    .extend(node.map(|node| Event::of_node(cluster_id, flag, node)));
+        let names: Vec<String> = cluster.nodes.iter().map(|node| node.name.clone()).collect();
+        for name in names {
+            if let Some(machine) = self.machine_mut(&name) {
+                machine.service_running = false;
             }
         }
-    }
-
-    /// Moves all groups of a node to another active one, as a drain does; false when there is none.
-    pub(crate) fn drain(&mut self, cluster_id: &str, from: u32, target: Option<u32>) -> bool {
-        let Some(cluster) = self.cluster(cluster_id) else {
-            return false;
-        };
-        let target = target.or_else(|| {
-            cluster
-                .nodes
-                .iter()
-                .find(|node| node.id != from && self.node_state(cluster, node) == node_state::UP)
-                .map(|node| node.id)
-        });
-        let Some(target) = target else {
-            return cluster.groups.iter().all(|group| group.owner != from);
-        };
-        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
-            return false;
-        };
-        for group in cluster.groups.iter_mut().filter(|group| group.owner == from) {
-            group.owner = target;
-            self.events.push(Event::owner_node(cluster_id, group));
-        }
-        true
-    }
-
-    /// Gives each network of this world that touches a node a place in the cluster.
-    fn attach_networks(&mut self, cluster_id: &str) {
-        let Some(cluster) = self.cluster(cluster_id) else {
-            return;
-        };
-        let mut missing = Vec::new();
-        for network in &self.networks {
-            for node in &cluster.nodes {
-                let touches = self
-                    .machine_of(node)
-                    .is_some_and(|machine| machine.addresses.iter().any(|address| network.contains(*address)));
-                let known = cluster
-                    .networks
-                    .iter()
-                    .filter(|own| own.name == network.name)
-                    .any(|own| own.interfaces.iter().any(|interface| interface.node == node.id));
-                if touches && !known {
-                    missing.push((
-                        network.name.clone(),
-                        node.id,
-                        format!("{} - {}", node.name, network.name),
-                    ));
-                }
-            }
-        }
-        for (network, node, name) in missing {
-            let (network_id, interface_id) = (self.identities.guid(), self.identities.guid());
-            let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
-                return;
-            };
-            if !cluster.networks.iter().any(|own| own.name == network) {
-                let mut event = Event::of_cluster(cluster_id, notify_cluster::NETWORK_ADDED, &network);
-                event.object_id.clone_from(&network_id);
-                self.events.push(event);
-                let interfaces = Vec::new();
-                cluster.networks.push(ClusterNetwork {
-                    id: network_id,
-                    name: network.clone(),
-                    interfaces,
-                });
-            }
-            if let Some(own) = cluster.networks.iter_mut().find(|own| own.name == network) {
-                if let Some(owner) = cluster.nodes.iter().find(|owner| owner.id == node) {
-                    let mut event = Event::of_node(cluster_id, notify_node::NETWORK_INTERFACE_ADDED, owner);
-                    event.object_id.clone_from(&interface_id);
-                    event.name.clone_from(&name);
-                    self.events.push(event);
-                }
-                own.interfaces.push(Interface {
-                    id: interface_id,
-                    name,
-                    node,
-                });
-            }
-        }
-    }
-
-    /// True when the cluster keeps its quorum without a node. Guess: more than half of the remaining votes are active.
-    pub(crate) fn survives_without(&self, cluster: &Cluster, node: u32) -> bool {
-        let rest: Vec<&Node> = cluster.nodes.iter().filter(|other| other.id != node).collect();
-        let active = rest.iter().filter(|other| self.is_active(cluster, other)).count();
-        active * 2 > rest.len()
+        self.review(cluster_id, Leaving::Together);
     }
 
     /// Evicts a node (facts 1.4). `Ok` holds the HRESULT of the clean-up on the node itself; 0 is success.
     pub(crate) fn evict(&mut self, cluster_id: &str, node_id: u32) -> Result<u32, u32> {
         let cluster = self.serving(cluster_id)?;
         let node = cluster.node(node_id).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
-        if !self.survives_without(cluster, node_id) {
+        if !cluster.keeps_majority_without(Some(node_id)) {
             return Err(ERROR_CLUSTER_EVICT_INVALID_REQUEST);
         }
         let name = node.name.clone();
-        self.drain(cluster_id, node_id, None);
         self.remove_node(cluster_id, node_id);
         Ok(self.clean_node(&name))
     }
@@ -287,7 +180,6 @@ impl World {
         let Some(name) = node.map(|node| node.name.clone()) else {
             return;
         };
-        self.drain(cluster_id, node_id, None);
         self.remove_node(cluster_id, node_id);
         if let Some(machine) = self.machine_mut(&name) {
             if cleanup_status == 0 {
@@ -300,7 +192,7 @@ impl World {
 
     /// Makes a host's GetNodeClusterState answer what was recorded (facts 1.2). An unknown number changes nothing.
     pub(crate) fn set_cluster_state(&mut self, host: &str, cluster_state: u32) {
-        self.change_machine(host, |machine| {
+        self.change_machine(host, Leaving::Orderly, |machine| {
             let foreign = || super::FOREIGN_CLUSTER.to_owned();
             match cluster_state {
                 node_cluster_state::NOT_INSTALLED => {
@@ -331,12 +223,11 @@ impl World {
             self.events
                 .push(Event::of_node(cluster_id, notify_node::DELETED, &node));
         }
-        for network in &mut cluster.networks {
-            network.interfaces.retain(|interface| interface.node != node_id);
+        self.detach_networks(cluster_id, node_id);
+        if let Some(mut service) = self.service(cluster_id) {
+            service.forget_node(node_id);
         }
-        cluster.networks.retain(|network| !network.interfaces.is_empty());
-        self.rehome_groups(cluster_id);
-        self.emit_membership(cluster_id);
+        self.review(cluster_id, Leaving::Orderly);
     }
 
     /// Cleans an evicted machine up; the HRESULT of it. A machine that does not answer stays as it is.

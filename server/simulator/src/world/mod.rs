@@ -2,14 +2,33 @@
 //!
 //! Plain data and plain rules: nothing here waits, locks or calls back.
 
+pub(crate) mod access;
+pub(crate) mod affinity;
 pub(crate) mod cluster;
+pub(crate) mod consistency;
+pub(crate) mod drain;
 pub(crate) mod events;
+mod existing;
+pub(crate) mod failover;
+pub(crate) mod group;
+pub(crate) mod group_set;
+pub(crate) mod heartbeat;
 pub(crate) mod identity;
+pub(crate) mod incidents;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
+pub(crate) mod network;
 pub(crate) mod properties;
+pub(crate) mod queue;
+pub(crate) mod quorum;
+pub(crate) mod registry;
+pub(crate) mod resource;
+pub(crate) mod resource_type;
+pub(crate) mod roster;
 pub(crate) mod save;
+pub(crate) mod service;
 pub(crate) mod setup;
+pub(crate) mod shared_volume;
 pub(crate) mod upgrade;
 
 use std::collections::BTreeSet;
@@ -39,9 +58,16 @@ pub(crate) struct World {
     pub(crate) machines: Vec<Machine>,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) used_addresses: BTreeSet<IpAddr>,
+    pub(crate) disks: Vec<shared_volume::Disk>,
     pub(crate) faults: Faults,
     #[serde(default)]
     pub(crate) recordings: Recordings,
+    /// What will happen by itself.
+    pub(crate) queue: queue::Queue,
+    pub(crate) heartbeats: heartbeat::Heartbeats,
+    /// How long things take: the scenario's, so that a saved world goes on at the pace that it is given.
+    #[serde(skip)]
+    pub(crate) times: service::Times,
     /// What has changed and was not yet handed to the notification ports.
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
@@ -130,12 +156,24 @@ impl World {
             machines,
             clusters: Vec::new(),
             used_addresses: scenario.used_addresses.iter().copied().collect(),
+            disks: Vec::new(),
             faults: Faults::new(scenario.faults.clone()),
             recordings: Recordings::new(scenario.recordings.clone()),
+            queue: queue::Queue::default(),
+            heartbeats: heartbeat::Heartbeats::default(),
+            times: scenario.timing.times(),
             events: Vec::new(),
         };
+        world.add_disks(scenario);
         for existing in &scenario.clusters {
             world.add_existing_cluster(existing);
+        }
+        for (due_ms, incident) in scenario
+            .incidents
+            .iter()
+            .map(|planned| (planned.at_ms, &planned.incident))
+        {
+            world.queue.plan(due_ms, queue::Step::Incident(incident.clone()));
         }
         world.events.clear();
         world
@@ -187,6 +225,20 @@ impl World {
         let taken = recordings.take(subject, |name| self.short_name(name).to_owned());
         self.recordings = recordings;
         taken
+    }
+
+    /// Tells what has followed from changes elsewhere: the states of networks, interfaces and shared volumes.
+    pub(crate) fn refresh_derived(&mut self) {
+        let ids: Vec<String> = self.clusters.iter().map(|cluster| cluster.id.clone()).collect();
+        for id in ids {
+            let told = self.events.len();
+            self.refresh_networks(&id);
+            self.refresh_volumes(&id);
+            if !self.cluster(&id).is_some_and(Cluster::is_formed) {
+                // Nobody is there who could tell.
+                self.events.truncate(told);
+            }
+        }
     }
 
     /// The cluster of an id.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::World;
 
 /// The form of the file; a file of another form is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize)]
 struct SavedRef<'world> {

@@ -2,16 +2,13 @@
 
 use std::net::IpAddr;
 
-use wsfc_clusapi::sys::constants::{
-    MAX_NODES, group_type, management_point_type, node_state, notify_group, resource_state,
-};
+use wsfc_clusapi::sys::constants::{MAX_NODES, group_type, notify_group, resource_state};
 
 use super::World;
 use super::cluster::{Cluster, DISTRIBUTED_NETWORK_NAME, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Resource};
 use super::events::Event;
+use super::quorum::Leaving;
 use crate::release::Release;
-use crate::scenario::{ExistingCluster, ExistingGroup};
-use crate::script::{AVAILABLE_STORAGE, CLUSTER_GROUP};
 use crate::win32::{
     ERROR_ACCESS_DENIED, ERROR_BAD_NETPATH, ERROR_CLUSTER_INCOMPATIBLE_VERSIONS, ERROR_CLUSTER_IPADDR_IN_USE,
     ERROR_CLUSTER_MAX_NODES_IN_CLUSTER, ERROR_CLUSTER_NETWORK_NOT_FOUND_FOR_IP, ERROR_CLUSTER_NODE_ALREADY_MEMBER,
@@ -148,7 +145,7 @@ impl World {
         if self.reachable_machine(Some(name)).is_err() {
             return Err(Trouble::fatal(RPC_S_SERVER_UNAVAILABLE));
         }
-        self.change_machine(name, |machine| machine.service_running = true);
+        self.change_machine(name, Leaving::Orderly, |machine| machine.service_running = true);
         Ok(())
     }
 
@@ -163,7 +160,8 @@ impl World {
     pub(crate) fn create_group(&mut self, cluster_id: &str, name: &str, group_type: u32) -> Option<String> {
         let id = self.identities.guid();
         let cluster = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id)?;
-        let owner = cluster.nodes.first()?.id;
+        let mut nodes = cluster.nodes.iter();
+        let owner = nodes.find(|node| node.present).or(cluster.nodes.first())?.id;
         let group = Group::new(id.clone(), name, group_type, owner);
         self.events.push(Event::group_added(cluster_id, &group));
         cluster.groups.push(group);
@@ -230,15 +228,22 @@ impl World {
         Ok(())
     }
 
+    pub(crate) fn tell_group(&mut self, cluster_id: &str, group_id: &str) {
+        if let Some(mut service) = self.service(cluster_id) {
+            service.tell_group(group_id);
+        }
+    }
+
     fn add_core_resource(&mut self, cluster_id: &str, resource: Resource) {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        let Some(group) = cluster.core_group_mut() else { return };
+        let Some(group) = cluster.core_group() else { return };
         let flag = notify_group::RESOURCE_ADDED;
         self.events
             .push(Event::resource_in_group(cluster_id, flag, group, &resource.id));
-        group.resources.push(resource);
+        let group_id = group.id.clone();
+        cluster.add_resource(&group_id, resource);
     }
 
     /// ClusterGroupOnline.
@@ -246,20 +251,18 @@ impl World {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        let Some(group) = cluster.core_group_mut() else { return };
-        let before = group.state();
-        for position in 0..group.resources.len() {
-            if let Some(resource) = group.resources.get_mut(position)
-                && resource.state != resource_state::ONLINE
-            {
-                resource.state = resource_state::ONLINE;
-                let event = Event::resource_state(cluster_id, group, &group.resources[position]);
-                self.events.push(event);
+        let Some(group) = cluster.core_group() else { return };
+        let (group_id, resources) = (group.id.clone(), group.resources.clone());
+        for id in resources {
+            if let Some(resource) = cluster.resource_mut(&id) {
+                resource.wanted = true;
+                if resource.state != resource_state::ONLINE {
+                    resource.state = resource_state::ONLINE;
+                    self.events.push(Event::resource_state(cluster_id, resource));
+                }
             }
         }
-        if group.state() != before {
-            self.events.push(Event::group_state(cluster_id, group, group.state()));
-        }
+        self.tell_group(cluster_id, &group_id);
     }
 
     /// OfflineGroup.
@@ -267,12 +270,18 @@ impl World {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        for group in cluster.groups.iter_mut().filter(|group| group.name == name) {
-            for resource in &mut group.resources {
+        let Some(group) = cluster.groups.named(name) else {
+            return;
+        };
+        let (group_id, resources) = (group.id.clone(), group.resources.clone());
+        for id in resources {
+            if let Some(resource) = cluster.resource_mut(&id) {
+                resource.wanted = false;
                 resource.state = resource_state::OFFLINE;
+                self.events.push(Event::resource_state(cluster_id, resource));
             }
-            self.events.push(Event::group_state(cluster_id, group, group.state()));
         }
+        self.tell_group(cluster_id, &group_id);
     }
 
     /// DeleteGroup and CoreGroupCleanup.
@@ -280,9 +289,14 @@ impl World {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id) else {
             return;
         };
-        for group in cluster.groups.extract_if(.., |group| group.name == name) {
-            self.events
-                .push(Event::of_group(cluster_id, notify_group::DELETED, &group));
+        for id in cluster.groups.ids_where(|group| group.name == name) {
+            if let Some(group) = cluster.groups.remove(&id) {
+                for resource in &group.resources {
+                    cluster.resources.remove(resource);
+                }
+                self.events
+                    .push(Event::of_group(cluster_id, notify_group::DELETED, &group));
+            }
         }
     }
 
@@ -292,67 +306,5 @@ impl World {
             .groups
             .iter()
             .any(|group| !group.is_core() && group.group_type != group_type::TEMPORARY)
-    }
-
-    /// Builds a cluster that exists from the beginning.
-    pub(super) fn add_existing_cluster(&mut self, existing: &ExistingCluster) {
-        let id = self.identities.guid();
-        let level = self.forming_level(&existing.nodes, existing.functional_level);
-        for (position, node) in existing.nodes.iter().enumerate() {
-            if let Some(machine) = self.machine_mut(node) {
-                machine.membership = Some(id.clone());
-                machine.service_running = true;
-            }
-            if position == 0 {
-                self.form(&id, &existing.name, level, node);
-            } else {
-                self.add_node(&id, node);
-                self.node_up(&id, node);
-            }
-        }
-        self.create_group(&id, CLUSTER_GROUP, group_type::CORE_CLUSTER);
-        self.create_group(&id, AVAILABLE_STORAGE, group_type::AVAILABLE_STORAGE);
-        for address in &existing.addresses {
-            let prefix = self
-                .networks
-                .iter()
-                .find(|network| network.contains(*address))
-                .map(|network| network.prefix);
-            // An address that is in use leaves its resource out, as it would in CreateCluster.
-            let _missing = self.create_address(&id, *address, prefix.unwrap_or_default().into());
-        }
-        let named = !existing.addresses.is_empty() && self.create_network_name(&id, false).is_ok();
-        self.bring_core_group_online(&id);
-        for group in &existing.groups {
-            self.add_existing_group(&id, group);
-        }
-        if named {
-            self.directory.accounts.insert(existing.name.to_lowercase());
-        }
-        if let Some(cluster) = self.cluster_mut(&id) {
-            cluster.add_resource_types();
-            // It was created long before the world began.
-            cluster.created_ms = None;
-            cluster.management_point = if named {
-                management_point_type::CNO
-            } else {
-                management_point_type::NONE
-            };
-            for node in &mut cluster.nodes {
-                node.state = node_state::UP;
-            }
-        }
-    }
-
-    fn add_existing_group(&mut self, cluster_id: &str, existing: &ExistingGroup) {
-        let Some(id) = self.create_group(cluster_id, &existing.name, existing.group_type) else {
-            return;
-        };
-        let resource = Resource::workload(self.identities.guid(), &existing.name);
-        if existing.online
-            && let Some(group) = self.cluster_mut(cluster_id).and_then(|cluster| cluster.group_mut(&id))
-        {
-            group.resources.push(resource);
-        }
     }
 }

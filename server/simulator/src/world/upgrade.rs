@@ -28,7 +28,7 @@ impl World {
                 .machine_of(node)
                 .is_some_and(|machine| machine.os.functional_level() >= next);
             supporting += usize::from(supports);
-            saying += usize::from(supports && self.is_active(cluster, node));
+            saying += usize::from(supports && node.present);
         }
         if supporting == 0 {
             Ok(Upgrade::AtTop)

@@ -10,24 +10,24 @@ use crate::raw::{Raw, wide};
 
 /// One event as it was read.
 #[derive(Debug, PartialEq, Eq)]
-struct Event {
-    key: usize,
-    object_type: u32,
-    flag: i64,
-    object_id: String,
-    parent_id: String,
-    name: String,
-    payload: Vec<u8>,
+pub(crate) struct Event {
+    pub(crate) key: usize,
+    pub(crate) object_type: u32,
+    pub(crate) flag: i64,
+    pub(crate) object_id: String,
+    pub(crate) parent_id: String,
+    pub(crate) name: String,
+    pub(crate) payload: Vec<u8>,
 }
 
-fn filter(object_type: u32, flags: i64) -> NOTIFY_FILTER_AND_TYPE {
+pub(crate) fn filter(object_type: u32, flags: i64) -> NOTIFY_FILTER_AND_TYPE {
     NOTIFY_FILTER_AND_TYPE {
         dwObjectType: object_type,
         FilterFlags: flags,
     }
 }
 
-fn open(raw: &Raw, cluster: isize, filters: &[NOTIFY_FILTER_AND_TYPE], key: usize) -> isize {
+pub(crate) fn open(raw: &Raw, cluster: isize, filters: &[NOTIFY_FILTER_AND_TYPE], key: usize) -> isize {
     let count = u32::try_from(filters.len()).unwrap();
     let create = raw.table.CreateClusterNotifyPortV2.unwrap();
     // SAFETY: There are as many filters as the count says.
@@ -35,7 +35,7 @@ fn open(raw: &Raw, cluster: isize, filters: &[NOTIFY_FILTER_AND_TYPE], key: usiz
 }
 
 /// Waits for an event with buffers of `room`.
-fn next(raw: &Raw, port: isize, room: u32, milliseconds: u32) -> Result<Event, (u32, [u32; 4])> {
+pub(crate) fn next(raw: &Raw, port: isize, room: u32, milliseconds: u32) -> Result<Event, (u32, [u32; 4])> {
     let size = usize::try_from(room).unwrap();
     let mut key = 0;
     let mut found = filter(0, 0);
@@ -82,7 +82,7 @@ fn next(raw: &Raw, port: isize, room: u32, milliseconds: u32) -> Result<Event, (
 #[test]
 fn events_come_one_by_one_with_their_payload() {
     let raw = Raw::new(|_| {});
-    let cluster = raw.create("c", &["n1", "n2"], &[]).unwrap();
+    let cluster = raw.create("c", &["n1", "n2", "n3"], &[]).unwrap();
     let filters = [
         filter(notify_object::CLUSTER, notify_cluster::MEMBERSHIP),
         filter(notify_object::NODE, notify_node::STATE),
@@ -92,19 +92,10 @@ fn events_come_one_by_one_with_their_payload() {
     assert_ne!(port, 0);
     assert_eq!(next(&raw, port, 64, 0), Err((258, [64; 4])));
     raw.simulation.set_reachable("n1", false);
-    // Both core groups go to n2, whose number is the parent id.
-    for _ in 0..2 {
-        let event = next(&raw, port, 64, 0).unwrap();
-        assert_eq!(
-            (event.key, event.object_type, event.flag),
-            (7, notify_object::GROUP, notify_group::OWNER_NODE)
-        );
-        assert_eq!(event.parent_id, "2");
-    }
     let event = next(&raw, port, 64, 0).unwrap();
     assert_eq!(
-        (event.object_type, event.flag),
-        (notify_object::NODE, notify_node::STATE)
+        (event.key, event.object_type, event.flag),
+        (7, notify_object::NODE, notify_node::STATE)
     );
     assert_eq!(
         (event.object_id.as_str(), event.name.as_str(), event.parent_id.as_str()),
@@ -114,9 +105,18 @@ fn events_come_one_by_one_with_their_payload() {
     let event = next(&raw, port, 64, 0).unwrap();
     assert_eq!(
         event.payload,
-        [0, 0, 0, 0, 1, 0, 0, 0, 2],
-        "one of two nodes, number 2, is up"
+        [1, 0, 0, 0, 2, 0, 0, 0, 2, 3],
+        "there is quorum, and two nodes, numbers 2 and 3, are up"
     );
+    // The core groups go to the node with fewer groups each, whose number is the parent id.
+    for number in ["2", "3"] {
+        let event = next(&raw, port, 64, 0).unwrap();
+        assert_eq!(
+            (event.object_type, event.flag),
+            (notify_object::GROUP, notify_group::OWNER_NODE)
+        );
+        assert_eq!(event.parent_id, number);
+    }
     assert_eq!(next(&raw, port, 64, 0).unwrap_err().0, 258);
 }
 
@@ -151,7 +151,7 @@ fn an_object_has_its_own_events() {
     let port = open(&raw, cluster, &[], 0);
     let node = raw.open_node(cluster, "n3").unwrap();
     let register = raw.table.RegisterClusterNotifyV2.unwrap();
-    let wanted = filter(notify_object::NODE, notify_node::EVERYTHING);
+    let wanted = filter(notify_object::NODE, notify_node::STATE);
     let object = std::ptr::without_provenance_mut(node.cast_unsigned());
     // SAFETY: The function checks its handles.
     assert_eq!(unsafe { register(port, wanted, object, 3) }, 0);

@@ -99,7 +99,7 @@ fn groups_come_with_state_owner_and_wanted_properties() {
 #[test]
 fn states_of_groups_and_resources() {
     let raw = Raw::new(|_| {});
-    let cluster = raw.create("c", &["n1", "n2"], &["10.0.0.50"]).unwrap();
+    let cluster = raw.create("c", &["n1", "n2", "n3"], &["10.0.0.50"]).unwrap();
     let group = raw.open_group(cluster, "cluster group").unwrap();
     let mut node = [0_u16; 8];
     let mut units = 1;

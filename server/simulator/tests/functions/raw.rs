@@ -176,7 +176,7 @@ impl Raw {
         unsafe { self.table.GetLastError.unwrap()() }
     }
 
-    fn opened(&self, handle: isize) -> Result<isize, u32> {
+    pub(crate) fn opened(&self, handle: isize) -> Result<isize, u32> {
         if handle == 0 {
             Err(self.last_error())
         } else {

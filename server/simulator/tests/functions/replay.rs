@@ -48,8 +48,7 @@ fn existing() -> ExistingCluster {
         name: "c".into(),
         nodes: vec!["n1".into(), "n2".into(), "n3".into()],
         functional_level: Some(10),
-        addresses: Vec::new(),
-        groups: Vec::new(),
+        ..ExistingCluster::default()
     }
 }
 

@@ -39,9 +39,7 @@ fn an_old_node_forbids_it() {
         scenario.clusters = vec![ExistingCluster {
             name: "c".into(),
             nodes: vec!["n1".into(), "n2".into()],
-            functional_level: None,
-            addresses: Vec::new(),
-            groups: Vec::new(),
+            ..ExistingCluster::default()
         }];
     });
     let cluster = raw.open(None).unwrap();

@@ -307,7 +307,7 @@ fn a_storm_folds_continue_reports_and_nothing_else() {
 
 /// Counts wake-ups.
 #[derive(Default)]
-struct Bell(AtomicUsize);
+pub(super) struct Bell(AtomicUsize);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
@@ -316,7 +316,7 @@ impl Wake for Bell {
 }
 
 impl Bell {
-    fn rings(&self) -> usize {
+    pub(super) fn rings(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
     }
 }

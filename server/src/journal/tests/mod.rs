@@ -4,6 +4,7 @@ mod basics;
 mod compaction;
 mod damage;
 mod data_dir;
+mod events;
 mod model;
 mod recovery;
 mod stores;

@@ -1,0 +1,166 @@
+//! What can befall a world from outside: machines that die, heartbeats that are lost, resources that fail.
+//!
+//! One list for all who let it happen: [`Simulation::happen`](crate::Simulation::happen), the remote control, and the
+//! `[[incidents]]` of a scenario.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that befalls the world.
+///
+/// Machines, networks, groups and resources are named without regard to case; resources and groups also by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Incident {
+    /// A machine loses its power: its node is Down at once, and its groups fail over.
+    KillMachine {
+        /// The machine.
+        machine: String,
+    },
+    /// A machine is powered on; its cluster service starts if it belongs to a cluster.
+    PowerOn {
+        /// The machine.
+        machine: String,
+    },
+    /// The cluster service of a machine is stopped in an orderly way: its groups move away first.
+    StopService {
+        /// The machine.
+        machine: String,
+    },
+    /// The cluster service of a machine is started.
+    StartService {
+        /// The machine.
+        machine: String,
+        /// A quarantine of the node ends, as with the argument `/cq` (facts 2.3). Default false.
+        #[serde(default)]
+        clear_quarantine: bool,
+    },
+    /// Two machines no longer hear each other. A side without quorum stops.
+    CutHeartbeats {
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// They hear each other again.
+    HealHeartbeats {
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// A machine hears nobody, and nobody hears it, until `heal_all`.
+    IsolateMachine {
+        /// The machine.
+        machine: String,
+    },
+    /// All heartbeats that were cut come through again.
+    HealAll,
+    /// A network carries nothing.
+    NetworkDown {
+        /// The network.
+        network: String,
+    },
+    /// A network works again.
+    NetworkUp {
+        /// The network.
+        network: String,
+    },
+    /// The interface of a machine on a network fails.
+    InterfaceDown {
+        /// The machine.
+        machine: String,
+        /// The network.
+        network: String,
+    },
+    /// The interface works again.
+    InterfaceUp {
+        /// The machine.
+        machine: String,
+        /// The network.
+        network: String,
+    },
+    /// An online resource fails, and its next attempts to come online fail too.
+    FailResource {
+        /// The resource.
+        resource: String,
+        /// How many attempts fail after this failure. Default 0: the first restart works.
+        #[serde(default)]
+        more: u32,
+    },
+    /// A resource does not come online on a node.
+    BlockResource {
+        /// The resource.
+        resource: String,
+        /// The node. Default: every node.
+        #[serde(default)]
+        node: Option<String>,
+    },
+    /// A resource comes online everywhere again.
+    UnblockResource {
+        /// The resource.
+        resource: String,
+    },
+    /// A resource is locked: its group can go neither online, offline nor elsewhere (5960), until it is unlocked.
+    LockResource {
+        /// The resource.
+        resource: String,
+        /// Locked or not. Default true.
+        #[serde(default = "yes")]
+        locked: bool,
+    },
+    /// The witness of a cluster is out of reach of all nodes, or in reach again.
+    Witness {
+        /// The cluster. Default: every cluster.
+        #[serde(default)]
+        cluster: Option<String>,
+        /// In reach or not.
+        reachable: bool,
+    },
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Why an incident could not happen: what it names is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IncidentError {
+    /// No machine has this name.
+    #[error("no machine is called {name:?}")]
+    NoMachine {
+        /// The name.
+        name: String,
+    },
+    /// No network has this name.
+    #[error("no network is called {name:?}")]
+    NoNetwork {
+        /// The name.
+        name: String,
+    },
+    /// No resource of any cluster has this name or id.
+    #[error("no resource is called {name:?}")]
+    NoResource {
+        /// The name.
+        name: String,
+    },
+    /// No node of the cluster has this name.
+    #[error("no node is called {name:?}")]
+    NoNode {
+        /// The name.
+        name: String,
+    },
+    /// No cluster has this name.
+    #[error("no cluster is called {name:?}")]
+    NoCluster {
+        /// The name.
+        name: String,
+    },
+    /// The resource is not online, so it cannot fail.
+    #[error("the resource {name:?} is not online")]
+    NotOnline {
+        /// The name.
+        name: String,
+    },
+}

@@ -1,0 +1,227 @@
+//! What a scenario may say of the contents of a cluster.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::Scenario;
+use super::check::{ScenarioError, invalid};
+use super::clusters::{ExistingCluster, ExistingGroup, Generate, Properties, Witness};
+use crate::world::properties::{Kind, setting_of};
+use crate::world::resource::dependency::Expression;
+use crate::world::resource_type;
+
+/// The most groups and resources that a scenario may have generated: enough for any real cluster, and few enough for
+/// memory.
+const MOST_GENERATED: u64 = 1_000_000;
+
+/// The names that are taken, without case.
+#[derive(Default)]
+struct Names(HashSet<String>);
+
+impl Names {
+    fn take(&mut self, path: &str, name: &str) -> Result<(), ScenarioError> {
+        if name.is_empty() || !self.0.insert(name.to_lowercase()) {
+            return Err(invalid(
+                format!("{path}.name"),
+                format!("{name:?} is not a name of its own"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains(&name.to_lowercase())
+    }
+
+    /// Each name must be one of these.
+    fn check(&self, path: &str, names: &[String]) -> Result<(), ScenarioError> {
+        match names.iter().find(|name| !self.has(name)) {
+            Some(name) => Err(invalid(path, format!("{name:?} is not there"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is known while the contents of a cluster are checked.
+struct Known {
+    nodes: Names,
+    networks: Names,
+    /// Disks that no part of any cluster uses yet.
+    disks: BTreeSet<String>,
+    types: Names,
+    groups: Names,
+    resources: Names,
+}
+
+impl Known {
+    fn take_disk(&mut self, path: &str, name: &str) -> Result<(), ScenarioError> {
+        if self.disks.remove(&name.to_lowercase()) {
+            self.resources.take(path, name)
+        } else {
+            Err(invalid(path, format!("{name:?} is no disk, or in use already")))
+        }
+    }
+}
+
+/// Checks properties against their table.
+fn check_properties(path: &str, kind: Kind<'_>, properties: &Properties) -> Result<(), ScenarioError> {
+    for (name, value) in properties {
+        if let Err(problem) = setting_of(kind, name, value) {
+            return Err(invalid(format!("{path}.{name}"), problem));
+        }
+    }
+    Ok(())
+}
+
+impl Scenario {
+    /// Checks what a cluster consists of.
+    pub(super) fn check_contents(&self, path: &str, cluster: &ExistingCluster) -> Result<(), ScenarioError> {
+        let mut known = Known {
+            nodes: Names(cluster.nodes.iter().map(|name| name.to_lowercase()).collect()),
+            networks: Names(
+                self.networks
+                    .iter()
+                    .map(|network| network.name.to_lowercase())
+                    .collect(),
+            ),
+            disks: self.disks.iter().map(|disk| disk.name.to_lowercase()).collect(),
+            types: Names(resource_type::known_names().map(str::to_lowercase).collect()),
+            groups: Names::default(),
+            resources: Names::default(),
+        };
+        for name in [crate::script::CLUSTER_GROUP, crate::script::AVAILABLE_STORAGE] {
+            known.groups.take(path, name)?;
+        }
+        check_properties(&format!("{path}.properties"), Kind::Cluster, &cluster.properties)?;
+        for (node, properties) in &cluster.node_properties {
+            let path = format!("{path}.node_properties.{node}");
+            known.nodes.check(&path, std::slice::from_ref(node))?;
+            check_properties(&path, Kind::Node, properties)?;
+        }
+        for (index, network) in cluster.networks.iter().enumerate() {
+            let path = format!("{path}.networks[{index}]");
+            known.networks.check(&path, std::slice::from_ref(&network.network))?;
+            check_properties(&format!("{path}.properties"), Kind::Network, &network.properties)?;
+        }
+        for (index, kind) in cluster.resource_types.iter().enumerate() {
+            known
+                .types
+                .take(&format!("{path}.resource_types[{index}]"), &kind.name)?;
+        }
+        if let Some(Witness::Disk(disk)) = &cluster.witness {
+            known.take_disk(&format!("{path}.witness"), disk)?;
+        }
+        for (list, disks) in [("disks", &cluster.disks), ("shared_volumes", &cluster.shared_volumes)] {
+            for (index, disk) in disks.iter().enumerate() {
+                known.take_disk(&format!("{path}.{list}[{index}]"), disk)?;
+            }
+        }
+        for (index, disk) in cluster.shared_volumes.iter().enumerate() {
+            let mut disks = self.disks.iter().filter(|own| own.name.eq_ignore_ascii_case(disk));
+            if !disks.all(|disk| disk.shared_volumes) {
+                return Err(invalid(
+                    format!("{path}.shared_volumes[{index}]"),
+                    "cannot be a shared volume",
+                ));
+            }
+        }
+        for (index, group) in cluster.groups.iter().enumerate() {
+            check_group(&format!("{path}.groups[{index}]"), group, &mut known)?;
+        }
+        for (index, generate) in cluster.generate.iter().enumerate() {
+            check_generate(&format!("{path}.generate[{index}]"), generate, &mut known)?;
+        }
+        check_sets(path, cluster, &known)
+    }
+}
+
+fn check_group(path: &str, group: &ExistingGroup, known: &mut Known) -> Result<(), ScenarioError> {
+    known.groups.take(path, &group.name)?;
+    if let Some(owner) = &group.owner {
+        known
+            .nodes
+            .check(&format!("{path}.owner"), std::slice::from_ref(owner))?;
+    }
+    known
+        .nodes
+        .check(&format!("{path}.preferred_owners"), &group.preferred_owners)?;
+    check_properties(&format!("{path}.properties"), Kind::Group, &group.properties)?;
+    let mut earlier = Names::default();
+    for (index, resource) in group.resources.iter().enumerate() {
+        let path = format!("{path}.resources[{index}]");
+        if let Some(disk) = &resource.disk
+            && !known.disks.remove(&disk.to_lowercase())
+        {
+            return Err(invalid(format!("{path}.disk"), "is no disk, or in use already"));
+        }
+        known.resources.take(&path, &resource.name)?;
+        known
+            .types
+            .check(&format!("{path}.type"), std::slice::from_ref(&resource.kind))?;
+        known.nodes.check(
+            &format!("{path}.possible_owners"),
+            resource.possible_owners.as_deref().unwrap_or_default(),
+        )?;
+        if let Some(depends) = &resource.depends {
+            let parsed = Expression::parse(depends, |name| earlier.has(name).then(String::new));
+            if parsed.is_err() {
+                return Err(invalid(
+                    format!("{path}.depends"),
+                    "is no expression over earlier resources of the group",
+                ));
+            }
+        }
+        check_properties(&format!("{path}.properties"), Kind::Resource, &resource.properties)?;
+        check_properties(
+            &format!("{path}.private"),
+            Kind::Private(&resource.kind),
+            &resource.private,
+        )?;
+        earlier.take(&path, &resource.name)?;
+    }
+    Ok(())
+}
+
+fn check_generate(path: &str, generate: &Generate, known: &mut Known) -> Result<(), ScenarioError> {
+    if generate.groups > 1 && !generate.name.contains("{n}") {
+        return Err(invalid(format!("{path}.name"), "must contain {n}"));
+    }
+    if u64::from(generate.groups) * u64::from(generate.resources_per_group.max(1)) > MOST_GENERATED {
+        return Err(invalid(format!("{path}.groups"), "are too many"));
+    }
+    if generate.resource_types.is_empty() && generate.resources_per_group > 0 {
+        return Err(invalid(format!("{path}.resource_types"), "must name a type"));
+    }
+    known
+        .types
+        .check(&format!("{path}.resource_types"), &generate.resource_types)?;
+    check_properties(&format!("{path}.properties"), Kind::Group, &generate.properties)?;
+    for number in 1..=generate.groups {
+        let name = generate.name_of(number);
+        known.groups.take(path, &name)?;
+        for (resource, _) in generate.resources_of(&name) {
+            known.resources.take(path, &resource)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_sets(path: &str, cluster: &ExistingCluster, known: &Known) -> Result<(), ScenarioError> {
+    let (mut sets, mut in_sets) = (Names::default(), Names::default());
+    for (index, set) in cluster.sets.iter().enumerate() {
+        let path = format!("{path}.sets[{index}]");
+        known.groups.check(&format!("{path}.groups"), &set.groups)?;
+        for group in &set.groups {
+            in_sets.take(&format!("{path}.groups"), group)?;
+        }
+        sets.check(&format!("{path}.depends"), &set.depends)?;
+        sets.take(&path, &set.name)?;
+        check_properties(&format!("{path}.properties"), Kind::GroupSet, &set.properties)?;
+    }
+    let mut rules = Names::default();
+    for (index, rule) in cluster.rules.iter().enumerate() {
+        let path = format!("{path}.rules[{index}]");
+        rules.take(&path, &rule.name)?;
+        known.groups.check(&format!("{path}.groups"), &rule.groups)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! `EventService`: snapshots of the inventory, and the events after them, as they come.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::time::Sleep;
+use tokio_stream::Stream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::{Request, Response, Status};
+use wsfc_proto::v1;
+
+use super::frame::EventFrame;
+use super::generated::event_service_server::EventService;
+use super::serve::Service;
+use super::status;
+use super::stream::mark_every;
+use crate::journal::{EventCursor, Filter, Inventory, MAX_BATCH_BYTES, Object};
+use crate::operation::validate::{self, FieldViolation};
+use crate::settings::Settings;
+use crate::settings::current::Current;
+
+/// How many objects of a snapshot one poll goes over, so that a filter that admits few does not keep a serving thread.
+const MAX_SCAN: usize = 4096;
+
+#[tonic::async_trait]
+impl EventService for Service {
+    type WatchStream = EventStream;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<EventStream>, Status> {
+        let request = request.into_inner();
+        let violations = violations(&request);
+        if !violations.is_empty() {
+            return Err(status::invalid(&violations));
+        }
+        let store_id = self.streams.journal.store_id().to_string();
+        if !request.snapshot && !request.store_id.is_empty() && request.store_id != store_id {
+            return Err(status::store_replaced(&store_id));
+        }
+        let mut filter = Filter::new(&request.filter.unwrap_or_default());
+        if !request.cluster.is_empty() {
+            let cluster = self.resolve(&request.cluster).await?;
+            filter = filter.of_cluster(cluster.id, &cluster.name);
+        }
+        if request.operations {
+            filter = filter.with_operations();
+        }
+        let state = if request.snapshot {
+            let (inventory, cursor) = self.streams.lane.snapshot(filter.clone());
+            State::Snapshot(Box::new(Snapshot {
+                inventory,
+                filter,
+                last: None,
+                cursor: (!request.snapshot_only).then_some(cursor),
+            }))
+        } else {
+            let cursor = self.streams.lane.events(filter, request.after_revision);
+            State::Opening(cursor.map_err(|error| status::watch(&error))?)
+        };
+        Ok(Response::new(EventStream {
+            state,
+            store_id,
+            idle: Box::pin(tokio::time::sleep(mark_every(&self.settings))),
+            settings: self.settings.clone(),
+            stop: Box::pin(self.streams.stop.clone().cancelled_owned()),
+        }))
+    }
+}
+
+/// What is wrong with a request.
+fn violations(request: &v1::WatchRequest) -> Vec<FieldViolation> {
+    let mut violations = Vec::new();
+    let mut refuse = |field: String, description: &str| {
+        violations.push(FieldViolation {
+            field,
+            description: description.into(),
+        });
+    };
+    if request.snapshot && request.after_revision.is_some() {
+        refuse("after_revision".into(), "cannot be given with a snapshot");
+    }
+    if request.snapshot_only && !request.snapshot {
+        refuse("snapshot_only".into(), "can only be given with a snapshot");
+    }
+    let none = v1::WatchFilter::default();
+    let filter = request.filter.as_ref().unwrap_or(&none);
+    for (index, kind) in filter.kinds.iter().enumerate() {
+        if !v1::ObjectKind::try_from(*kind).is_ok_and(|kind| kind != v1::ObjectKind::Unspecified) {
+            refuse(format!("filter.kinds[{index}]"), "is no kind that is known");
+        }
+    }
+    for (index, change) in filter.changes.iter().enumerate() {
+        if !v1::ChangeType::try_from(*change).is_ok_and(|change| change != v1::ChangeType::Unspecified) {
+            refuse(format!("filter.changes[{index}]"), "is no change that is known");
+        }
+    }
+    for (field, names) in [
+        ("names", &filter.names),
+        ("groups", &filter.groups),
+        ("nodes", &filter.nodes),
+    ] {
+        for index in (0..names.len()).filter(|index| names[*index].is_empty()) {
+            refuse(format!("filter.{field}[{index}]"), "is empty");
+        }
+    }
+    violations.extend(validate::name_to_open("cluster", &request.cluster).err());
+    violations
+}
+
+/// Streams a snapshot, if asked for, and events as they come.
+///
+/// A mark follows what it speaks of: events, the snapshot, or nothing for a while (promise P6). Every one is a place to
+/// resume from.
+pub struct EventStream {
+    state: State,
+    store_id: String,
+    settings: Current<Settings>,
+    /// Fires when no frame was sent for a while.
+    idle: Pin<Box<Sleep>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+enum State {
+    /// Objects are to be sent.
+    Snapshot(Box<Snapshot>),
+    /// The first mark is to be sent.
+    Opening(EventCursor),
+    /// Events are sent as they come.
+    Following(EventCursor),
+    /// Nothing is left.
+    Over,
+}
+
+/// A snapshot that is being sent.
+struct Snapshot {
+    inventory: Inventory,
+    filter: Filter,
+    /// The last object that was sent or not wanted.
+    last: Option<Arc<Object>>,
+    /// What follows, if anything does.
+    cursor: Option<EventCursor>,
+}
+
+impl Snapshot {
+    /// The next objects, encoded; and whether there may be others.
+    fn next(&mut self) -> (BytesMut, bool) {
+        let (mut encoded, mut room) = (BytesMut::new(), Vec::new());
+        let mut objects: Box<dyn Iterator<Item = &Arc<Object>>> = match &self.last {
+            None => Box::new(self.inventory.all()),
+            Some(last) => Box::new(self.inventory.all_after(last)),
+        };
+        let mut last = None;
+        let mut goes_on = false;
+        for object in objects.by_ref().take(MAX_SCAN) {
+            if self.filter.admits_object(object, &mut room) {
+                EventFrame::put_object(object, &mut encoded);
+            }
+            last = Some(Arc::clone(object));
+            goes_on = encoded.len() >= MAX_BATCH_BYTES;
+            if goes_on {
+                break;
+            }
+        }
+        goes_on = goes_on || objects.next().is_some();
+        drop(objects);
+        self.last = last.or_else(|| self.last.take());
+        (encoded, goes_on)
+    }
+}
+
+impl EventStream {
+    fn mark(&self, revision: u64, snapshot_complete: bool) -> v1::WatchMark {
+        v1::WatchMark {
+            store_id: self.store_id.clone(),
+            revision,
+            snapshot_complete,
+        }
+    }
+
+    fn rest(&mut self) {
+        let deadline = tokio::time::Instant::now() + mark_every(&self.settings);
+        self.idle.as_mut().reset(deadline);
+    }
+
+    fn snapshot(&mut self, mut snapshot: Box<Snapshot>, cx: &mut Context<'_>) -> Poll<EventFrame> {
+        let (encoded, goes_on) = snapshot.next();
+        if !encoded.is_empty() {
+            self.state = State::Snapshot(snapshot);
+            return Poll::Ready(EventFrame::objects(encoded.freeze()));
+        }
+        if goes_on {
+            self.state = State::Snapshot(snapshot);
+            // Others on this thread come first.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mark = self.mark(snapshot.inventory.revision(), true);
+        self.state = snapshot.cursor.map_or(State::Over, State::Following);
+        self.rest();
+        Poll::Ready(EventFrame::mark(&mark))
+    }
+
+    fn follow(&mut self, mut cursor: EventCursor, cx: &mut Context<'_>) -> Poll<Option<Result<EventFrame, Status>>> {
+        // Events first: what is durable is sent even when the daemon is stopping.
+        match cursor.poll_next(cx) {
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Ready(Some(Ok(batch))) => {
+                let mark = self.mark(batch.last, false);
+                self.state = State::Following(cursor);
+                self.rest();
+                return Poll::Ready(Some(Ok(EventFrame::events(batch.parts, &mark))));
+            }
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(status::watch(&error)))),
+            Poll::Pending => {}
+        }
+        if self.stop.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(status::shutting_down())));
+        }
+        let mark = self
+            .idle
+            .as_mut()
+            .poll(cx)
+            .map(|()| self.mark(cursor.position(), false));
+        self.state = State::Following(cursor);
+        mark.map(|mark| {
+            self.rest();
+            Some(Ok(EventFrame::mark(&mark)))
+        })
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<EventFrame, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => Poll::Ready(None),
+            State::Snapshot(snapshot) => {
+                if self.stop.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Some(Err(status::shutting_down())));
+                }
+                self.snapshot(snapshot, cx).map(|frame| Some(Ok(frame)))
+            }
+            State::Opening(cursor) => {
+                let mark = self.mark(cursor.position(), false);
+                self.state = State::Following(cursor);
+                Poll::Ready(Some(Ok(EventFrame::mark(&mark))))
+            }
+            State::Following(cursor) => self.follow(cursor, cx),
+        }
+    }
+}

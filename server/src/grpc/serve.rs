@@ -1,0 +1,151 @@
+//! What the services share: how an operation is started, how a cluster is read, and the methods that do one or the
+//! other.
+
+use tonic::{Response, Status};
+use wsfc_clusapi::{Clusapi, Error};
+use wsfc_proto::v1;
+
+use super::frame::Frame;
+use super::status;
+use super::stream::{RecordStream, Streams};
+use crate::inventory::Clusters;
+use crate::journal::ReadError;
+use crate::operation::call::Parameters;
+use crate::operation::engine::Engine;
+use crate::operation::execute::open;
+use crate::operation::start::{Start, Started};
+use crate::operation::validate::{self, FieldViolation};
+use crate::settings::Settings;
+use crate::settings::current::Current;
+
+/// The services on one serving thread.
+#[derive(Clone)]
+pub struct Service {
+    /// The engine.
+    pub engine: Engine,
+    /// The clusters that are observed.
+    pub clusters: Clusters,
+    /// The streams of the thread.
+    pub streams: Streams,
+    /// Say how long a read may take.
+    pub settings: Current<Settings>,
+}
+
+/// A request that starts an operation: its parameters, and the rest.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) call: Option<Parameters>,
+    pub(super) options: Option<v1::StartOptions>,
+    pub(super) credentials: Option<v1::Credentials>,
+    pub(super) witness_secret: Option<v1::WitnessSecret>,
+    pub(super) settle_time: Option<prost_types::Duration>,
+}
+
+/// Serves a service of reads and of calls that start operations. A read is a function `module::method`; the starts differ
+/// in their request alone: the stream, the variant of the parameters, the field that holds them, and what else is asked.
+macro_rules! serve {
+    (
+        $service:ident:
+        reads { $($module:ident :: $read:ident($read_request:ident) -> $read_answer:ident;)* }
+        starts { $($method:ident($request_type:ident) -> $stream:ident: $variant:ident, $field:ident $(, $rest:ident)*;)* }
+    ) => {
+        #[tonic::async_trait]
+        impl $service for Service {
+            $(
+                async fn $read(
+                    &self,
+                    request: Request<v1::$read_request>,
+                ) -> Result<Response<v1::$read_answer>, Status> {
+                    $module::$read(self, request.into_inner()).await.map(Response::new)
+                }
+            )*
+            $(
+                type $stream = RecordStream;
+
+                async fn $method(&self, request: Request<v1::$request_type>) -> Result<Response<RecordStream>, Status> {
+                    let caller = $crate::grpc::principal(&request);
+                    let request = request.into_inner();
+                    let asked = $crate::grpc::serve::Asked {
+                        call: request.$field.map($crate::operation::call::Parameters::$variant),
+                        options: request.options,
+                        $($rest: request.$rest,)*
+                        ..Default::default()
+                    };
+                    self.start(asked, stringify!($field), caller).await
+                }
+            )*
+        }
+    };
+}
+
+pub(super) use serve;
+
+impl Service {
+    pub(super) async fn start(
+        &self,
+        asked: Asked,
+        field: &str,
+        principal: String,
+    ) -> Result<Response<RecordStream>, Status> {
+        let Some(call) = asked.call else {
+            let missing = FieldViolation {
+                field: field.into(),
+                description: "is required".into(),
+            };
+            return Err(status::invalid(&[missing]));
+        };
+        let start = Start {
+            call,
+            credentials: asked.credentials,
+            witness_secret: asked.witness_secret,
+            options: asked.options.unwrap_or_default(),
+            settle_time: asked.settle_time,
+            principal,
+        };
+        match self.engine.start(start).await.map_err(|error| status::start(&error))? {
+            Started::Validated(report) => Ok(Response::new(self.streams.single(Frame::validation(&report)))),
+            Started::Operation(id) => {
+                let opened = match self.streams.open(id, 0) {
+                    // A request that is repeated late still gets its operation: the records that are kept, after a mark
+                    // that says where they begin.
+                    Err(ReadError::Compacted { oldest }) => self.streams.open(id, oldest.saturating_sub(1)),
+                    opened => opened,
+                };
+                let stream = opened.map_err(|error| status::read(&id.to_string(), &error))?;
+                Ok(Response::new(stream))
+            }
+        }
+    }
+
+    /// Reads from a cluster by name, in bounded time; empty is that of this host.
+    pub(super) async fn read_cluster<T: Send + 'static>(
+        &self,
+        name: &str,
+        read: impl FnOnce(wsfc_clusapi::Cluster) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Status> {
+        validate::name_to_open("cluster", name).map_err(|fault| status::invalid(&[fault]))?;
+        let what = if name.is_empty() {
+            String::from("the cluster of this host")
+        } else {
+            format!("cluster {name:?}")
+        };
+        let name = name.to_owned();
+        self.read(&what, move |api| read(open(api, &name)?)).await
+    }
+
+    /// Reads from the cluster API on a thread of its own, in bounded time.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        what: &str,
+        read: impl FnOnce(&Clusapi) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Status> {
+        let api = self.engine.api().clone();
+        let reading = self.engine.blocking().run("wsfcd-read", move || read(&api));
+        let limit = self.settings.get().limits.unary;
+        let read = tokio::time::timeout(limit, reading)
+            .await
+            .map_err(|_elapsed| status::deadline(&format!("the read of {what}"), limit))?;
+        read.map_err(|error| status::blocking(&error))?
+            .map_err(|error| status::cluster_api(what, &error))
+    }
+}

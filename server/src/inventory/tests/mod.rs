@@ -1,0 +1,4 @@
+//! Tests of the inventory, from the pure pieces to an observer of a simulated cluster.
+
+mod changes;
+mod notifications;
