@@ -80,8 +80,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Property(property::Verb),
     /// Watch everything that changes, from now on or from any point that is still kept.
+    ///
+    /// Without a cluster, by flag or context, it is every cluster that the daemon observes. Ends with Ctrl-C, and then
+    /// tells the token to go on with.
     Watch(watch::Arguments),
     /// Wait until an object is as wished.
+    ///
+    /// Ends with 0 as soon as every condition holds, and with 9 when they do not hold within --timeout, such as
+    /// `wsfcctl wait group SQL --for state=online --timeout 5m`. Without --timeout it waits for ever.
     Wait(wait::Arguments),
     /// The name accounts of clusters in the directory.
     #[command(subcommand)]
