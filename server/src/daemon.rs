@@ -2,7 +2,8 @@
 //!
 //! Start: take the address, lock and open the journal, settle what a former daemon left, then listen; a start that fails
 //! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, end the
-//! observers of clusters, close the journal. When the journal has failed, it refuses what is new by itself, and streams end only after the operations.
+//! observers of clusters, close the journal. When the journal has failed, it refuses what is new by itself, and streams
+//! end only after the operations.
 
 use std::io;
 use std::net::SocketAddr;

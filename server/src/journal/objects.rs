@@ -499,6 +499,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
         #[test]
         fn it_is_ordered_and_found_like_a_map(
             changes in proptest::collection::vec((0..600_u32, proptest::option::weighted(0.8, 0..40_u32)), 0..1500),
@@ -534,7 +536,7 @@ mod tests {
                 .map(|object| (object.name().to_owned(), object.key().to_owned()))
                 .collect();
             prop_assert_eq!(&found, &expected);
-            for (at, (name, id)) in expected.iter().enumerate() {
+            for (at, (name, id)) in expected.iter().enumerate().step_by(41) {
                 let rest: Vec<_> = view
                     .after(&cluster, v1::ObjectKind::Group, name, id)
                     .map(|object| (object.name().to_owned(), object.key().to_owned()))

@@ -23,7 +23,7 @@ pub(super) fn wrap(object: Object) -> InventoryObject {
 /// Objects of every kind, from so few ids and names that they meet.
 fn object() -> impl Strategy<Value = InventoryObject> {
     let few = 0..4_u32;
-    (0..11, few.clone(), few.clone(), -1..5, few, any::<bool>()).prop_map(|(kind, id, name, state, other, flag)| {
+    (0..11, few.clone(), few.clone(), -1..5_i32, few, any::<bool>()).prop_map(|(kind, id, name, state, other, flag)| {
         let (id, name, other_name) = (format!("id-{id}"), format!("Name {name}"), format!("Node {other}"));
         let mut object = wrap(match kind {
             0 => Object::Cluster(v1::ClusterState {
@@ -140,7 +140,8 @@ proptest! {
             let common = common(object).unwrap();
             let found = model.find(key.kind, "", common.name).unwrap();
             prop_assert_eq!(super::super::object::common(model.get(&found).unwrap()).unwrap().name, common.name);
-            prop_assert_eq!(model.find(key.kind, &key.id.to_uppercase(), "").as_ref().map(|key| &key.id), (!key.id.is_empty()).then_some(&key.id));
+            let by_id = model.find(key.kind, &key.id.to_uppercase(), "");
+            prop_assert_eq!(by_id.as_ref(), Some(key).filter(|key| !key.id.is_empty()));
             if let Some(Object::Resource(resource)) = &object.object {
                 prop_assert!(model.resources_of(&resource.group_id).contains(key));
             }

@@ -6,37 +6,104 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::super::{
-    AppendError, Journal, MemoryBudget, MemoryStore, OpenError, Opened, Options, Order, ReadError, Snapshots as _,
-    Store as _, StoreError, Table, Write,
+    AppendError, Filter, Journal, MemoryBudget, MemoryStore, OpenError, Opened, Options, Order, ReadError,
+    Snapshots as _, Store as _, StoreError, Table, Write,
 };
+use super::events::{cluster, decode_events, event, group, poll, revision};
 use super::{Append, Uuid, World, decode, platform, started, succeeded, v1};
 
 /// Nothing in memory, so that every read meets the store.
 fn options() -> Options {
+    let memory = MemoryBudget { records: 0, bytes: 0 };
     Options {
-        memory: MemoryBudget { records: 0, bytes: 0 },
+        memory,
+        event_memory: memory,
         ..Options::default()
     }
 }
 
-/// Two operations, one of which has ended.
-fn fill(world: &mut World) -> Vec<(Uuid, Vec<v1::OperationRecord>)> {
+/// What a journal holds.
+#[derive(Clone)]
+struct Expected {
+    operations: Vec<(Uuid, Vec<v1::OperationRecord>)>,
+    /// Every event and record, by revision.
+    history: Vec<v1::Event>,
+    objects: Vec<v1::InventoryObject>,
+}
+
+/// Two operations, one of which has ended, and events among their records.
+fn fill(world: &mut World) -> Expected {
     let (one, two) = (world.begin_running(1), world.begin_running(2));
+    world.observe(vec![event(&[v1::ChangeType::Added], Some(cluster()))]);
     for percent in 0..20 {
         world.report(one, [percent]);
+        let id = (percent % 7).to_string();
+        let change = match percent % 3 {
+            0 => v1::ChangeType::Removed,
+            _ => v1::ChangeType::State,
+        };
+        world.observe(vec![
+            event(&[change], Some(group("g", &id, "n1"))),
+            event(&[v1::ChangeType::Gap], None),
+        ]);
         world.report(two, [percent]);
     }
     world.add(one, succeeded());
-    [one, two].map(|id| (id, world.records(id, 0, usize::MAX))).to_vec()
+    let mut cursor = world.journal.events(everything(), Some(0)).unwrap();
+    let mut history = Vec::new();
+    while let Some(batch) = poll(&mut cursor) {
+        history.extend(decode_events(&batch.unwrap()));
+    }
+    assert_eq!(history.len() as u64, world.journal.head());
+    Expected {
+        operations: [one, two].map(|id| (id, world.records(id, 0, usize::MAX))).to_vec(),
+        history,
+        objects: objects(&world.journal),
+    }
+}
+
+fn everything() -> Filter {
+    Filter::default().with_operations()
+}
+
+fn objects(journal: &Journal) -> Vec<v1::InventoryObject> {
+    journal.inventory().all().map(|object| (***object).clone()).collect()
+}
+
+/// Watches from everywhere, and finds it right or refused.
+fn check_events(journal: &Journal, expected: &Expected) -> Result<(), TestCaseError> {
+    for filter in [everything(), Filter::default()] {
+        for after in 0..expected.history.len() {
+            let mut cursor = match journal.events(filter.clone(), Some(after as u64)) {
+                Ok(cursor) => cursor,
+                Err(ReadError::Damaged { .. } | ReadError::Failed(_)) => continue,
+                Err(error) => return Err(TestCaseError::fail(format!("after {after}: {error}"))),
+            };
+            let wanted =
+                |event: &&v1::Event| filter.operations || matches!(event.event, Some(v1::event::Event::Cluster(_)));
+            let mut rest = expected.history[after..].iter().filter(wanted);
+            let is_whole = loop {
+                match poll(&mut cursor) {
+                    None => break true,
+                    Some(Ok(batch)) => {
+                        for event in decode_events(&batch) {
+                            prop_assert_eq!(Some(&event), rest.next(), "{}", revision(&event));
+                        }
+                    }
+                    Some(Err(ReadError::Damaged { .. } | ReadError::Failed(_))) => break false,
+                    Some(Err(error)) => return Err(TestCaseError::fail(format!("after {after}: {error}"))),
+                }
+            };
+            prop_assert!(!is_whole || rest.next().is_none(), "something is left out in silence");
+        }
+    }
+    Ok(())
 }
 
 /// Reads all there is, and finds it right or refused.
-fn check(
-    journal: &Journal,
-    expected: &[(Uuid, Vec<v1::OperationRecord>)],
-    gone: Option<Uuid>,
-) -> Result<(), TestCaseError> {
-    for (id, records) in expected {
+fn check(journal: &Journal, expected: &Expected, gone: Option<Uuid>) -> Result<(), TestCaseError> {
+    check_events(journal, expected)?;
+    for (id, records) in &expected.operations {
         let operation = match journal.operation(*id) {
             Ok(operation) => operation,
             Err(ReadError::Damaged { .. } | ReadError::Failed(_)) => continue,
@@ -119,7 +186,8 @@ proptest! {
         match Journal::open(Box::new(store), options(), platform(2).1) {
             Ok(opened) => {
                 // Only the records of what has ended are left for later. A lock that is gone leaves no trace.
-                prop_assert!(matches!(table, Table::Records | Table::OperationIndex) || is_gone);
+                prop_assert!(matches!(table, Table::Records | Table::OperationIndex | Table::Events) || is_gone);
+                prop_assert!(objects(&opened.journal) == expected.objects || (table == Table::Objects && is_gone));
                 check(&opened.journal, &expected, None)?;
             }
             Err(OpenError::Store(StoreError::Damaged(_))) => {}
@@ -161,7 +229,7 @@ proptest! {
         }
         // A write succeeds, or the journal says that it has failed.
         let mut world = World { journal, writer, clock: platform(3).0 };
-        let reply = world.journal.append(Append::new(expected[1].0, started()));
+        let reply = world.journal.append(Append::new(expected.operations[1].0, started()));
         match world.answer(reply) {
             Err(AppendError::Illegal(_) | AppendError::NotFound | AppendError::Failed(_)) => {}
             unexpected => return Err(TestCaseError::fail(format!("{unexpected:?}"))),
@@ -173,7 +241,7 @@ proptest! {
     }
 }
 
-type Filled = (Vec<(Uuid, Vec<v1::OperationRecord>)>, Uuid, Vec<u8>);
+type Filled = (Expected, Uuid, Vec<u8>);
 
 /// What a journal holds, its store id, and its file. Made once, for every case to damage a copy.
 fn filled_file() -> &'static Filled {

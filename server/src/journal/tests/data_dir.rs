@@ -109,10 +109,10 @@ fn a_damaged_store_is_set_aside_and_kept_as_it_was() {
 fn a_store_of_a_newer_daemon_is_left_alone() {
     let mut store = super::MemoryStore::new();
     drop(World::on(Box::new(store.clone()), Options::default()));
-    let newer = super::super::schema::put_meta(b"format", &2_u64.to_be_bytes());
+    let newer = super::super::schema::put_meta(b"format", &3_u64.to_be_bytes());
     store.commit(&[newer]).unwrap();
     let refused = Journal::open(Box::new(store.clone()), Options::default(), platform(1).1).map(drop);
-    assert!(matches!(refused, Err(OpenError::Format { found: 2, known: 1 })));
+    assert!(matches!(refused, Err(OpenError::Format { found: 3, known: 2 })));
     // Without its facts a store with content is damaged, not new.
     store
         .commit(&[Write {

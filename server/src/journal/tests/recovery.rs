@@ -11,9 +11,10 @@ use proptest::test_runner::TestRunner;
 
 use super::super::sim_disk::{SimDisk, Unsynced};
 use super::super::{
-    AcceptError, AcceptOutcome, Append, AppendError, Appended, Batch, Journal, NewOperation, Opened, Options,
-    ReadError, RedbStore, Reply, Step, Writer,
+    AcceptError, AcceptOutcome, Append, AppendError, Appended, Batch, Filter, Journal, NewOperation, ObserveError,
+    Observed, Opened, Options, ReadError, RedbStore, Reply, Step, Writer,
 };
+use super::events::{decode_events, event, group, poll, revision};
 use super::{ProgressReport, Uuid, cancel_requested, decode, operation, platform, request, started, v1};
 
 /// Something that a client, a callback or the engine does.
@@ -27,6 +28,8 @@ enum Action {
     Report(u8, u64),
     Cancel(u8),
     End(u8),
+    /// Observes a group with this name, which nothing could guess, or that it is gone.
+    Observe(u8, u64, bool),
     /// Lets the writer take a step, and the watchers read.
     Step,
 }
@@ -47,7 +50,8 @@ fn action() -> impl Strategy<Value = Action> {
         2 => who.clone().prop_map(Action::Run),
         4 => (who.clone(), any::<u64>()).prop_map(|(who, text)| Action::Report(who, text)),
         1 => who.clone().prop_map(Action::Cancel),
-        1 => who.prop_map(Action::End),
+        1 => who.clone().prop_map(Action::End),
+        4 => (who, any::<u64>(), any::<bool>()).prop_map(|(who, name, gone)| Action::Observe(who, name, gone)),
         5 => Just(Action::Step),
     ]
 }
@@ -70,6 +74,8 @@ fn lives() -> impl Strategy<Value = (u64, Vec<Life>)> {
 struct Memory {
     /// Every record that a client has seen.
     seen: BTreeMap<Uuid, Vec<v1::OperationRecord>>,
+    /// Every event and record that a watcher of everything has seen, by revision.
+    watched: Vec<v1::Event>,
     /// The operation that each request is known to have started.
     started: BTreeMap<u8, Uuid>,
     store_id: Option<Uuid>,
@@ -81,6 +87,7 @@ struct Memory {
 struct Pending {
     accepts: Vec<(u8, Reply<AcceptOutcome, AcceptError>)>,
     appends: Vec<(Uuid, Reply<Appended, AppendError>)>,
+    observes: Vec<Reply<Observed, ObserveError>>,
 }
 
 impl Memory {
@@ -124,6 +131,13 @@ impl Memory {
                         appended.sequence
                     ));
                 }
+            }
+        }
+        for reply in pending.observes {
+            if let Ok(observed) = reply.wait()
+                && (self.watched.len() as u64) < observed.last_revision
+            {
+                return Err(format!("event {} was answered and not shown", observed.last_revision));
             }
         }
         drop(journal);
@@ -179,6 +193,16 @@ impl Memory {
                     journal.progress(*id).push(report);
                 }
             }
+            Action::Observe(who, name, gone) => {
+                let change = if *gone {
+                    v1::ChangeType::Removed
+                } else {
+                    v1::ChangeType::Name
+                };
+                let group = group(&name.to_string(), &who.to_string(), "");
+                let events = vec![event(&[change], Some(group)), event(&[v1::ChangeType::Gap], None)];
+                pending.observes.push(journal.observe(events));
+            }
             Action::Step => return self.step(journal, writer),
         }
         Ok(true)
@@ -213,6 +237,20 @@ impl Memory {
 
     /// Follows every known operation from where its watcher was.
     fn watch(&mut self, journal: &Journal) -> Result<(), String> {
+        let from = self.watched.len() as u64;
+        match journal.events(Filter::default().with_operations(), Some(from)) {
+            Ok(mut cursor) => {
+                while let Some(Ok(batch)) = poll(&mut cursor) {
+                    for event in decode_events(&batch) {
+                        if revision(&event) != self.watched.len() as u64 + 1 {
+                            return Err(format!("the watch goes from {} to {event:?}", self.watched.len()));
+                        }
+                        self.watched.push(event);
+                    }
+                }
+            }
+            Err(error) => return Err(format!("the watch cannot be resumed after {from}: {error}")),
+        }
         for number in 1..=self.next_id {
             let id = Uuid::from_u128(number);
             let seen = self.seen.get(&id).map_or(0, |seen| seen.len() as u64);
@@ -260,6 +298,7 @@ impl Memory {
                 return Err(format!("{id} had {} records that are not those of now", seen.len()));
             }
         }
+        self.check_events(journal)?;
         let operations = journal
             .operations(None, usize::MAX, |_| true)
             .map_err(|error| error.to_string())?
@@ -277,6 +316,47 @@ impl Memory {
             }
         }
         Ok(())
+    }
+}
+
+impl Memory {
+    /// After a crash: what was watched is there and is the same, and the inventory is what the events make.
+    fn check_events(&self, journal: &Journal) -> Result<(), String> {
+        let cursor = journal.events(Filter::default().with_operations(), Some(0));
+        let mut cursor = cursor.map_err(|error| format!("nothing can be watched: {error}"))?;
+        let mut found = Vec::new();
+        while let Some(batch) = poll(&mut cursor) {
+            found.extend(decode_events(&batch.map_err(|error| error.to_string())?));
+        }
+        if !found.starts_with(&self.watched) {
+            return Err(format!(
+                "{} events were watched that are not those of now",
+                self.watched.len()
+            ));
+        }
+        let mut objects = BTreeMap::new();
+        for event in &found {
+            let Some(v1::event::Event::Cluster(event)) = &event.event else {
+                continue;
+            };
+            let Some(object) = &event.object else { continue };
+            let key = super::super::Identity::of(object).unwrap().key();
+            if event.changes.contains(&v1::ChangeType::Removed.into()) {
+                objects.remove(&key);
+            } else {
+                objects.insert(key, object.clone());
+            }
+        }
+        let inventory = journal.inventory();
+        let is_fold = inventory.len() == objects.len()
+            && inventory
+                .all()
+                .all(|object| objects.get(object.key()).is_some_and(|known| *known == ***object));
+        if is_fold {
+            Ok(())
+        } else {
+            Err("the inventory is not what the events make".to_owned())
+        }
     }
 }
 

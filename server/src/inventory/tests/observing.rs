@@ -1,0 +1,532 @@
+//! Observers of a simulated cluster, with a journal in memory: whoever applies its events holds what a fresh reading of the
+//! cluster has.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prost::Message as _;
+use wsfc_clusapi::proplist::{Property, PropertyList, Value};
+use wsfc_clusapi::{Clusapi, Cluster, Controlled as _};
+use wsfc_proto::v1::inventory_object::Object;
+use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, InventoryObject, ObjectKind};
+use wsfc_simulator::{ConnectionEvent, Scenario, Simulation};
+
+use super::changes::is;
+use crate::blocking::Blocking;
+use crate::inventory::identity::identify;
+use crate::inventory::model::Model;
+use crate::inventory::object::{Key, without_revision};
+use crate::inventory::read::Reader;
+use crate::inventory::reread::Source as _;
+use crate::inventory::{Clusters, ResolveError};
+use crate::journal::{ClusterId, EventCursor, Filter, Journal, MemoryStore, Opened, Options};
+use crate::platform::Platform;
+use crate::settings::Settings;
+use crate::settings::current::Current;
+
+/// How long something may take that has to happen; far longer than it does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A daemon's inventory over a world, and somebody who watches.
+struct Lab {
+    world: Simulation,
+    api: Clusapi,
+    journal: Journal,
+    settings: Settings,
+    clusters: Clusters,
+    cursor: EventCursor,
+    /// What the events since the beginning make.
+    watched: BTreeMap<String, Model>,
+    /// Every event, in order.
+    events: Vec<ClusterEvent>,
+}
+
+impl Lab {
+    fn new(scenario: &str) -> Self {
+        Self::of(Scenario::builtin(scenario).unwrap(), Settings::default())
+    }
+
+    fn of(scenario: Scenario, settings: Settings) -> Self {
+        let world = Simulation::new(scenario).unwrap();
+        let api = Clusapi::from_provider(world.clone());
+        let platform = Platform::system();
+        let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
+        let Opened { journal, writer, .. } = opened.unwrap();
+        platform
+            .threads
+            .spawn("journal", Box::new(move || writer.run()))
+            .unwrap();
+        let cursor = journal.events(Filter::default(), Some(0)).unwrap();
+        let clusters = clusters(&journal, &api, &settings);
+        Self {
+            world,
+            api,
+            journal,
+            settings,
+            clusters,
+            cursor,
+            watched: BTreeMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// The local cluster, observed.
+    async fn observed(scenario: &str) -> Self {
+        let mut lab = Self::new(scenario);
+        let resolved = lab.clusters.resolve("").await.unwrap();
+        assert!(resolved.observed);
+        lab.catch_up(&resolved.id).await;
+        lab
+    }
+
+    /// A daemon that comes after this one.
+    async fn restart(&mut self, meanwhile: impl FnOnce(&Self)) {
+        self.clusters.stop().await;
+        meanwhile(self);
+        self.clusters = clusters(&self.journal, &self.api, &self.settings);
+        self.clusters.start();
+    }
+
+    fn cluster(&self) -> Cluster {
+        self.api.open_cluster(None).unwrap()
+    }
+
+    /// Takes the next events.
+    async fn hear(&mut self) {
+        let batch = tokio::time::timeout(PATIENCE, self.cursor.next()).await;
+        let batch = batch.unwrap_or_else(|_| panic!("no event came; the last ones: {:#?}", self.last(8)));
+        let response = v1::WatchResponse::decode(batch.unwrap().unwrap().parts.concat().as_slice()).unwrap();
+        for event in response.events {
+            let Some(v1::event::Event::Cluster(event)) = event.event else {
+                continue;
+            };
+            if let Some(object) = &event.object {
+                let model = self.watched.entry(object.cluster_id.clone()).or_default();
+                let mut seen = event.clone();
+                seen.object = seen.object.map(without_revision);
+                model.apply(&seen);
+            }
+            self.events.push(event);
+        }
+    }
+
+    fn last(&self, count: usize) -> &[ClusterEvent] {
+        &self.events[self.events.len().saturating_sub(count)..]
+    }
+
+    /// Hears until an event fits, and gives its place among all.
+    async fn until(&mut self, after: usize, fits: impl Fn(&ClusterEvent) -> bool) -> usize {
+        let mut next = after;
+        loop {
+            if let Some(place) = self.events[next..].iter().position(&fits) {
+                return next + place;
+            }
+            next = self.events.len();
+            self.hear().await;
+        }
+    }
+
+    /// Hears until what was watched is what there is.
+    async fn catch_up(&mut self, id: &ClusterId) {
+        while self.watched.get(id.as_str()).map(comparable) != Some(comparable(&self.fresh())) {
+            self.hear().await;
+        }
+        let recorded = self.journal.inventory();
+        let recorded = recorded
+            .of_cluster(id)
+            .map(|object| without_revision((***object).clone()));
+        let recorded: Model = recorded.collect();
+        assert_eq!(
+            Some(recorded.objects()),
+            self.watched.get(id.as_str()).map(Model::objects),
+            "the journal's inventory is the fold of its events"
+        );
+    }
+
+    /// The local cluster, as it is.
+    fn fresh(&self) -> Model {
+        let cluster = self.cluster();
+        let identity = identify(&cluster).unwrap();
+        Reader::new(cluster, identity.id).whole().unwrap()
+    }
+
+    fn id(&self) -> ClusterId {
+        ClusterId::from(identify(&self.cluster()).unwrap().id.as_str())
+    }
+
+    fn count(&self, change: ChangeType) -> usize {
+        self.events.iter().filter(|event| is(event, change)).count()
+    }
+}
+
+fn clusters(journal: &Journal, api: &Clusapi, settings: &Settings) -> Clusters {
+    let platform = Platform::system();
+    let blocking = Blocking::new(platform.clone());
+    Clusters::new(
+        journal.clone(),
+        api.clone(),
+        platform,
+        Current::new(settings.clone()),
+        blocking,
+    )
+}
+
+/// The objects without what the daemon alone knows.
+fn comparable(model: &Model) -> Vec<InventoryObject> {
+    let objects = model.objects().values().cloned().map(|mut object| {
+        if let Some(Object::Cluster(cluster)) = &mut object.object {
+            (cluster.connection, cluster.connection_time) = (0, None);
+        }
+        object
+    });
+    objects.collect()
+}
+
+fn state_of(event: &ClusterEvent) -> Option<ConnectionState> {
+    match &event.object.as_ref()?.object {
+        Some(Object::Cluster(cluster)) => Some(cluster.connection()),
+        _ => None,
+    }
+}
+
+fn is_connection(event: &ClusterEvent, state: ConnectionState) -> bool {
+    is(event, ChangeType::Connection) && state_of(event) == Some(state)
+}
+
+fn is_gap(event: &ClusterEvent, reason: &str) -> bool {
+    event.gap.as_ref().is_some_and(|gap| gap.reason == reason)
+}
+
+#[tokio::test]
+async fn a_cluster_is_filled_in_without_a_gap() {
+    let lab = Lab::observed("production").await;
+    let model = &lab.watched[lab.id().as_str()];
+    for kind in [
+        ObjectKind::Cluster,
+        ObjectKind::Node,
+        ObjectKind::Group,
+        ObjectKind::Resource,
+        ObjectKind::ResourceType,
+        ObjectKind::Network,
+        ObjectKind::NetworkInterface,
+        ObjectKind::SharedVolume,
+        ObjectKind::Quorum,
+    ] {
+        assert!(model.of(kind).next().is_some(), "{kind:?}");
+    }
+    assert_eq!(lab.count(ChangeType::Gap), 0);
+    assert_eq!(state_of(&lab.events[0]), Some(ConnectionState::Connected));
+    assert!(lab.events.iter().all(|event| is(event, ChangeType::Added)));
+    let cluster = model.cluster().unwrap();
+    assert_eq!(cluster.name, "prod");
+    assert!(cluster.id.len() >= 32, "a GUID: {}", cluster.id);
+    for name in ["PROD", "prod.corp.example", "CN=prod,OU=clusters", "hv2"] {
+        assert_eq!(lab.clusters.resolve(name).await.unwrap().id, lab.id(), "{name}");
+    }
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_done_to_a_cluster_is_heard() {
+    let mut lab = Lab::observed("production").await;
+    let (id, cluster) = (lab.id(), lab.cluster());
+    let group = cluster.open_group("Files").unwrap();
+    let node = cluster.open_node("hv4").unwrap();
+    let mut done = Vec::new();
+    let mut settle = async |lab: &mut Lab, what: &str| {
+        lab.catch_up(&id).await;
+        assert!(!done.contains(&lab.events.len()), "{what} was not heard of");
+        done.push(lab.events.len());
+    };
+    settle(&mut lab, "the filling").await;
+    group.rename("Shares").unwrap();
+    settle(&mut lab, "the name of a group").await;
+    let priority = PropertyList {
+        properties: vec![Property {
+            name: "Priority".into(),
+            values: vec![Value::Dword(1000)],
+        }],
+    };
+    group.set_common(&priority).unwrap();
+    settle(&mut lab, "a property").await;
+    group.move_to(Some(&node), 0, &PropertyList::default()).unwrap();
+    let place = lab.events.len();
+    let moved = lab.until(place, |event| is(event, ChangeType::Owner)).await;
+    assert_eq!(lab.events[moved].owner_before.to_lowercase(), "hv3");
+    settle(&mut lab, "a move").await;
+    group.offline(0).unwrap();
+    settle(&mut lab, "a group that goes offline").await;
+    let made = cluster.create_group("New 'group' \u{1F600}", None).unwrap();
+    settle(&mut lab, "a new group").await;
+    let resource = made.create_resource("Service", "Generic Service", true).unwrap();
+    settle(&mut lab, "a new resource").await;
+    resource.rename("Other service").unwrap();
+    settle(&mut lab, "the name of a resource").await;
+    resource.change_group(&group, 0).unwrap();
+    settle(&mut lab, "a resource that goes to another group").await;
+    resource.delete().unwrap();
+    settle(&mut lab, "a resource that was deleted").await;
+    made.delete().unwrap();
+    settle(&mut lab, "a group that was deleted").await;
+    cluster.open_network("Heartbeat").unwrap().rename("Private").unwrap();
+    settle(&mut lab, "the name of a network").await;
+    node.pause().unwrap();
+    settle(&mut lab, "a node that is paused").await;
+    let set = cluster.create_group_set("Databases").unwrap();
+    settle(&mut lab, "a new set").await;
+    set.add_group(&group).unwrap();
+    settle(&mut lab, "a group in a set").await;
+    assert_eq!(lab.count(ChangeType::Gap), 0, "nothing was missed");
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn preferred_owners_and_private_properties_are_told() {
+    let mut lab = Lab::observed("production").await;
+    let cluster = lab.cluster();
+    let place = lab.events.len();
+    let group = cluster.open_group("Files").unwrap();
+    group
+        .set_preferred_owners(&[&cluster.open_node("hv4").unwrap()])
+        .unwrap();
+    let relations = lab.until(place, |event| is(event, ChangeType::Relations)).await;
+    assert!(lab.events[relations].object.is_some());
+    let resource = cluster.open_resource("SQL Server").unwrap();
+    let properties = PropertyList {
+        properties: vec![Property {
+            name: "StartupParameters".into(),
+            values: vec![Value::Sz("secret".into())],
+        }],
+    };
+    resource.set_private(&properties).unwrap();
+    let private = lab.until(place, |event| is(event, ChangeType::PrivateProperties)).await;
+    assert_eq!(lab.events[private].properties, Vec::new(), "they may be secret");
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn lost_notifications_make_a_gap_and_no_more() {
+    let mut lab = Lab::observed("production").await;
+    for (event, reason) in [
+        (ConnectionEvent::LostNotifications, "LOST_NOTIFICATIONS"),
+        (ConnectionEvent::Reconnect, "RECONNECTED"),
+    ] {
+        let place = lab.events.len();
+        lab.world.send(event);
+        lab.until(place, |event| is_gap(event, reason)).await;
+        assert_eq!(lab.events.len(), place + 1, "nothing has changed");
+    }
+    assert_eq!(lab.count(ChangeType::Connection), 0);
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_is_told_before_the_gap_and_the_next_after_it() {
+    let mut lab = Lab::observed("production").await;
+    for (event, reason) in [
+        (ConnectionEvent::HandleClose, "HANDLE_CLOSED"),
+        (ConnectionEvent::State, "RECONNECTED"),
+    ] {
+        let place = lab.events.len();
+        lab.world.send(event);
+        let lost = lab
+            .until(place, |event| is_connection(event, ConnectionState::Reconnecting))
+            .await;
+        let gap = lab.until(lost, |event| is_gap(event, reason)).await;
+        let back = lab
+            .until(gap, |event| is_connection(event, ConnectionState::Connected))
+            .await;
+        assert_eq!([lost, gap, back], [place, place + 1, place + 2]);
+        lab.catch_up(&lab.id()).await;
+    }
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn what_happens_while_no_node_answers_is_found_afterwards() {
+    let mut lab = Lab::observed("production").await;
+    let place = lab.events.len();
+    lab.world.break_connections();
+    let lost = lab
+        .until(place, |event| is_connection(event, ConnectionState::Reconnecting))
+        .await;
+    lab.world.restore_connections();
+    lab.cluster().open_group("Files").unwrap().rename("Shares").unwrap();
+    let gap = lab.until(lost, |event| is(event, ChangeType::Gap)).await;
+    let renamed = lab.until(lost, |event| event.name_before == "Files").await;
+    assert!(gap < renamed, "what was missed comes after the gap");
+    lab.until(renamed, |event| is_connection(event, ConnectionState::Connected))
+        .await;
+    lab.catch_up(&lab.id()).await;
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_starts_again_tells_what_it_has_missed() {
+    let mut lab = Lab::observed("production").await;
+    let place = lab.events.len();
+    lab.restart(|lab| lab.cluster().open_group("Files").unwrap().rename("Shares").unwrap())
+        .await;
+    let gap = lab.until(place, |event| is_gap(event, "DAEMON_RESTARTED")).await;
+    let renamed = lab.until(place, |event| is(event, ChangeType::Name)).await;
+    assert_eq!(lab.events[renamed].name_before, "Files");
+    let back = lab.until(place, |event| is(event, ChangeType::Connection)).await;
+    assert!(
+        gap == place && renamed > gap && back > renamed,
+        "{gap} {renamed} {back}"
+    );
+    lab.catch_up(&lab.id()).await;
+    assert_eq!(lab.clusters.resolve("prod").await.unwrap().id, lab.id());
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_and_starts_is_no_trouble() {
+    let mut lab = Lab::observed("production").await;
+    let place = lab.events.len();
+    for node in ["hv2", "hv3", "hv4", "hv1"] {
+        assert!(lab.world.set_service(node, false));
+    }
+    let lost = lab
+        .until(place, |event| is_connection(event, ConnectionState::Reconnecting))
+        .await;
+    for node in ["hv1", "hv2", "hv3", "hv4"] {
+        assert!(lab.world.set_service(node, true));
+    }
+    let back = lab
+        .until(lost, |event| is_connection(event, ConnectionState::Connected))
+        .await;
+    assert!(lab.events[lost..back].iter().any(|event| is(event, ChangeType::Gap)));
+    lab.catch_up(&lab.id()).await;
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_comparison_that_was_asked_for_is_durable_when_it_is_answered() {
+    let lab = Lab::observed("production").await;
+    let id = lab.id();
+    lab.cluster().open_group("Files").unwrap().rename("Shares").unwrap();
+    lab.clusters.refresh(&id).await.unwrap();
+    let found = lab.journal.inventory();
+    assert!(found.find(&id, ObjectKind::Group, "Shares").is_some());
+    assert_eq!(lab.count(ChangeType::Gap), 0);
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_destroyed_cluster_leaves_nothing_behind() {
+    let mut lab = Lab::observed("production").await;
+    let id = lab.id();
+    lab.clusters.destroyed("prod").await;
+    assert!(lab.journal.inventory().is_empty());
+    while lab.watched[id.as_str()].objects().keys().next().is_some() {
+        lab.hear().await;
+    }
+    assert!(is(lab.last(1).first().unwrap(), ChangeType::Removed));
+    assert_eq!(
+        state_of(&lab.last(1)[0]),
+        Some(ConnectionState::Connected),
+        "the cluster itself goes last"
+    );
+    // It is still there in truth, and is new to whoever asks for it.
+    let place = lab.events.len();
+    lab.clusters.resolve("prod").await.unwrap();
+    lab.until(place, |event| is(event, ChangeType::Added)).await;
+    assert_eq!(lab.count(ChangeType::Gap), 0);
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn another_cluster_of_the_same_name_takes_the_place_of_the_former() {
+    let mut lab = Lab::observed("production").await;
+    let former = lab.id();
+    let mut other = Scenario::builtin("production").unwrap();
+    other.seed += 1;
+    let world = Simulation::new(other).unwrap();
+    let api = Clusapi::from_provider(world.clone());
+    // The daemon comes back to a world where the cluster was destroyed and made again.
+    (lab.world, lab.api) = (world, api);
+    assert_ne!(lab.id(), former);
+    let place = lab.events.len();
+    lab.restart(|_| {}).await;
+    let later = lab.id();
+    lab.catch_up(&later).await;
+    assert_eq!(lab.watched[former.as_str()].objects().len(), 0);
+    let added = lab.until(place, |event| is(event, ChangeType::Added)).await;
+    assert!(
+        lab.events[place..added]
+            .iter()
+            .all(|event| is(event, ChangeType::Removed))
+    );
+    assert_eq!(lab.clusters.resolve("prod").await.unwrap().id, later);
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn there_are_no_more_clusters_than_may_be() {
+    let mut settings = Settings::default();
+    settings.inventory.clusters = 1;
+    let mut scenario = Scenario::builtin("production").unwrap();
+    let mut second = scenario.clusters[0].clone();
+    second.name = "second".into();
+    second.nodes = vec!["hv5".into()];
+    second.addresses = vec!["10.20.0.200".parse().unwrap()];
+    second.groups = Vec::new();
+    second.disks = Vec::new();
+    second.shared_volumes = Vec::new();
+    second.witness = None;
+    second.node_properties.clear();
+    scenario.clusters.push(second);
+    let lab = Lab::of(scenario, settings);
+    lab.clusters.resolve("prod").await.unwrap();
+    let refused = lab.clusters.resolve("second").await.unwrap_err();
+    assert!(matches!(refused, ResolveError::TooMany { limit: 1 }), "{refused:?}");
+    let unknown = lab.clusters.resolve("nowhere").await.unwrap_err();
+    assert!(matches!(unknown, ResolveError::Cluster { .. }), "{unknown:?}");
+    lab.clusters.stop().await;
+    let late = lab.clusters.resolve("second").await.unwrap_err();
+    assert!(matches!(late, ResolveError::ShuttingDown), "{late:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_observed_where_nothing_is_to_be() {
+    let mut settings = Settings::default();
+    settings.inventory.observe = false;
+    let lab = Lab::of(Scenario::builtin("production").unwrap(), settings);
+    lab.clusters.start();
+    let resolved = lab.clusters.resolve("").await.unwrap();
+    assert!(!resolved.observed);
+    assert_eq!(resolved.id, lab.id());
+    lab.clusters.refresh(&resolved.id).await.unwrap();
+    assert!(lab.journal.inventory().is_empty());
+    assert_eq!(lab.world.calls("CreateClusterNotifyPortV2"), 0);
+}
+
+#[tokio::test]
+async fn a_host_without_a_cluster_is_asked_again_until_it_has_one() {
+    let mut scenario = Scenario::builtin("production").unwrap();
+    scenario.timing.scale = 0.0;
+    let mut lab = Lab::of(scenario, Settings::default());
+    lab.world.break_connections();
+    lab.clusters.start();
+    lab.world.restore_connections();
+    lab.until(0, |event| is(event, ChangeType::Added)).await;
+    lab.catch_up(&lab.id()).await;
+    assert_eq!(lab.count(ChangeType::Gap), 0);
+    lab.clusters.stop().await;
+}
+
+#[test]
+fn the_cluster_itself_has_one_key_whatever_its_name() {
+    let cluster = |name: &str, id: &str| InventoryObject {
+        cluster_id: id.into(),
+        object: Some(Object::Cluster(v1::ClusterState {
+            name: name.into(),
+            id: id.into(),
+            ..v1::ClusterState::default()
+        })),
+    };
+    let key = |object| crate::inventory::object::key(&object);
+    assert_eq!(key(cluster("a", "1")), Some(Key::new(ObjectKind::Cluster, "")));
+    assert_eq!(key(cluster("b", "1")), key(cluster("a", "1")));
+}
