@@ -27,15 +27,6 @@ pub(crate) fn sentence(record: &OperationRecord) -> Sentence {
         Some(Payload::Started(started)) => text(format!("calling {}", started.function)),
         Some(Payload::SetupProgress(progress)) => of_setup(progress),
         Some(Payload::UpgradeProgress(progress)) => text(phrases::upgrade_phase(progress.phase)),
-        Some(Payload::StateChanged(changed)) => {
-            let owner = if changed.owner_node.is_empty() {
-                String::new()
-            } else {
-                format!(" on {}", changed.owner_node)
-            };
-            let state = changed.state.replace('_', " ").to_lowercase();
-            text(format!("{}: {state}{owner}", changed.name))
-        }
         Some(Payload::CancelRequested(request)) => {
             let answer = if request.answers_false {
                 "; the next callback is answered with FALSE"
