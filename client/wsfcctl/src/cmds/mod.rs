@@ -18,6 +18,7 @@ mod reads;
 mod registry;
 mod resource;
 mod resource_type;
+mod sim;
 mod storage_node;
 mod volume;
 mod wait;
@@ -98,6 +99,8 @@ pub(crate) enum Command {
     /// Operations: the long calls that the daemon keeps.
     #[command(subcommand)]
     Operation(operation::Verb),
+    /// Steer the world of a daemon that simulates one: failures of machines, networks and resources, and time.
+    Sim(sim::Arguments),
     /// Contexts: named daemons and how to reach them.
     #[command(subcommand)]
     Context(context::Verb),
@@ -127,6 +130,7 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
         Command::Account(verb) => account::run(verb, session).await,
         Command::StorageNode(verb) => storage_node::run(verb, session).await,
         Command::Operation(verb) => operation::run(verb, session).await,
+        Command::Sim(arguments) => sim::run(arguments, session),
         Command::Context(verb) => context::run(verb, session),
         Command::Completion(arguments) => completion::run(arguments, session),
     }
