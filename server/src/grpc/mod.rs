@@ -123,7 +123,7 @@ pub fn routes(
         .add_service(RegistryServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(ResourceServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(ResourceTypeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
-        .add_service(SharedVolumeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(SharedVolumeServiceServer::new(service).max_decoding_message_size(request_bytes))
         .add_service(OperationServiceServer::new(operations).max_decoding_message_size(request_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
