@@ -18,3 +18,6 @@ pub mod start;
 mod suggest;
 mod supervise;
 pub mod validate;
+
+#[cfg(test)]
+mod tests;

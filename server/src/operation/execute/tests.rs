@@ -1,12 +1,12 @@
 //! Verbs on a simulated cluster, called as an operation calls them.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wsfc_clusapi::{Clusapi, Error, Zeroizing};
 use wsfc_proto::v1::{self, OperationState};
 use wsfc_proto::{reasons, v1::ObjectKind};
-use wsfc_simulator::Simulation;
+use wsfc_simulator::{Incident, Simulation};
 
 use super::scene::{End, Run, Scene, Stop};
 use super::{Foreseen, verb};
@@ -392,4 +392,33 @@ fn a_cloud_witness_has_its_secret_and_no_outcome_shows_it() {
     assert!(!format!("{end:?}").contains("c2VjcmV0"), "{end:?}");
     let cluster = world.api().open_cluster(Some("prod")).unwrap();
     assert_eq!(cluster.quorum().unwrap().witness, "Cloud Witness");
+}
+
+#[test]
+fn a_group_that_does_not_come_online_names_the_resource_to_blame() {
+    let world = World::new();
+    world.changes(&call!(OfflineGroup(OfflineGroupParameters) { group: "Files" }));
+    let blocked = Incident::BlockResource {
+        resource: "Files Address".into(),
+        node: None,
+    };
+    world.simulation.happen(&blocked).unwrap();
+    let online = call!(OnlineGroup(OnlineGroupParameters) { group: "Files" });
+    let end = world.run(&online).unwrap();
+    assert_eq!(
+        (end.state, end.reason.as_str()),
+        (OperationState::Failed, "ERROR_RESOURCE_FAILED"),
+        "{end:?}"
+    );
+    assert!(end.message.contains("\"Files Address\" is FAILED"), "{}", end.message);
+    assert_eq!(end.final_state.unwrap().state, "FAILED");
+}
+
+#[test]
+fn a_move_is_cancelled_in_the_cluster() {
+    let world = World::new();
+    world.asked.store(true, Ordering::Relaxed);
+    let end = world.run(&move_to("SQL Server (PROD)", "hv2")).unwrap();
+    assert_eq!(end.state, OperationState::Cancelled, "{end:?}");
+    assert_eq!(end.final_state.unwrap().owner_node, "hv1");
 }
