@@ -123,7 +123,7 @@ pub fn routes(
         .add_service(RegistryServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(ResourceServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(ResourceTypeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
-        .add_service(SharedVolumeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(SharedVolumeServiceServer::new(service).max_decoding_message_size(request_bytes))
         .add_service(OperationServiceServer::new(operations).max_decoding_message_size(request_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)
@@ -137,4 +137,22 @@ fn principal<T>(request: &Request<T>) -> String {
         .extensions()
         .get::<Peer>()
         .map_or_else(|| Peer::plain(None).principal(), Peer::principal)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message as _;
+
+    use super::HEALTH_NAMES;
+
+    #[test]
+    fn every_service_has_a_health_name() {
+        let set = prost_types::FileDescriptorSet::decode(wsfc_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let services = set.file.iter().flat_map(|file| &file.service);
+        let named: BTreeSet<_> = services.map(|service| format!("wsfc.v1.{}", service.name())).collect();
+        let healthy: BTreeSet<_> = HEALTH_NAMES.iter().skip(1).map(|name| (*name).to_owned()).collect();
+        assert_eq!(healthy, named);
+    }
 }
