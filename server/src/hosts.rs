@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use wsfc_clusapi::{Clusapi, NodeClusterState};
-use wsfc_simulator::Simulation;
+use wsfc_simulator::{Incident, Simulation};
 
 /// The service managers of hosts. Its calls block.
 pub trait Hosts: Send + Sync {
@@ -86,24 +86,25 @@ pub struct SimulatedHosts {
 }
 
 impl SimulatedHosts {
-    fn set(&self, function: &'static str, host: &str, running: bool) -> Result<(), HostError> {
-        if self.world.set_service(host, running) {
-            Ok(())
-        } else {
-            // RPC_S_SERVER_UNAVAILABLE: there is no such machine.
-            Err(HostError::Call { function, code: 1722 })
-        }
+    fn happen(&self, function: &'static str, incident: &Incident) -> Result<(), HostError> {
+        // RPC_S_SERVER_UNAVAILABLE: there is no such machine.
+        let unknown = |_error| HostError::Call { function, code: 1722 };
+        self.world.happen(incident).map_err(unknown)
     }
 }
 
 impl Hosts for SimulatedHosts {
-    // The simulated service has no quarantine to clear, and its quorum is decided by votes alone.
-    fn start(&self, host: &str, _arguments: &[&str]) -> Result<(), HostError> {
-        self.set("StartServiceW", host, true)
+    // The simulated service knows no other argument: its quorum is decided by votes alone.
+    fn start(&self, host: &str, arguments: &[&str]) -> Result<(), HostError> {
+        let incident = Incident::StartService {
+            machine: host.into(),
+            clear_quarantine: arguments.contains(&"/cq"),
+        };
+        self.happen("StartServiceW", &incident)
     }
 
     fn stop(&self, host: &str) -> Result<(), HostError> {
-        self.set("ControlService", host, false)
+        self.happen("ControlService", &Incident::StopService { machine: host.into() })
     }
 
     fn state(&self, host: &str) -> Result<Service, HostError> {

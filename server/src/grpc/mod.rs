@@ -138,3 +138,21 @@ fn principal<T>(request: &Request<T>) -> String {
         .get::<Peer>()
         .map_or_else(|| Peer::plain(None).principal(), Peer::principal)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message as _;
+
+    use super::HEALTH_NAMES;
+
+    #[test]
+    fn every_service_has_a_health_name() {
+        let set = prost_types::FileDescriptorSet::decode(wsfc_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let services = set.file.iter().flat_map(|file| &file.service);
+        let named: BTreeSet<_> = services.map(|service| format!("wsfc.v1.{}", service.name())).collect();
+        let healthy: BTreeSet<_> = HEALTH_NAMES.iter().skip(1).map(|name| (*name).to_owned()).collect();
+        assert_eq!(healthy, named);
+    }
+}

@@ -175,7 +175,10 @@ pub fn plain_name(name: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod apartment {
     use wsfc_clusapi::Status;
 
     use super::*;

@@ -53,11 +53,11 @@ pub(super) fn delete(scene: &Scene<'_>, p: &v1::DeleteResourceParameters) -> Run
     scene.foresee("DeleteClusterResource", Win32::ERROR_CORE_RESOURCE, || {
         resource.is_core()
     })?;
-    scene.foresee("DeleteClusterResource", Win32::ERROR_DEPENDENT_RESOURCE_EXISTS, || {
-        Ok(!resource.dependents()?.is_empty())
-    })?;
     scene.foresee("DeleteClusterResource", Win32::ERROR_RESOURCE_ONLINE, || {
         Ok(!offline && !p.offline_first)
+    })?;
+    scene.foresee("DeleteClusterResource", Win32::ERROR_DEPENDENT_RESOURCE_EXISTS, || {
+        Ok(!resource.dependents()?.is_empty())
     })?;
     scene.begin()?;
     if p.offline_first && !offline {
