@@ -1,10 +1,12 @@
 //! Where the cluster API comes from: the system, a simulated world, or a library that was named.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::{Scenario, Simulation};
 
+use crate::hosts::{self, Hosts, SimulatedHosts};
 use crate::settings::{Settings, places};
 
 /// The cluster API cannot be had.
@@ -45,12 +47,43 @@ pub enum ClusterApiError {
     },
 }
 
+/// A cluster API, and the service managers of the hosts that it is about.
+pub struct Connected {
+    /// The cluster API.
+    pub api: Clusapi,
+    /// The service managers.
+    pub hosts: Arc<dyn Hosts>,
+}
+
+impl Connected {
+    /// A simulated world, whose machines have services too.
+    pub fn simulated(world: Simulation) -> Self {
+        let api = Clusapi::from_provider(world.clone());
+        let hosts = SimulatedHosts {
+            world,
+            api: api.clone(),
+        };
+        Self {
+            api,
+            hosts: Arc::new(hosts),
+        }
+    }
+
+    /// A cluster API over real hosts.
+    fn real(api: Clusapi) -> Self {
+        Self {
+            api,
+            hosts: hosts::system(),
+        }
+    }
+}
+
 /// Connects to the cluster API that the settings name.
 ///
 /// # Errors
 ///
 /// See [`ClusterApiError`].
-pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
+pub fn connect(settings: &Settings) -> Result<Connected, ClusterApiError> {
     if let Some(name) = &settings.cluster_api.simulate {
         let state = settings.simulated_state();
         if let Some(folder) = state.parent() {
@@ -65,7 +98,7 @@ pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
             scenario = name,
             "The cluster API is simulated: no real cluster is touched"
         );
-        return Ok(Clusapi::from_provider(simulation));
+        return Ok(Connected::simulated(simulation));
     }
     if let Some(path) = &settings.cluster_api.library {
         let api = Clusapi::library(path).map_err(ClusterApiError::Load)?;
@@ -74,11 +107,11 @@ pub fn connect(settings: &Settings) -> Result<Clusapi, ClusterApiError> {
             library = %library(&api),
             "The cluster API is loaded from a path that was set, not from the system"
         );
-        return Ok(api);
+        return Ok(Connected::real(api));
     }
     let api = Clusapi::system().map_err(ClusterApiError::Load)?;
     tracing::info!(library = %library(&api), "The cluster API is loaded from the system");
-    Ok(api)
+    Ok(Connected::real(api))
 }
 
 /// The file that a cluster API was loaded from, in words for the log.

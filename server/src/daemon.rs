@@ -165,7 +165,7 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        let routes = grpc::routes(&self.engine, self.engine.clusters(), streams, &self.settings, health)?;
+        let routes = grpc::routes(&self.engine, streams, &self.settings, health)?;
         Ok((routes, dispatch))
     }
 }

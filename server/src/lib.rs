@@ -12,18 +12,17 @@ pub mod control;
 pub mod daemon;
 pub mod events;
 pub mod grpc;
+pub mod hosts;
 pub mod inventory;
 pub mod journal;
 pub mod listen;
 pub mod logging;
-pub mod native;
+mod native;
 pub mod operation;
 pub mod platform;
 pub mod settings;
 
-use wsfc_clusapi::Clusapi;
-
-use crate::cluster_api::ClusterApiError;
+use crate::cluster_api::{ClusterApiError, Connected};
 use crate::control::{Control, Phase, StartStep};
 use crate::daemon::{Daemon, ReloadError, StartError};
 use crate::events::Event;
@@ -81,7 +80,7 @@ pub async fn run(configuration: Configuration, platform: Platform, control: Cont
 ///
 /// See [`RunError`].
 pub async fn run_over(
-    connect: impl FnOnce(&Settings) -> Result<Clusapi, ClusterApiError>,
+    connect: impl FnOnce(&Settings) -> Result<Connected, ClusterApiError>,
     configuration: Configuration,
     platform: Platform,
     mut control: Control,
@@ -103,15 +102,19 @@ pub async fn run_over(
 }
 
 async fn start(
-    connect: impl FnOnce(&Settings) -> Result<Clusapi, ClusterApiError>,
+    connect: impl FnOnce(&Settings) -> Result<Connected, ClusterApiError>,
     configuration: &Configuration,
     platform: &Platform,
     control: &Control,
 ) -> Result<Daemon, RunError> {
     let (settings, phases) = (configuration.settings.clone(), control.phases().clone());
     phases.tell(Phase::Starting(StartStep::ClusterApi));
-    let api = connect(&settings)?;
-    Ok(Daemon::start_telling(settings, api, platform.clone(), phases).await?)
+    let Connected { api, hosts } = connect(&settings)?;
+    let platform = Platform {
+        hosts,
+        ..platform.clone()
+    };
+    Ok(Daemon::start_telling(settings, api, platform, phases).await?)
 }
 
 async fn serve(

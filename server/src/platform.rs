@@ -1,4 +1,4 @@
-//! Time, threads, randomness and the event log, so that the daemon runs whole inside a deterministic simulation.
+//! Time, threads, randomness, the event log and the service managers, so that the daemon runs whole inside a deterministic simulation.
 //!
 //! Core code asks a [`Platform`] instead of the operating system. Production uses [`Platform::system`]; a simulation
 //! brings a clock that follows simulated time, threads that it schedules itself, and [`SeededEntropy`].
@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::events::{EventLog, LoggedEvents};
+use crate::hosts::Hosts;
 
 /// Tells the wall-clock time.
 pub trait Clock: Send + Sync {
@@ -53,6 +54,8 @@ pub struct Platform {
     pub entropy: Arc<dyn Entropy>,
     /// Where events go that an administrator should find.
     pub events: Arc<dyn EventLog>,
+    /// The service managers of hosts.
+    pub hosts: Arc<dyn Hosts>,
 }
 
 impl Platform {
@@ -63,6 +66,7 @@ impl Platform {
             threads: Arc::new(OsThreads),
             entropy: Arc::new(OsEntropy),
             events: Arc::new(LoggedEvents),
+            hosts: crate::hosts::system(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wsfc_simulator::remote::{RemoteControl, RemoteError};
-use wsfc_simulator::{Fault, Point, Simulation};
+use wsfc_simulator::{ConnectionEvent, Fault, Incident, Point, Simulation};
 
 /// The world of one daemon: in this process, or behind the library that the daemon's process has loaded. It outlives
 /// restarts of the daemon, and so do its holds and counts.
@@ -126,6 +126,31 @@ impl SimulatedWorld {
         assert!(found, "no machine is called {machine}");
     }
 
+    /// Lets an incident happen: a machine dies, heartbeats are lost, a resource fails.
+    ///
+    /// # Panics
+    ///
+    /// What it names is not there, or the daemon's process does not answer.
+    #[expect(clippy::panic, reason = "a mistake of the test")]
+    pub fn happen(&self, incident: &Incident) {
+        match &self.0 {
+            Place::Here(simulation) => simulation.happen(incident).unwrap_or_else(|error| panic!("{error}")),
+            Place::There { control, .. } => well(control.happen(incident.clone())),
+        }
+    }
+
+    /// Lets an event about the connection come to every port.
+    ///
+    /// # Panics
+    ///
+    /// The daemon's process does not answer.
+    pub fn connection_event(&self, event: ConnectionEvent) {
+        match &self.0 {
+            Place::Here(simulation) => simulation.send(event),
+            Place::There { control, .. } => well(control.send(event)),
+        }
+    }
+
     /// Where the daemon's process must connect to, when the world is there.
     pub(crate) fn control(&self) -> Option<&RemoteControl> {
         match &self.0 {
@@ -152,7 +177,8 @@ impl SimulatedWorld {
         }
     }
 
-    pub(crate) fn simulation(&self) -> Option<&Simulation> {
+    /// The world itself, where it is in this process.
+    pub fn simulation(&self) -> Option<&Simulation> {
         match &self.0 {
             Place::Here(simulation) => Some(simulation),
             Place::There { .. } => None,

@@ -11,7 +11,7 @@ use crate::cmds::Command;
 use crate::exit;
 use crate::failure::Failure;
 
-/// Creates, grows, upgrades and destroys Windows Server failover clusters through wsfcd.
+/// Steers and watches Windows Server failover clusters through wsfcd.
 #[derive(Debug, Parser)]
 #[command(name = "wsfcctl", version, after_long_help = exit::HELP, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
@@ -28,6 +28,9 @@ pub(crate) struct Globals {
     /// How answers are shown.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
+    /// The cluster: a name, an address or an FQDN [default: that of the context, else the cluster of the daemon's host].
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
     /// The context to use instead of the current one.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context: Option<String>,
@@ -66,14 +69,25 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// True for the table with more columns.
+    pub(crate) fn is_wide(self) -> bool {
+        self == Self::Wide
+    }
+
     /// True for the formats that programs read.
     pub(crate) fn is_machine(self) -> bool {
         matches!(self, Self::Json | Self::Yaml)
     }
 }
 
+/// Reads a duration such as 30s as the contract writes it.
+pub(crate) fn span(text: &str) -> Result<prost_types::Duration, String> {
+    let read = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    prost_types::Duration::try_from(read).map_err(|_| "the time is too long".to_owned())
+}
+
 /// How an operation is started; the same for every command that starts one.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Start options")]
 pub(crate) struct StartFlags {
     /// Print the id of the operation and leave; it goes on.
@@ -185,6 +199,39 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Calls with every command that is no noun.
+    fn each_verb(command: &clap::Command, path: &str, seen: &mut impl FnMut(&str, &clap::Command)) {
+        let below: Vec<_> = command
+            .get_subcommands()
+            .filter(|below| below.get_name() != "help")
+            .collect();
+        if below.is_empty() {
+            seen(path, command);
+        }
+        for verb in below {
+            each_verb(verb, &format!("{path} {}", verb.get_name()), seen);
+        }
+    }
+
+    #[test]
+    fn every_verb_and_argument_says_what_it_is() {
+        let mut command = Cli::command();
+        command.build();
+        let mut count = 0;
+        each_verb(&command, "wsfcctl", &mut |path, verb| {
+            count += 1;
+            assert!(verb.get_about().is_some(), "{path} has no help");
+            for argument in verb.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{path}: {} has no help",
+                    argument.get_id()
+                );
+            }
+        });
+        assert!(count > 100, "{count} verbs");
+    }
+
     #[test]
     fn help_is_pinned() {
         insta::assert_snapshot!("help", help(&[]));
@@ -193,6 +240,16 @@ mod tests {
         insta::assert_snapshot!("help_node_add", help(&["node", "add"]));
         insta::assert_snapshot!("help_operation_watch", help(&["operation", "watch"]));
         insta::assert_snapshot!("help_context_set", help(&["context", "set"]));
+        for noun in [
+            "node", "group", "resource", "network", "quorum", "volume", "registry", "property",
+        ] {
+            insta::assert_snapshot!(format!("help_{noun}"), help(&[noun]));
+        }
+        insta::assert_snapshot!("help_group_list", help(&["group", "list"]));
+        insta::assert_snapshot!("help_group_move", help(&["group", "move"]));
+        insta::assert_snapshot!("help_property_set", help(&["property", "set"]));
+        insta::assert_snapshot!("help_watch", help(&["watch"]));
+        insta::assert_snapshot!("help_wait", help(&["wait"]));
     }
 
     #[test]

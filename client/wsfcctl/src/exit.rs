@@ -18,7 +18,7 @@ pub enum Exit {
     Unreachable = 3,
     /// The daemon refused the request, or would refuse it.
     Refused = 4,
-    /// There is no such operation, cluster, node or host.
+    /// There is no such operation, cluster, object or host.
     NotFound = 5,
     /// The operation was cancelled, or interrupted by the end of the daemon.
     OperationCut = 6,
@@ -26,6 +26,8 @@ pub enum Exit {
     Partial = 7,
     /// The daemon's answer cannot be trusted: records are missing, or its journal is another one.
     Untrustworthy = 8,
+    /// What was waited for did not come to hold in time.
+    NotInTime = 9,
     /// Ctrl-C; an operation that was followed goes on.
     CtrlC = 130,
     /// Nobody reads the output any more.
@@ -40,10 +42,12 @@ Exit codes:
   2    the command line, a settings file, or no confirmation; nothing was asked of the daemon
   3    the daemon could not be reached, or did not answer in time
   4    the daemon refused the request, or would refuse it
-  5    no such operation, cluster, node or host
+  5    no such operation, cluster, object or host
   6    the operation was cancelled, or interrupted by the end of the daemon
   7    the operation succeeded, though something that it should have made is missing
-  8    the daemon's answer cannot be trusted: records are missing, or its journal is another one
+  8    the daemon's answer cannot be trusted: records are missing, or its journal is another one or
+       no longer reaches that far
+  9    what was waited for did not come to hold in time
   130  Ctrl-C; an operation that was followed goes on
   141  nobody reads the output any more
 
@@ -106,6 +110,7 @@ mod tests {
             Exit::OperationCut,
             Exit::Partial,
             Exit::Untrustworthy,
+            Exit::NotInTime,
             Exit::CtrlC,
             Exit::OutputClosed,
         ] {

@@ -111,14 +111,18 @@ fn exit_of(error: &Error) -> Exit {
         Error::Invalid { .. } => Exit::Usage,
         Error::Connect { .. } | Error::Disconnected { .. } | Error::TimedOut { .. } => Exit::Unreachable,
         Error::Rejected { rejection, .. } => exit_of_rejection(rejection),
-        Error::Gap { .. } | Error::StoreChanged { .. } | Error::Malformed { .. } => Exit::Untrustworthy,
+        Error::Gap { .. } | Error::StoreChanged { .. } | Error::WatchStoreChanged { .. } | Error::Malformed { .. } => {
+            Exit::Untrustworthy
+        }
         _ => Exit::Refused,
     }
 }
 
 fn exit_of_rejection(rejection: &Rejection) -> Exit {
     match rejection.reason {
-        Reason::StoreReplaced | Reason::RecordDamaged => Exit::Untrustworthy,
+        Reason::StoreReplaced | Reason::RecordDamaged | Reason::RevisionCompacted | Reason::RevisionInFuture => {
+            Exit::Untrustworthy
+        }
         Reason::ShuttingDown | Reason::Overloaded | Reason::TimedOut => Exit::Unreachable,
         _ if rejection.code == wsfc_client::Code::NotFound => Exit::NotFound,
         _ => Exit::Refused,

@@ -6,12 +6,16 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod change;
+mod choice;
 mod cli;
 mod cmds;
+mod complete;
 mod contexts;
 mod exit;
 mod failure;
 mod follow;
+mod names;
 mod output;
 mod phrases;
 mod report;
@@ -21,6 +25,7 @@ mod tables;
 mod terminal;
 
 pub use cli::Cli;
+pub use complete::complete;
 pub use exit::Exit;
 pub use session::Environment;
 pub use terminal::Terminal;

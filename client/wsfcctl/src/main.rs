@@ -8,6 +8,7 @@ use clap::Parser as _;
 use wsfcctl::{Cli, Environment, Terminal};
 
 fn main() -> ExitCode {
+    wsfcctl::complete();
     // Clap prints its own errors and ends with 2, the code for usage.
     let cli = Cli::parse();
     tracing_subscriber::fmt()

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use prost::{Message, Name};
 use wsfc_client::json;
+use wsfc_client::v1::InventoryObject;
 
 use crate::cli::Format;
 use crate::failure::Failure;
@@ -15,16 +16,44 @@ pub(crate) fn answer<M: Message + Name>(
     message: &M,
     table: impl FnOnce(&mut dyn Write, bool) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
+    let value = if format.is_machine() {
+        value(message)?
+    } else {
+        serde_json::Value::Null
+    };
+    value_answer(out, format, &value, table)
+}
+
+/// Writes an answer that is put together from several messages, as [`answer`] does one message.
+pub(crate) fn value_answer(
+    out: &mut dyn Write,
+    format: Format,
+    value: &serde_json::Value,
+    table: impl FnOnce(&mut dyn Write, bool) -> std::io::Result<()>,
+) -> Result<(), Failure> {
     match format {
         Format::Table => table(out, false)?,
         Format::Wide => table(out, true)?,
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &value(message)?).map_err(stream)?;
+            serde_json::to_writer_pretty(&mut *out, value).map_err(stream)?;
             writeln!(out)?;
         }
-        Format::Yaml => out.write_all(yaml(message)?.as_bytes())?,
+        Format::Yaml => {
+            let text = serde_norway::to_string(value).map_err(|error| Failure::Format(error.into()))?;
+            out.write_all(text.as_bytes())?;
+        }
     }
     Ok(out.flush()?)
+}
+
+/// An object of the inventory without the message around it.
+pub(crate) fn alone(object: &InventoryObject) -> Result<serde_json::Value, Failure> {
+    let whole = value(object)?;
+    let kinds = whole.as_object().into_iter().flatten();
+    let inner = kinds
+        .filter(|(key, _)| *key != "clusterId")
+        .map(|(_, inner)| inner.clone());
+    Ok(inner.into_iter().next().unwrap_or_default())
 }
 
 /// Writes one message of a stream, and lets it be seen at once: one line of JSON, or a YAML document.
@@ -38,7 +67,8 @@ pub(crate) fn item<M: Message + Name>(out: &mut dyn Write, format: Format, messa
     Ok(out.flush()?)
 }
 
-fn value<M: Message + Name>(message: &M) -> Result<serde_json::Value, Failure> {
+/// A message in its JSON form.
+pub(crate) fn value<M: Message + Name>(message: &M) -> Result<serde_json::Value, Failure> {
     json::to_value(message).map_err(|error| Failure::Format(error.into()))
 }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
 use wsfc_client::v1::{
-    HostState, ManagementPointType, NativeStatus, NodeState, OperationKind, OperationState, PendingReason, SetupPhase,
-    SetupPhaseType, SetupSeverity, StatusFacility, SuggestedAction, UpgradePhase,
+    AccessRight, ChangeType, CheckpointKind, DrainState, HostState, ManagementPointType, NativeStatus, NodeState,
+    OperationKind, OperationState, PendingReason, SetupPhase, SetupPhaseType, SetupSeverity, StatusFacility,
+    SuggestedAction, UpgradePhase,
 };
 
 /// Makes a function from the number of an enumerator to words.
@@ -93,20 +94,74 @@ phrases! {
     }
 }
 
-/// What an operation does.
+/// What an operation does: `move group`, as the contract calls it.
 pub(crate) fn operation_kind(number: i32) -> String {
     match OperationKind::try_from(number) {
         Ok(OperationKind::Unspecified) => "unknown".to_owned(),
         Ok(OperationKind::UpgradeFunctionalLevel) => "upgrade".to_owned(),
-        Ok(OperationKind::CreateNameAccount) => "create account".to_owned(),
-        Ok(OperationKind::RemoveNameAccount) => "remove account".to_owned(),
-        Ok(OperationKind::RepairNameAccount) => "repair account".to_owned(),
-        Ok(kind) => {
-            let name = kind.as_str_name();
-            let words = name.strip_prefix("OPERATION_KIND_").unwrap_or(name);
-            words.replace('_', " ").to_lowercase()
-        }
+        Ok(
+            kind @ (OperationKind::CreateNameAccount
+            | OperationKind::RemoveNameAccount
+            | OperationKind::RepairNameAccount),
+        ) => words(kind.as_str_name(), "OPERATION_KIND_").replace(" name", ""),
+        Ok(kind) => words(kind.as_str_name(), "OPERATION_KIND_"),
         Err(_) => format!("kind {number}"),
+    }
+}
+
+/// The name of an enumerator in words.
+fn words(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix)
+        .unwrap_or(name)
+        .to_lowercase()
+        .replace('_', " ")
+}
+
+phrases! {
+    /// What is replicated for a resource.
+    checkpoint_kind(CheckpointKind, "kind {}") {
+        Unspecified => "unknown",
+        Registry => "registry",
+        Crypto => "crypto",
+    }
+}
+
+phrases! {
+    /// What an account may do.
+    access_right(AccessRight, "right {}") {
+        Unspecified => "special",
+        Read => "read",
+        Change => "change",
+        Full => "full",
+    }
+}
+
+phrases! {
+    /// How far a drain is.
+    drain_state(DrainState, "drain {}") {
+        Unspecified => "drain unknown",
+        NotInitiated => "not drained",
+        InProgress => "its groups are moving away",
+        Completed => "drained",
+        Failed => "some groups could not be moved",
+    }
+}
+
+phrases! {
+    /// What has changed about an object.
+    change_type(ChangeType, "change {}") {
+        Unspecified => "change 0",
+        Added => "added",
+        Removed => "removed",
+        State => "state",
+        Owner => "owner",
+        Name => "name",
+        Properties => "properties",
+        PrivateProperties => "private properties",
+        Relations => "relations",
+        Group => "group",
+        Gap => "gap",
+        Connection => "connection",
     }
 }
 

@@ -44,6 +44,15 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// Connects to the daemon. `action` is what it is needed for.
     pub(crate) async fn connect(&self, action: &str) -> Result<Client, Failure> {
+        let options = self.options()?;
+        Client::connect(options).await.map_err(|source| Failure::Call {
+            action: action.to_owned(),
+            source,
+        })
+    }
+
+    /// How the daemon is reached.
+    pub(crate) fn options(&self) -> Result<ConnectOptions, Failure> {
         let context = self.context()?;
         let mut options = ConnectOptions::new(context.endpoints);
         if context.ca.is_some() || context.cert.is_some() || context.key.is_some() || context.server_name.is_some() {
@@ -57,10 +66,25 @@ impl Session<'_> {
             options.request_timeout = timeout;
             options.connect_timeout = options.connect_timeout.min(timeout).max(Duration::from_millis(1));
         }
-        Client::connect(options).await.map_err(|source| Failure::Call {
-            action: action.to_owned(),
-            source,
-        })
+        Ok(options)
+    }
+
+    /// The cluster that a command is about: that of the flag, else of the context; empty for the cluster of the daemon's
+    /// host.
+    pub(crate) fn cluster(&self) -> Result<String, Failure> {
+        match &self.globals.cluster {
+            Some(cluster) => Ok(cluster.clone()),
+            None => Ok(self.context()?.cluster.unwrap_or_default()),
+        }
+    }
+
+    /// The cluster that a command names by itself, else [`cluster`](Self::cluster).
+    pub(crate) fn cluster_or(&self, named: &str) -> Result<String, Failure> {
+        if named.is_empty() {
+            self.cluster()
+        } else {
+            Ok(named.to_owned())
+        }
     }
 
     /// The daemon that the flags, the environment and the contexts lead to, in that order. An endpoint from a flag or
@@ -222,6 +246,35 @@ mod tests {
             terminal: &mut terminal,
         };
         assert_eq!(session.context().unwrap().endpoints, [DEFAULT_ENDPOINT]);
+    }
+
+    #[test]
+    fn the_cluster_is_that_of_the_flag_else_of_the_context() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("contexts.toml");
+        let text = "current = 'lab'\n[contexts.lab]\nendpoints = ['https://lab:1']\ncluster = 'CL1'\n";
+        std::fs::write(&file, text).unwrap();
+        let environment = Environment {
+            endpoint: None,
+            config: Some(file),
+        };
+        let cluster = |arguments: &[&str]| {
+            let line = ["wsfcctl", "group", "list"]
+                .into_iter()
+                .chain(arguments.iter().copied());
+            let cli = Cli::try_parse_from(line).unwrap();
+            let (mut terminal, _, _) = on_paper(None);
+            let session = Session {
+                globals: &cli.globals,
+                environment: &environment,
+                terminal: &mut terminal,
+            };
+            (session.cluster().unwrap(), session.cluster_or("CL3").unwrap())
+        };
+        assert_eq!(cluster(&[]), ("CL1".to_owned(), "CL3".to_owned()));
+        assert_eq!(cluster(&["-c", "CL2"]).0, "CL2");
+        // Another daemon knows another cluster.
+        assert_eq!(cluster(&["--endpoint", "http://a:1"]).0, "");
     }
 
     #[test]

@@ -119,6 +119,35 @@ pub enum Incident {
     },
 }
 
+impl Incident {
+    /// The machines that it names.
+    pub(crate) fn machines(&self) -> Vec<&str> {
+        match self {
+            Self::KillMachine { machine }
+            | Self::PowerOn { machine }
+            | Self::StopService { machine }
+            | Self::StartService { machine, .. }
+            | Self::IsolateMachine { machine }
+            | Self::InterfaceDown { machine, .. }
+            | Self::InterfaceUp { machine, .. } => vec![machine],
+            Self::CutHeartbeats { one, other } | Self::HealHeartbeats { one, other } => vec![one, other],
+            Self::BlockResource { node: Some(node), .. } => vec![node],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The network that it names.
+    pub(crate) fn network(&self) -> Option<&str> {
+        match self {
+            Self::NetworkDown { network }
+            | Self::NetworkUp { network }
+            | Self::InterfaceDown { network, .. }
+            | Self::InterfaceUp { network, .. } => Some(network),
+            _ => None,
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }

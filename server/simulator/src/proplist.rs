@@ -43,6 +43,11 @@ pub(crate) fn format_of(value: &Setting) -> u32 {
     }
 }
 
+/// The syntax of a value in a property list.
+pub(crate) fn syntax_of(value: &Setting) -> u32 {
+    TYPE_LIST_VALUE | format_of(value)
+}
+
 /// Writes a property list: the count, then name, value and endmark of each, and the extra zero DWORD that recorded
 /// lists end with.
 pub(crate) fn write<N: AsRef<str>>(properties: &[(N, Setting)]) -> Vec<u8> {
@@ -52,7 +57,7 @@ pub(crate) fn write<N: AsRef<str>>(properties: &[(N, Setting)]) -> Vec<u8> {
         .to_vec();
     for (name, value) in properties {
         write_value(&mut list, SYNTAX_NAME, &text(name.as_ref()));
-        write_value(&mut list, TYPE_LIST_VALUE | format_of(value), &data_of(value));
+        write_value(&mut list, syntax_of(value), &data_of(value));
         if let Setting::Expand(value) = value {
             // There is no environment here, so the expanded text is the text.
             write_value(&mut list, TYPE_LIST_VALUE | format::EXPANDED_SZ, &text(value));

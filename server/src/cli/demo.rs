@@ -11,7 +11,7 @@ use wsfc_client::{Client, ConnectOptions, Operation, Progress};
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationState, SetupPhase};
-use wsfcd::cluster_api;
+use wsfcd::cluster_api::{self, Connected};
 use wsfcd::control::control;
 use wsfcd::daemon::Daemon;
 use wsfcd::logging;
@@ -50,12 +50,12 @@ pub async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let folder = DataFolder::new()?;
     let settings = settings(&folder.0);
     let simulation = cluster_api::simulation(SCENARIO, None)?;
-    let daemon = Daemon::start(
-        settings,
-        wsfc_clusapi::Clusapi::from_provider(simulation),
-        Platform::system(),
-    )
-    .await?;
+    let Connected { api, hosts } = Connected::simulated(simulation);
+    let platform = Platform {
+        hosts,
+        ..Platform::system()
+    };
+    let daemon = Daemon::start(settings, api, platform).await?;
     let mut story = Story::new(std::io::stdout(), options.output);
     let told = tell(&mut story, daemon.address()).await;
     if told.is_ok() && options.keep {

@@ -43,7 +43,7 @@ pub fn show(options: &Options) -> Result<(), Box<dyn Error>> {
 fn load(settings: &Settings) -> Result<Clusapi, cluster_api::ClusterApiError> {
     match &settings.cluster_api.simulate {
         Some(scenario) => cluster_api::simulation(scenario, None).map(Clusapi::from_provider),
-        None => cluster_api::connect(settings),
+        None => cluster_api::connect(settings).map(|connected| connected.api),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::error::Error;
 
-use wsfc_clusapi::Clusapi;
-use wsfcd::cluster_api::ClusterApiError;
+use wsfcd::cluster_api::{ClusterApiError, Connected};
 use wsfcd::control::control;
 use wsfcd::platform::Platform;
 use wsfcd::settings::Settings;
@@ -15,7 +14,7 @@ use super::signals::Signals;
 /// Serves until a signal says to end, over the cluster API that `connect` answers.
 pub fn serve(
     flags: &SettingsFlags,
-    connect: impl FnOnce(&Settings) -> Result<Clusapi, ClusterApiError>,
+    connect: impl FnOnce(&Settings) -> Result<Connected, ClusterApiError>,
 ) -> Result<(), Box<dyn Error>> {
     let sources = flags.sources()?;
     let loaded = sources.load()?;

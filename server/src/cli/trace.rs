@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use wsfc_clusapi::trace::{About, Call, Recording, Trace, record};
 use wsfc_clusapi::{Clusapi, PhaseType, SetupPhase, Severity, Status, UpgradePhase};
 use wsfc_simulator::inference;
-use wsfcd::cluster_api::{self, ClusterApiError};
+use wsfcd::cluster_api::{self, ClusterApiError, Connected};
 use wsfcd::platform::Platform;
 use wsfcd::settings::Settings;
 
@@ -101,11 +101,14 @@ fn run(options: &RunOptions) -> Result<(), Box<dyn Error>> {
     })?;
     let mut recording = None;
     let connect = |settings: &Settings| {
-        let api = cluster_api::connect(settings)?;
-        let (recorded, begun) = begin(settings, &api, file)?;
+        let connected = cluster_api::connect(settings)?;
+        let (recorded, begun) = begin(settings, &connected.api, file)?;
         tracing::info!(path = %path.display(), "Every call of the cluster API is recorded");
         recording = Some(begun);
-        Ok(recorded)
+        Ok(Connected {
+            api: recorded,
+            ..connected
+        })
     };
     let served = serve(&options.settings, connect);
     let Some(recording) = recording else {

@@ -45,7 +45,6 @@ use self::generated::shared_volume_service_server::SharedVolumeServiceServer;
 use self::operation::Operations;
 use self::serve::Service;
 use self::stream::Streams;
-use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
 use crate::operation::engine::Engine;
 use crate::settings::Settings;
@@ -88,14 +87,13 @@ pub const HEALTH_NAMES: [&str; 16] = [
 /// The descriptor set cannot be read, which is a defect of the build.
 pub fn routes(
     engine: &Engine,
-    clusters: &Clusters,
     streams: Streams,
     settings: &Current<Settings>,
     health: HealthServer<impl Health>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let service = Service {
         engine: engine.clone(),
-        clusters: clusters.clone(),
+        clusters: engine.clusters().clone(),
         streams: streams.clone(),
         settings: settings.clone(),
     };

@@ -13,6 +13,7 @@ use crate::journal::ReadError;
 use crate::operation::call::Parameters;
 use crate::operation::engine::Engine;
 use crate::operation::execute::open;
+use crate::operation::execute::scene::means_not_found;
 use crate::operation::start::{Start, Started};
 use crate::operation::validate::{self, FieldViolation};
 use crate::settings::Settings;
@@ -131,6 +132,31 @@ impl Service {
         };
         let name = name.to_owned();
         self.read(&what, move |api| read(open(api, &name)?)).await
+    }
+
+    /// Reads of an object of a cluster, in bounded time. One that is not there is NOT_FOUND (OBJECT_NOT_FOUND).
+    pub(super) async fn read_object<T: Send + 'static>(
+        &self,
+        cluster: &str,
+        kind: v1::ObjectKind,
+        name: &str,
+        read: impl FnOnce(&wsfc_clusapi::Cluster) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Status> {
+        if name.contains('\0') {
+            let fault = FieldViolation {
+                field: "name".into(),
+                description: "holds a NUL character".into(),
+            };
+            return Err(status::invalid(&[fault]));
+        }
+        let found = self
+            .read_cluster(cluster, move |cluster| match read(&cluster) {
+                Ok(read) => Ok(Some(read)),
+                Err(error) if means_not_found(&error) => Ok(None),
+                Err(error) => Err(error),
+            })
+            .await?;
+        found.ok_or_else(|| status::object_not_found(&status::noun(kind), name, cluster))
     }
 
     /// Reads from the cluster API on a thread of its own, in bounded time.

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation as WireViolation, StatusExt as _};
 use wsfc_clusapi::Error;
 use wsfc_clusapi::sys::FunctionInfo;
-use wsfc_proto::{ERROR_DOMAIN, reasons};
+use wsfc_proto::{ERROR_DOMAIN, reasons, v1};
 
 use crate::blocking::BlockingError;
 use crate::inventory::ResolveError;
@@ -261,6 +261,12 @@ pub fn watch(error: &ReadError) -> Status {
     }
 }
 
+/// A kind of object in words.
+pub fn noun(kind: v1::ObjectKind) -> String {
+    let name = kind.as_str_name();
+    name.trim_start_matches("OBJECT_KIND_").to_lowercase().replace('_', " ")
+}
+
 /// There is no such object in a cluster.
 pub fn object_not_found(kind: &str, object: &str, cluster: &str) -> Status {
     let (object, cluster) = (excerpt(object), excerpt(cluster));
@@ -358,6 +364,22 @@ pub fn start(error: &StartError) -> Status {
                 format!("cluster {cluster:?}")
             };
             cluster_api(&what, source)
+        }
+        StartError::NoObject { kind, name, cluster } => object_not_found(&noun(*kind), name, cluster),
+        StartError::RevisionConflict { expected, found } => {
+            let message = format!("the object has revision {found}, not {expected}");
+            let metadata = [("revision", found.to_string())];
+            status(Code::Aborted, message, reasons::REVISION_CONFLICT, &metadata)
+        }
+        StartError::Foreseen { reason, message, code } => {
+            let metadata: Vec<_> = code.iter().map(|code| ("win32_code", code.to_string())).collect();
+            let grpc = code.map_or(Code::FailedPrecondition, code_of);
+            let grpc = if reason == reasons::FUNCTION_UNAVAILABLE {
+                Code::Unimplemented
+            } else {
+                grpc
+            };
+            status(grpc, message.clone(), reason, &metadata)
         }
         StartError::Unsupported { function } => unsupported(function),
         StartError::Store(failed) => store(failed),

@@ -53,7 +53,7 @@ fn unknown(native: &Value, data: Vec<u8>) -> Told {
 }
 
 /// A FILETIME as a time.
-fn time(ticks: u64) -> Timestamp {
+pub fn time(ticks: u64) -> Timestamp {
     let seconds = i64::try_from(ticks / TICKS_A_SECOND).unwrap_or(i64::MAX);
     let nanos = i32::try_from(ticks % TICKS_A_SECOND * 100).unwrap_or_default();
     Timestamp {

@@ -42,6 +42,8 @@ pub enum ProgressReport {
         /// The phase, by its native number.
         phase: i32,
     },
+    /// The object of a call that goes on in the cluster has reached a state.
+    State(Box<v1::ObjectStateChanged>),
 }
 
 impl ProgressReport {
@@ -54,7 +56,7 @@ impl ProgressReport {
                 *phase_type == v1::SetupPhaseType::Continue as i32
                     && *severity == v1::SetupSeverity::Informational as i32
             }
-            Self::Upgrade { .. } => false,
+            Self::Upgrade { .. } | Self::State(_) => false,
         }
     }
 }

@@ -481,6 +481,7 @@ impl<'w> Transaction<'w> {
                 status: Some((self.options.native_status)(status)),
             }),
             ProgressReport::Upgrade { phase } => Payload::UpgradeProgress(v1::UpgradeProgress { phase }),
+            ProgressReport::State(changed) => Payload::StateChanged(*changed),
         };
         // A callback that comes after its call has ended finds no place: the outcome is the last record.
         let Some(mut kept) = self.state.live.remove(&operation_id) else {

@@ -12,15 +12,17 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use wsfc_clusapi::{Answer, Clusapi, Cluster, Credentials};
+use wsfc_clusapi::{Answer, Clusapi, Cluster, Credentials, Zeroizing};
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
-use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
+use wsfc_proto::v1::{ObjectKind, OperationKind, OperationState, PendingReason};
 
-use super::call::{self, Call as _, Parameters, cluster_key, locks};
-use super::execute::open;
+use super::call::{self, Call as _, Holds, Parameters, cluster_key, locks};
+use super::execute::scene::means_not_found;
+use super::execute::{Foreseen, open, rehearse};
 use super::inspect::names;
 use super::outcome::never_made;
+use super::properties;
 use super::schedule::Schedule;
 use super::start::{Resolved, Start, StartError, Started};
 use super::supervise::Supervised;
@@ -71,6 +73,8 @@ pub(super) struct Live {
     pub(super) cancelled: CancellationToken,
     /// The callback is to answer FALSE.
     pub(super) abort: Arc<AtomicBool>,
+    /// A cancellation was asked for while its call ran.
+    pub(super) asked: Arc<AtomicBool>,
 }
 
 /// Why a cancellation was refused.
@@ -159,13 +163,15 @@ impl Engine {
         if inner.stop.is_cancelled() {
             return Err(StartError::ShuttingDown);
         }
-        let warnings = validate::validate(&start.call, start.credentials.as_ref(), &start.options.request_id)
+        let mut warnings = validate::validate(&start.call, start.credentials.as_ref(), &start.options.request_id)
+            .and_then(|warnings| {
+                validate::secret(&start.call, start.witness_secret.as_ref())?;
+                Ok(warnings)
+            })
             .map_err(StartError::Invalid)?;
         let settle = self.settle_time(&start)?;
-        if !inner.api.is_supported(start.call.function()) {
-            return Err(StartError::Unsupported {
-                function: start.call.function(),
-            });
+        if let Some(function) = start.call.missing(&inner.api) {
+            return Err(StartError::Unsupported { function });
         }
         let request = start.key();
         let found = self.requested(request.as_ref())?;
@@ -180,8 +186,11 @@ impl Engine {
                 return Err(busy.into());
             }
             let native_check = self.native_check(&start.call, &cluster).await?;
+            self.check_revision(&start.call, &cluster)?;
+            warnings.extend(self.foresee(&start.call, &cluster).await?);
             return Ok(Started::Validated(v1::ValidationReport { warnings, native_check }));
         }
+        self.check_revision(&start.call, &cluster)?;
         let admission = inner.admission.lock().await;
         if let Some(found) = self.requested(request.as_ref())? {
             return Ok(found);
@@ -199,7 +208,7 @@ impl Engine {
             warnings,
             request_id: start.options.request_id.clone(),
             principal: start.principal.clone(),
-            with_credentials: start.credentials.is_some(),
+            with_credentials: start.credentials.is_some() || start.witness_secret.is_some(),
             hosts: hosts.clone(),
             settle_time: (start.call.kind() == OperationKind::AddNode)
                 .then(|| prost_types::Duration::try_from(settle).ok())
@@ -234,6 +243,7 @@ impl Engine {
             credentials: start
                 .credentials
                 .map(|c| Credentials::new(c.user_name, c.password.into(), Some(c.domain))),
+            secret: start.witness_secret.map(|secret| Zeroizing::new(secret.access_key)),
             settle,
             told,
             place,
@@ -295,6 +305,7 @@ impl Engine {
                         _ => {
                             let answers_false = inner.settings.get().operations.cancel_answers_false;
                             live.abort.store(answers_false, Ordering::Relaxed);
+                            live.asked.store(true, Ordering::Relaxed);
                         }
                     }
                     tracing::info!(%operation_id, principal, state = state.as_str_name(), "Cancellation recorded");
@@ -426,6 +437,7 @@ impl Engine {
                 target: operation.target.clone(),
                 hosts: operation.hosts.clone(),
                 credentials: None,
+                secret: None,
                 settle: operation
                     .settle_time
                     .and_then(|settle| settle.try_into().ok())
@@ -457,16 +469,22 @@ impl Engine {
             let target = call.target().into();
             return Ok(Resolved { cluster, target, hosts });
         }
-        let target = call.target().to_owned();
         let destroys = call.kind() == OperationKind::DestroyCluster;
+        let asked = call.clone();
         let look = move |cluster: Cluster| {
             if destroys {
                 hosts = names(cluster.nodes()?);
             }
+            let target = own_name(&cluster, &asked)?;
             let cluster = cluster.information()?.name;
-            Ok(Resolved { cluster, target, hosts })
+            Ok(target.map(|target| Resolved { cluster, target, hosts }))
         };
-        self.look("wsfcd-resolve", call.cluster(), look).await
+        let resolved = self.look("wsfcd-resolve", call.cluster(), look).await?;
+        resolved.ok_or_else(|| StartError::NoObject {
+            kind: call.object(),
+            name: call.target().into(),
+            cluster: call.cluster().into(),
+        })
     }
 
     /// Asks the cluster API itself, where it has a call that only checks (facts 1.7).
@@ -477,6 +495,54 @@ impl Engine {
         let check = |cluster: Cluster| cluster.upgrade_functional_level(false, |_phase| Answer::Continue);
         self.look("wsfcd-check", cluster, check).await?;
         Ok(Some(crate::native::status(0)))
+    }
+
+    /// Runs a verb as far as it only reads, and gives what is worth a warning.
+    async fn foresee(&self, call: &Parameters, cluster: &str) -> Result<Option<String>, StartError> {
+        if call.is_setup() {
+            return Ok(None);
+        }
+        let (call, name, platform) = (call.clone(), cluster.to_owned(), self.0.platform.clone());
+        let look =
+            move |cluster: Cluster| rehearse(&call, &cluster, &name, platform.clock.as_ref(), platform.hosts.as_ref());
+        match self.look("wsfcd-foresee", cluster, look).await? {
+            Foreseen::Nothing => Ok(None),
+            Foreseen::Unchanged => Ok(Some(String::from("everything is as wished: nothing would be changed"))),
+            Foreseen::Refused(end) => Err(StartError::Foreseen {
+                reason: end.reason,
+                message: end.message,
+                code: end.status,
+            }),
+        }
+    }
+
+    /// Compares the revision that a caller has seen of an object with that of the inventory; 0 where it is not known.
+    fn check_revision(&self, call: &Parameters, cluster: &str) -> Result<(), StartError> {
+        let Parameters::SetProperties(p) = call else {
+            return Ok(());
+        };
+        let Some(expected) = p.expected_revision else {
+            return Ok(());
+        };
+        let found = self.revision_of(cluster, p.kind(), &p.name);
+        if found == expected {
+            return Ok(());
+        }
+        Err(StartError::RevisionConflict { expected, found })
+    }
+
+    /// The revision of an object in the inventory; 0 where it is not known.
+    pub fn revision_of(&self, cluster: &str, kind: ObjectKind, name: &str) -> u64 {
+        let inventory = self.0.journal.inventory();
+        inventory
+            .cluster_named(cluster)
+            .and_then(|id| {
+                if kind == ObjectKind::Cluster {
+                    return inventory.iter(id, kind).next().map(|object| object.revision());
+                }
+                inventory.find(id, kind, name).map(|object| object.revision())
+            })
+            .unwrap_or_default()
     }
 
     /// Opens a cluster and looks at it on a thread of its own, in bounded time.
@@ -561,6 +627,36 @@ impl Inner {
     pub(super) fn forget(&self, cluster: &str) {
         self.known().remove(&cluster_key(cluster));
     }
+}
+
+/// The name by which a cluster knows the object of a call, so that an id and any spelling of a name lock the same object.
+/// What shall be made, and what need not be there, goes by the name that was asked for. Nothing when the object must be
+/// there and is not.
+fn own_name(cluster: &Cluster, call: &Parameters) -> Result<Option<String>, wsfc_clusapi::Error> {
+    let asked = call.target();
+    if call.is_setup() || call.holds() != Holds::Object || asked.is_empty() {
+        return Ok(Some(asked.into()));
+    }
+    let told = match call.object() {
+        // A type and a rule are no more than their names, so the list decides.
+        ObjectKind::ResourceType => listed(names(cluster.resource_types()?), asked),
+        ObjectKind::AffinityRule => listed(cluster.affinity_rules()?, asked),
+        ObjectKind::GroupSet => listed(cluster.group_sets()?, asked),
+        kind => match properties::open(cluster, kind, asked) {
+            // A node tells its name by no code of its own, and is known by that name alone.
+            Ok(_) if kind == ObjectKind::Node => Some(asked.to_owned()),
+            Ok(object) => Some(object.controlled().told_name()?),
+            Err(error) if means_not_found(&error) => None,
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(told.or_else(|| (!call.needs_object()).then(|| asked.to_owned())))
+}
+
+fn listed(names: Vec<String>, asked: &str) -> Option<String> {
+    names
+        .into_iter()
+        .find(|name| name.to_lowercase() == asked.to_lowercase())
 }
 
 /// Whether the cluster was there after an operation.

@@ -82,10 +82,20 @@ pub fn fold(operation: &mut v1::Operation, record: &v1::OperationRecord, rules: 
     operation.last_revision = record.revision;
     operation.cancelable = match operation.state() {
         v1::OperationState::Pending => true,
-        v1::OperationState::Running => rules.cancel_running && !operation.cancel_requested,
+        v1::OperationState::Running => {
+            (rules.cancel_running || stops_in_the_cluster(operation.kind())) && !operation.cancel_requested
+        }
         _ => false,
     };
     Ok(())
+}
+
+/// Whether the cluster itself can stop what an operation of a kind has begun (CancelClusterGroupOperation, facts 2.4).
+fn stops_in_the_cluster(kind: v1::OperationKind) -> bool {
+    matches!(
+        kind,
+        v1::OperationKind::MoveGroup | v1::OperationKind::MigrateVirtualMachine | v1::OperationKind::MoveSharedVolume
+    )
 }
 
 /// Says whether the record can follow, and changes nothing.

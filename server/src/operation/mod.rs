@@ -5,12 +5,15 @@
 //! [`inspect`] sees. What a client sees of it is the [`fold`] of its records.
 
 pub mod call;
+pub mod disks;
 pub mod engine;
 pub mod execute;
 pub mod fold;
 pub mod inspect;
 pub mod outcome;
+pub mod properties;
 pub mod schedule;
+pub mod security;
 pub mod start;
 mod suggest;
 mod supervise;

@@ -8,11 +8,12 @@ use wsfc_clusapi::{Cleanup, Win32};
 use wsfc_proto::reasons;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{
-    HostState, Inspection, OperationKind, OperationOutcome, OperationRecord, OperationState, OperationWarning,
-    SetupPhase, SetupSeverity, SuggestedAction,
+    HostState, Inspection, ObjectStateChanged, OperationKind, OperationOutcome, OperationRecord, OperationState,
+    OperationWarning, SetupPhase, SetupSeverity, SuggestedAction,
 };
 
 use super::call::{Call as _, Parameters};
+use super::execute::scene::End;
 use super::inspect::member;
 use super::suggest::{all_untouched, suggest};
 use crate::native;
@@ -39,6 +40,8 @@ pub enum Returned {
     Evicted(Cleanup),
     /// An upgrade that worked and wants a restart of the cluster service.
     UpgradedRestartRequired,
+    /// A verb came to an end.
+    Verb(Box<End>),
     /// With an error, or it could not be made.
     Failed(wsfc_clusapi::Error),
     /// The thread that made the call panicked, which is a defect of the daemon.
@@ -149,6 +152,9 @@ pub fn conclude(
         && inspection
             .as_ref()
             .is_some_and(|seen| !seen.cluster_found && all_untouched(seen));
+    if let Returned::Verb(end) = returned {
+        return verb_outcome(end);
+    }
     let (state, reason, message) = match returned {
         Returned::Success | Returned::Evicted(_) => {
             match inspection.as_ref().and_then(|seen| contradiction(call, seen)) {
@@ -180,7 +186,7 @@ pub fn conclude(
             failure_text(error, &outcome),
         ),
         // The call may have done its work: nothing is known but what the cluster shows.
-        Returned::Panicked => (
+        Returned::Verb(_) | Returned::Panicked => (
             OperationState::Interrupted,
             reasons::INTERNAL.into(),
             String::from("The daemon failed while it made the call, which is a defect; the log tells more."),
@@ -199,7 +205,7 @@ pub fn conclude(
             Returned::Evicted(Cleanup::Done) => Some(native::status(0)),
             Returned::UpgradedRestartRequired => Some(native::status(UPGRADED_RESTART_REQUIRED)),
             Returned::Failed(error) => native::error_status(error),
-            Returned::Panicked => None,
+            Returned::Verb(_) | Returned::Panicked => None,
         },
         worst_severity: outcome.worst,
         partial: state == OperationState::Succeeded
@@ -217,8 +223,67 @@ pub fn conclude(
             | Returned::Success
             | Returned::UpgradedRestartRequired
             | Returned::Failed(_)
+            | Returned::Verb(_)
             | Returned::Panicked => None,
         },
+        ..OperationOutcome::default()
+    }
+}
+
+/// ERROR_RESOURCE_PROPERTIES_STORED: stored, effective at the next online (facts 3.2).
+const STORED: u32 = 5024;
+
+/// The outcome of a verb that came to an end.
+fn verb_outcome(end: &End) -> OperationOutcome {
+    let succeeded = end.state == OperationState::Succeeded;
+    let status = match (end.status, end.at_next_online) {
+        (Some(status), _) => Some(status),
+        (None, true) => Some(STORED),
+        (None, false) => succeeded.then_some(0),
+    };
+    let warning = OperationWarning {
+        severity: SetupSeverity::Warning.into(),
+        object_name: end.final_state.as_ref().map(|state| state.name.clone()),
+        status: Some(native::status(STORED)),
+        ..OperationWarning::default()
+    };
+    let warnings: Vec<_> = end.at_next_online.then_some(warning).into_iter().collect();
+    OperationOutcome {
+        state: end.state.into(),
+        status: status.map(native::status),
+        worst_severity: match warnings.as_slice() {
+            [] => SetupSeverity::Unspecified.into(),
+            _ => SetupSeverity::Warning.into(),
+        },
+        warning_count: u64::from(end.at_next_online),
+        warnings,
+        suggested_actions: end.suggested.into_iter().map(i32::from).collect(),
+        reason: end.reason.clone(),
+        message: end.message.clone(),
+        unchanged: end.unchanged,
+        effective_at_next_online: end.at_next_online,
+        final_state: end.final_state.clone(),
+        ..OperationOutcome::default()
+    }
+}
+
+/// The outcome of a verb that was running when the daemon ended, with where its object stands now. Asking again is safe:
+/// a verb that finds things as wished changes nothing.
+pub fn verb_interrupted(call: &Parameters, final_state: Option<ObjectStateChanged>) -> OperationOutcome {
+    let found = match &final_state {
+        Some(state) if state.owner_node.is_empty() => format!("Now {:?} is {}.", state.name, state.state),
+        Some(state) => format!("Now {:?} is {} on {}.", state.name, state.state, state.owner_node),
+        None => String::from("Where its object stands is not known."),
+    };
+    OperationOutcome {
+        state: OperationState::Interrupted.into(),
+        suggested_actions: vec![SuggestedAction::Retry.into()],
+        reason: reasons::OPERATION_INTERRUPTED.into(),
+        message: format!(
+            "The daemon ended while {} was running; what came of it is not known. {found}",
+            call.function()
+        ),
+        final_state,
         ..OperationOutcome::default()
     }
 }

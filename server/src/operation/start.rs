@@ -69,6 +69,34 @@ pub enum StartError {
         #[source]
         source: wsfc_clusapi::Error,
     },
+    /// The cluster has no such object.
+    #[error("the cluster has no {} {name:?}", kind.as_str_name())]
+    NoObject {
+        /// The kind of the object.
+        kind: v1::ObjectKind,
+        /// The name or id as requested.
+        name: String,
+        /// The cluster as requested.
+        cluster: String,
+    },
+    /// The object is not as the caller has seen it.
+    #[error("the object has revision {found}, not {expected}")]
+    RevisionConflict {
+        /// The revision that the caller has seen.
+        expected: u64,
+        /// The revision that it has.
+        found: u64,
+    },
+    /// A check found that the call would be refused.
+    #[error("the call would be refused: {message}")]
+    Foreseen {
+        /// The reason, in UPPER_SNAKE_CASE.
+        reason: String,
+        /// Why, for people.
+        message: String,
+        /// The native code, if there is one.
+        code: Option<u32>,
+    },
     /// The host's Windows lacks the call.
     #[error("the cluster API of this host has no {function}")]
     Unsupported {
@@ -126,6 +154,9 @@ impl Start {
         hash.update(parameters.encode_length_delimited_to_vec());
         if let Some(settle) = &self.settle_time {
             hash.update(settle.encode_length_delimited_to_vec());
+        }
+        if self.witness_secret.is_some() {
+            hash.update(b"witness_secret");
         }
         if let Some(credentials) = &self.credentials {
             let named = v1::Credentials {

@@ -11,6 +11,10 @@ use super::inspect::{is_host, member};
 /// Remains are suspected only where the call had begun to change something: a cluster of the same name, or a host that
 /// belongs to a cluster, may be somebody else's.
 pub(super) fn suggest(call: &Parameters, inspection: Option<&Inspection>, changed: bool) -> Vec<i32> {
+    if !call.is_setup() {
+        // A verb that the cluster refused has changed nothing; asked again, it finds what is as it should be.
+        return vec![SuggestedAction::Retry.into()];
+    }
     let Some(seen) = inspection else {
         return vec![SuggestedAction::Inspect.into()];
     };

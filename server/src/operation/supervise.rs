@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost::Message as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
-use wsfc_clusapi::Credentials;
+use wsfc_clusapi::{Credentials, Zeroizing};
 use wsfc_proto::reasons;
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
@@ -14,9 +14,9 @@ use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
 
 use super::call::{self, Call as _, Parameters, cluster_key, locks};
 use super::engine::{Engine, Inner, Live, id_of, was_found};
-use super::execute::{Execution, Finished, execute};
-use super::inspect::inspect;
-use super::outcome::{Cancellation, Evidence, Returned, conclude, interrupted, never_made};
+use super::execute::{Execution, Finished, execute, states};
+use super::inspect::{inspect, open_by_any_name};
+use super::outcome::{Cancellation, Evidence, Returned, conclude, interrupted, never_made, verb_interrupted};
 use super::schedule::Place;
 use super::validate::MAX_WAIT;
 use crate::events::Event;
@@ -40,6 +40,8 @@ pub(super) struct Supervised {
     /// The hosts that it configures.
     pub(super) hosts: Vec<String>,
     pub(super) credentials: Option<Credentials>,
+    /// What opens a cloud witness.
+    pub(super) secret: Option<Zeroizing<String>>,
     /// AddNode: the shortest time since a CreateCluster.
     pub(super) settle: Duration,
     /// The operation in the way that is recorded already.
@@ -170,6 +172,7 @@ impl Supervised {
             cluster,
             hosts,
             credentials,
+            secret,
             place,
             ..
         } = self;
@@ -180,7 +183,12 @@ impl Supervised {
             cluster: cluster.clone(),
             hosts,
             credentials,
+            secret,
             abort: Arc::clone(&live.abort),
+            asked: Arc::clone(&live.asked),
+            limit: engine.settings.get().operations.verb_timeout,
+            clock: Arc::clone(&engine.platform.clock),
+            services: Arc::clone(&engine.platform.hosts),
         };
         let (api, sink) = (engine.api.clone(), engine.journal.progress(operation_id));
         let work = Box::new(move || {
@@ -254,6 +262,7 @@ impl Engine {
                 reasons::OPERATION_INTERRUPTED,
                 "The operation has no parameters that this daemon understands.",
             ),
+            Some(call) if !call.is_setup() => verb_interrupted(&call, self.final_state(operation, &call).await),
             Some(call) => {
                 let (api, cluster, hosts) = (self.api().clone(), operation.cluster.clone(), operation.hosts.clone());
                 let look = self
@@ -277,6 +286,34 @@ impl Engine {
         self.0
             .conclude(Append::new(operation_id, Payload::Outcome(outcome)))
             .await
+    }
+}
+
+impl Engine {
+    /// Where the object of a verb stands, for the outcome of one that was interrupted.
+    async fn final_state(&self, operation: &v1::Operation, call: &Parameters) -> Option<v1::ObjectStateChanged> {
+        let operation_id = id_of(operation);
+        let (api, cluster, target) = (self.api().clone(), operation.cluster.clone(), operation.target.clone());
+        let (named, kind) = (call.cluster().to_owned(), call.object());
+        let look = self.blocking().run("wsfcd-inspect", move || {
+            let cluster = open_by_any_name(&api, &cluster, &[named])?;
+            states::of_object(&cluster, kind, &target)
+        });
+        match tokio::time::timeout(INSPECTION, look).await {
+            Ok(Ok(Ok(state))) => state,
+            Ok(Ok(Err(error))) => {
+                tracing::warn!(%operation_id, %error, "The object of the operation could not be read");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%operation_id, %error, "The object of the operation could not be read");
+                None
+            }
+            Err(_elapsed) => {
+                tracing::warn!(%operation_id, "The cluster did not answer the look at the object in time");
+                None
+            }
+        }
     }
 }
 

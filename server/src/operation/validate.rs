@@ -3,6 +3,8 @@
 //! These are the rules that need no look at the world; what only the cluster API can know (an address in use, a node
 //! that is a member already) is its to refuse.
 
+mod verbs;
+
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use wsfc_proto::v1;
 
 use super::call::{Call as _, Parameters};
+use super::execute::plain_name;
 
 /// Most nodes of a cluster (facts section 7).
 const MAX_NODES: usize = 64;
@@ -112,7 +115,7 @@ pub fn validate(
             host(&mut findings, "node", &p.node);
             wait(&mut findings, "timeout", p.timeout.as_ref());
         }
-        other => existing_cluster(&mut findings, other.cluster()),
+        verb => verbs::check(&mut findings, verb),
     }
     if let Some(credentials) = credentials {
         check_credentials(&mut findings, credentials);
@@ -125,6 +128,31 @@ pub fn validate(
     } else {
         Err(findings.violations)
     }
+}
+
+/// Checks the secret of a witness.
+///
+/// # Errors
+///
+/// The field, when it is missing, malformed, or of no use.
+pub fn secret(call: &Parameters, secret: Option<&v1::WitnessSecret>) -> Result<(), Vec<FieldViolation>> {
+    let Parameters::SetQuorum(p) = call else {
+        return Ok(());
+    };
+    let cloud = p.r#type() == v1::QuorumType::CloudWitness;
+    let (field, description) = match secret {
+        Some(_) if !cloud => ("witness_secret", "is for a cloud witness only"),
+        None if cloud => ("witness_secret", "is required for a cloud witness"),
+        Some(secret) if secret.access_key.is_empty() => ("witness_secret.access_key", "is required"),
+        Some(secret) if secret.access_key.len() > MAX_TEXT || secret.access_key.contains('\0') => {
+            ("witness_secret.access_key", "is too long or holds a NUL character")
+        }
+        Some(_) | None => return Ok(()),
+    };
+    Err(vec![FieldViolation {
+        field: field.into(),
+        description: description.into(),
+    }])
 }
 
 /// Checks the name of a cluster or a host to read from; empty is the daemon's own.
@@ -311,7 +339,17 @@ fn existing_cluster(findings: &mut Findings, name: &str) {
 }
 
 fn open_name_fault(name: &str) -> Option<String> {
-    if name.is_empty() { None } else { host_fault(name) }
+    if name.is_empty() {
+        return None;
+    }
+    let plain = plain_name(name);
+    if plain.is_empty() {
+        return Some(String::from("names no cluster"));
+    }
+    if name.chars().count() > MAX_TEXT {
+        return Some(format!("has more than {MAX_TEXT} characters"));
+    }
+    host_fault(plain)
 }
 
 fn host(findings: &mut Findings, field: &str, name: &str) -> bool {

@@ -50,6 +50,7 @@ pub struct Change {
 pub fn change(current: &Settings, read: &Settings) -> Change {
     let mut settings = current.clone();
     settings.operations.create_settle = read.operations.create_settle;
+    settings.operations.verb_timeout = read.operations.verb_timeout;
     settings.operations.shutdown_grace = read.operations.shutdown_grace;
     settings.journal.keep_operations = read.journal.keep_operations;
     settings.journal.keep_for = read.journal.keep_for;
@@ -201,6 +202,7 @@ mod tests {
             operations: Operations {
                 create_settle: second,
                 cancel_answers_false: true,
+                verb_timeout: second,
                 shutdown_grace: second,
             },
             journal: Journal {

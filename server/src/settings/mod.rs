@@ -121,6 +121,10 @@ pub struct Operations {
     /// Whether the daemon answers FALSE to the progress callback of a cancelled operation. What the cluster API makes of
     /// it is documented nowhere.
     pub cancel_answers_false: bool,
+    /// How long the daemon follows a call that goes on in the cluster, such as a move or a drain. Afterwards the
+    /// operation has failed with TIMED_OUT, and the cluster goes on.
+    #[serde(with = "humantime_serde")]
+    pub verb_timeout: Duration,
     /// How long a stopping daemon waits for running operations.
     #[serde(with = "humantime_serde")]
     pub shutdown_grace: Duration,
@@ -131,6 +135,7 @@ impl Default for Operations {
         Self {
             create_settle: Duration::from_secs(30),
             cancel_answers_false: false,
+            verb_timeout: Duration::from_secs(30 * 60),
             shutdown_grace: Duration::from_secs(20),
         }
     }
@@ -377,6 +382,7 @@ impl Settings {
         }
         for (field, value, most) in [
             ("operations.create_settle", self.operations.create_settle, LONGEST),
+            ("operations.verb_timeout", self.operations.verb_timeout, LONGEST),
             ("operations.shutdown_grace", self.operations.shutdown_grace, LONGEST),
             ("limits.handshake", self.limits.handshake, LONGEST),
             ("limits.unary", self.limits.unary, LONGEST),

@@ -18,4 +18,6 @@ pub mod places;
 #[cfg(windows)]
 pub mod security;
 #[cfg(windows)]
+pub mod services;
+#[cfg(windows)]
 mod wide;

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tracing::Dispatch;
-use wsfc_clusapi::Clusapi;
 use wsfc_simulator::Simulation;
+use wsfcd::cluster_api::Connected;
 use wsfcd::daemon::{Daemon, StartError};
 use wsfcd::events::LoggedEvents;
 use wsfcd::platform::{OsEntropy, OsThreads, Platform, SystemClock, Threads};
@@ -77,14 +77,16 @@ fn run(
             return;
         }
     };
+    let Connected { api, hosts } = Connected::simulated(simulation);
     let platform = Platform {
         clock: Arc::new(SystemClock),
         threads: Arc::new(LoggingThreads(dispatch.clone())),
         entropy: Arc::new(OsEntropy),
         events: Arc::new(LoggedEvents),
+        hosts,
     };
     runtime.block_on(async {
-        match Daemon::start(settings, Clusapi::from_provider(simulation), platform).await {
+        match Daemon::start(settings, api, platform).await {
             Ok(daemon) => {
                 drop(started.send(Ok(daemon.address())));
                 tokio::select! {

@@ -76,6 +76,13 @@ impl Builder {
         self
     }
 
+    /// Observes clusters, as daemons do anyway. Tests that hold and count calls of the cluster API want nobody else to make any.
+    #[must_use]
+    pub fn observing(mut self) -> Self {
+        self.settings.inventory.observe = true;
+        self
+    }
+
     /// Without certificates, for tests that speak to the bare socket.
     #[must_use]
     pub fn plain(mut self) -> Self {
@@ -210,6 +217,7 @@ impl TestDaemon {
         settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.listen.threads = 2;
         settings.operations.create_settle = Duration::ZERO;
+        settings.inventory.observe = false;
         Builder {
             under_test,
             scenario,

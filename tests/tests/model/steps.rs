@@ -205,7 +205,7 @@ pub fn incident(random: &mut Rng, world: &Simulation) -> String {
                 ConnectionEvent::HandleClose,
             ];
             let event = event[random.usize(..event.len())];
-            world.connection_event(event);
+            world.send(event);
             return format!("{event:?}");
         }
     };

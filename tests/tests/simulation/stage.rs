@@ -104,6 +104,7 @@ impl Stage {
             threads: turns,
             entropy: Arc::new(SeededEntropy::new(seed)),
             events: Arc::new(wsfcd::events::LoggedEvents),
+            hosts: Arc::new(wsfcd::hosts::NoHosts),
         }
     }
 

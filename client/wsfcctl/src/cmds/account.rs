@@ -27,9 +27,6 @@ pub(crate) enum Verb {
 /// What to create.
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// The cluster: a name, an address or an FQDN [default: the cluster of the daemon's host].
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
     /// The name of the account [default: the name of the cluster].
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     name: String,
@@ -51,9 +48,6 @@ pub(crate) struct Create {
 /// What to remove.
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
-    /// The cluster: a name, an address or an FQDN [default: the cluster of the daemon's host].
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
     /// Remove the computer objects from the directory, too.
     #[arg(long)]
     delete_computer_objects: bool,
@@ -67,9 +61,6 @@ pub(crate) struct Remove {
 /// What to repair.
 #[derive(Debug, Args)]
 pub(crate) struct Repair {
-    /// The cluster: a name, an address or an FQDN [default: the cluster of the daemon's host].
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
     #[command(flatten)]
     credentials: CredentialFlags,
     #[command(flatten)]
@@ -85,11 +76,12 @@ pub(crate) async fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, 
 }
 
 async fn create(arguments: &Create, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("create the name account of {}", named(&arguments.cluster));
+    let cluster = session.cluster()?;
+    let action = format!("create the name account of {}", named(&cluster));
     let credentials = arguments.credentials.read(session.terminal.interactive)?;
     let client = session.connect(&action).await?;
     let account = CreateNameAccountParameters {
-        cluster: arguments.cluster.clone(),
+        cluster: cluster.clone(),
         account: arguments.name.clone(),
         management_point_type: number::<_, ManagementPointType>(arguments.management_point),
         management_point_resource_type: number::<_, ManagementPointResourceType>(arguments.name_resource),
@@ -106,22 +98,20 @@ async fn create(arguments: &Create, session: &mut Session<'_>) -> Result<Exit, F
 }
 
 async fn remove(arguments: &Remove, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("remove the name account of {}", named(&arguments.cluster));
+    let cluster = session.cluster()?;
+    let action = format!("remove the name account of {}", named(&cluster));
     let objects = if arguments.delete_computer_objects {
         " and its computer objects"
     } else {
         ""
     };
-    let question = format!(
-        "This removes the name account of {}{objects}. Go on?",
-        named(&arguments.cluster)
-    );
+    let question = format!("This removes the name account of {}{objects}. Go on?", named(&cluster));
     session
         .terminal
         .confirm(&question, arguments.yes || arguments.start.validate_only)?;
     let client = session.connect(&action).await?;
     let account = RemoveNameAccountParameters {
-        cluster: arguments.cluster.clone(),
+        cluster: cluster.clone(),
         delete_computer_objects: arguments.delete_computer_objects,
     };
     start(session, &client, &arguments.start, &action, |options| {
@@ -134,11 +124,12 @@ async fn remove(arguments: &Remove, session: &mut Session<'_>) -> Result<Exit, F
 }
 
 async fn repair(arguments: &Repair, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("repair the name account of {}", named(&arguments.cluster));
+    let cluster = session.cluster()?;
+    let action = format!("repair the name account of {}", named(&cluster));
     let credentials = arguments.credentials.read(session.terminal.interactive)?;
     let client = session.connect(&action).await?;
     let account = RepairNameAccountParameters {
-        cluster: arguments.cluster.clone(),
+        cluster: cluster.clone(),
     };
     start(session, &client, &arguments.start, &action, |options| {
         RepairNameAccountRequest {

@@ -3,14 +3,17 @@
 use clap::{Args, Subcommand};
 use wsfc_client::v1::{
     CreateClusterParameters, CreateClusterRequest, DestroyClusterParameters, DestroyClusterRequest, IpAddress,
-    ManagementPointResourceType, ManagementPointType, UpgradeFunctionalLevelParameters, UpgradeFunctionalLevelRequest,
+    ManagementPointResourceType, ManagementPointType, ObjectKind, UpgradeFunctionalLevelParameters,
+    UpgradeFunctionalLevelRequest,
 };
 
-use super::{ManagementPoint, NameResource, named, number};
+use super::{ManagementPoint, NameResource, named, number, reads};
 use crate::address;
+use crate::change::{change, changes};
 use crate::cli::{CredentialFlags, StartFlags};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::names::quoted;
 use crate::output;
 use crate::session::Session;
 use crate::start::start;
@@ -39,6 +42,53 @@ pub(crate) enum Verb {
         #[arg(default_value = "", hide_default_value = true)]
         host: String,
     },
+    /// Show what the daemon observes of a cluster: its connection, its quorum, its level.
+    State {
+        /// Ask the cluster itself, instead of telling what the daemon has observed.
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Show everything about a cluster: all fields, its properties and what was done to it.
+    Describe {
+        /// Ask the cluster itself, instead of telling what the daemon has observed.
+        #[arg(long)]
+        fresh: bool,
+    },
+    Rename(Rename),
+    Shutdown(Shutdown),
+    Backup(Backup),
+    Restore(Restore),
+}
+
+changes! {
+    /// Rename a cluster; takes effect when its network name comes online next.
+    Rename(RenameClusterParameters): format!("rename the cluster to {}", quoted(new_name)); {
+        /// The new name: a DNS label.
+        new_name: String,
+    }
+
+    /// Shut a cluster down: the cluster service of every node is stopped.
+    Shutdown(ShutdownClusterParameters): "shut the cluster down".to_owned();
+    yes if Some("This stops the cluster service of every node.".to_owned()); {}
+
+    /// Back the cluster database up.
+    Backup(BackupDatabaseParameters): format!("back the cluster database up to {}", quoted(path)); {
+        /// The folder on the daemon's host.
+        path: String,
+    }
+
+    /// Restore the cluster database from a backup; this cannot be undone.
+    Restore(RestoreDatabaseParameters): format!("restore the cluster database from {}", quoted(path));
+    yes if Some(format!("This puts the cluster database back to the backup in {} and cannot be undone.", quoted(path))); {
+        /// The folder on the daemon's host.
+        path: String,
+        /// Even if the database of the cluster is newer.
+        #[arg(long)]
+        force: bool,
+        /// The drive of the quorum disk, such as Q: [default: as it was].
+        #[arg(long, value_name = "DRIVE", default_value = "", hide_default_value = true)]
+        quorum_drive_letter: String,
+    }
 }
 
 /// What to create.
@@ -109,6 +159,12 @@ pub(crate) async fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, 
         Verb::Upgrade(arguments) if arguments.check => check(&arguments.name, session).await,
         Verb::Upgrade(arguments) => upgrade(arguments, session).await,
         Verb::HostState { host } => host_state(host, session).await,
+        Verb::State { fresh } => reads::show(ObjectKind::Cluster, "", *fresh, session).await,
+        Verb::Describe { fresh } => reads::describe(ObjectKind::Cluster, "", *fresh, session).await,
+        Verb::Rename(verb) => change(verb, session).await,
+        Verb::Shutdown(verb) => change(verb, session).await,
+        Verb::Backup(verb) => change(verb, session).await,
+        Verb::Restore(verb) => change(verb, session).await,
     }
 }
 
@@ -135,18 +191,19 @@ async fn create(arguments: &Create, session: &mut Session<'_>) -> Result<Exit, F
 }
 
 async fn destroy(arguments: &Destroy, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("destroy {}", named(&arguments.name));
+    let asked = session.cluster_or(&arguments.name)?;
+    let action = format!("destroy {}", named(&asked));
     let client = session.connect(&action).await?;
     if !arguments.yes && !arguments.start.validate_only {
         // The person types the name, so the cluster of the daemon's host must be asked for its own.
-        let name = if arguments.name.is_empty() && session.terminal.interactive {
+        let name = if asked.is_empty() && session.terminal.interactive {
             let failed = |source| Failure::Call {
                 action: action.clone(),
                 source,
             };
             client.get_cluster("").await.map_err(failed)?.name
         } else {
-            arguments.name.clone()
+            asked.clone()
         };
         let objects = if arguments.delete_computer_objects {
             " and its computer objects"
@@ -157,7 +214,7 @@ async fn destroy(arguments: &Destroy, session: &mut Session<'_>) -> Result<Exit,
         session.terminal.confirm_by_typing(&question, &name, false)?;
     }
     let cluster = DestroyClusterParameters {
-        cluster: arguments.name.clone(),
+        cluster: asked.clone(),
         delete_computer_objects: arguments.delete_computer_objects,
     };
     start(session, &client, &arguments.start, &action, |options| {
@@ -170,18 +227,17 @@ async fn destroy(arguments: &Destroy, session: &mut Session<'_>) -> Result<Exit,
 }
 
 async fn upgrade(arguments: &Upgrade, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("upgrade {}", named(&arguments.name));
+    let asked = session.cluster_or(&arguments.name)?;
+    let action = format!("upgrade {}", named(&asked));
     let question = format!(
         "This raises the functional level of {} by one and cannot be undone. Go on?",
-        named(&arguments.name)
+        named(&asked)
     );
     session
         .terminal
         .confirm(&question, arguments.yes || arguments.start.validate_only)?;
     let client = session.connect(&action).await?;
-    let upgrade = UpgradeFunctionalLevelParameters {
-        cluster: arguments.name.clone(),
-    };
+    let upgrade = UpgradeFunctionalLevelParameters { cluster: asked.clone() };
     start(session, &client, &arguments.start, &action, |options| {
         UpgradeFunctionalLevelRequest {
             upgrade: Some(upgrade),
@@ -192,6 +248,7 @@ async fn upgrade(arguments: &Upgrade, session: &mut Session<'_>) -> Result<Exit,
 }
 
 async fn check(name: &str, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let name = &session.cluster_or(name)?;
     let action = format!("check the upgrade of {}", named(name));
     let client = session.connect(&action).await?;
     let answer = client
@@ -204,6 +261,7 @@ async fn check(name: &str, session: &mut Session<'_>) -> Result<Exit, Failure> {
 }
 
 async fn get(name: &str, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let name = &session.cluster_or(name)?;
     let action = format!("read {}", named(name));
     let client = session.connect(&action).await?;
     let cluster = client

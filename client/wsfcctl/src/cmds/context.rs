@@ -23,7 +23,7 @@ pub(crate) enum Verb {
         /// The context.
         name: String,
     },
-    /// Make a context from --endpoint, --ca, --cert, --key and --server-name, or change what they name.
+    /// Make a context from --endpoint, --ca, --cert, --key, --server-name and --cluster, or change what they name.
     Set(Set),
     /// Remove a context.
     Remove {
@@ -95,6 +95,10 @@ fn set(session: &Session<'_>, contexts: &mut Contexts, arguments: &Set) -> Resul
         context.endpoints.clone_from(&session.globals.endpoint);
     }
     session.override_tls(&mut context);
+    if let Some(cluster) = &session.globals.cluster {
+        // An empty name takes the cluster of the context away.
+        context.cluster = Some(cluster.clone()).filter(|cluster| !cluster.is_empty());
+    }
     if context.endpoints.is_empty() {
         return Err(contexts::Error::NoEndpoint(arguments.name.clone()).into());
     }
@@ -186,6 +190,7 @@ fn show(session: &mut Session<'_>, contexts: &Contexts, name: Option<&str>, path
         ("cert", file(&context.cert)),
         ("key", file(&context.key)),
         ("server name", context.server_name.clone().unwrap_or_default()),
+        ("cluster", context.cluster.clone().unwrap_or_default()),
         ("file", path.to_owned()),
     ];
     tables::facts(out, &facts)?;

@@ -1,12 +1,27 @@
 //! The commands, a file for each noun.
 
+mod access;
 mod account;
+mod affinity_rule;
 mod cluster;
 mod completion;
 mod context;
+mod group;
+mod group_set;
+mod live;
+mod network;
 mod node;
 mod operation;
+mod property;
+mod quorum;
+mod reads;
+mod registry;
+mod resource;
+mod resource_type;
 mod storage_node;
+mod volume;
+mod wait;
+mod watch;
 
 use std::time::Duration;
 
@@ -17,15 +32,57 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::Session;
 
+pub(crate) use reads::list_of;
+
 /// The nouns.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Clusters: create, destroy, read and upgrade them.
+    /// Clusters: create, destroy, read, upgrade, rename, shut down, back up and restore them.
     #[command(subcommand)]
     Cluster(cluster::Verb),
-    /// Nodes: add and evict them.
+    /// Nodes: add, evict, pause, resume, start and stop them.
     #[command(subcommand)]
     Node(node::Verb),
+    /// Groups: the units that move between nodes.
+    #[command(subcommand)]
+    Group(group::Verb),
+    /// Resources: what groups consist of.
+    #[command(subcommand)]
+    Resource(resource::Verb),
+    /// Resource types: the DLLs behind resources.
+    #[command(subcommand)]
+    ResourceType(resource_type::Verb),
+    /// Networks: their names, roles, metrics and order.
+    #[command(subcommand)]
+    Network(network::Verb),
+    /// Network interfaces of nodes.
+    #[command(subcommand)]
+    Interface(network::InterfaceVerb),
+    /// The quorum: what decides whether the cluster may run.
+    #[command(subcommand)]
+    Quorum(quorum::Verb),
+    /// Cluster shared volumes, and disks that can become cluster disks.
+    #[command(subcommand)]
+    Volume(volume::Verb),
+    /// Group sets, and the order in which they start.
+    #[command(subcommand)]
+    GroupSet(group_set::Verb),
+    /// Affinity rules: which groups belong on one node and which do not.
+    #[command(subcommand)]
+    AffinityRule(affinity_rule::Verb),
+    /// Who may use the cluster.
+    #[command(subcommand)]
+    Access(access::Verb),
+    /// The cluster database.
+    #[command(subcommand)]
+    Registry(registry::Verb),
+    /// Properties of any object, as typed values.
+    #[command(subcommand)]
+    Property(property::Verb),
+    /// Watch everything that changes, from now on or from any point that is still kept.
+    Watch(watch::Arguments),
+    /// Wait until an object is as wished.
+    Wait(wait::Arguments),
     /// The name accounts of clusters in the directory.
     #[command(subcommand)]
     Account(account::Verb),
@@ -47,6 +104,20 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
     match command {
         Command::Cluster(verb) => cluster::run(verb, session).await,
         Command::Node(verb) => node::run(verb, session).await,
+        Command::Group(verb) => group::run(verb, session).await,
+        Command::Resource(verb) => resource::run(verb, session).await,
+        Command::ResourceType(verb) => resource_type::run(verb, session).await,
+        Command::Network(verb) => network::run(verb, session).await,
+        Command::Interface(verb) => network::run_interface(verb, session).await,
+        Command::Quorum(verb) => quorum::run(verb, session).await,
+        Command::Volume(verb) => volume::run(verb, session).await,
+        Command::GroupSet(verb) => group_set::run(verb, session).await,
+        Command::AffinityRule(verb) => affinity_rule::run(verb, session).await,
+        Command::Access(verb) => access::run(verb, session).await,
+        Command::Registry(verb) => registry::run(verb, session).await,
+        Command::Property(verb) => property::run(verb, session).await,
+        Command::Watch(arguments) => watch::run(arguments, session).await,
+        Command::Wait(arguments) => wait::run(arguments, session).await,
         Command::Account(verb) => account::run(verb, session).await,
         Command::StorageNode(verb) => storage_node::run(verb, session).await,
         Command::Operation(verb) => operation::run(verb, session).await,

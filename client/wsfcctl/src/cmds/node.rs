@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use wsfc_client::v1::{AddNodeParameters, AddNodeRequest, EvictNodeParameters, EvictNodeRequest};
+use wsfc_client::v1::{AddNodeParameters, AddNodeRequest, EvictNodeParameters, EvictNodeRequest, ObjectKind};
 
+use super::reads::{Filter, Filters, Reads, reads};
 use super::{duration, named};
+use crate::change::{change, changes, to};
+use crate::choice::{self, Choice};
 use crate::cli::StartFlags;
+use crate::complete::names;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::names::quoted;
 use crate::session::Session;
 use crate::start::start;
 
@@ -19,6 +24,99 @@ pub(crate) enum Verb {
     Add(Add),
     /// Evict a node from a cluster.
     Evict(Evict),
+    #[command(flatten)]
+    Reads(Reads<Narrow>),
+    Pause(Pause),
+    Resume(Resume),
+    Start(Start),
+    Stop(Stop),
+    /// End the quarantine of a node, and start its cluster service.
+    ClearQuarantine {
+        /// The node.
+        #[arg(add = names(ObjectKind::Node))]
+        node: String,
+        #[command(flatten)]
+        start: StartFlags,
+    },
+}
+
+/// Which nodes.
+#[derive(Debug, Args)]
+pub(crate) struct Narrow {
+    /// Only nodes in this state; may be repeated.
+    #[arg(long = "state", value_name = "STATE", value_parser = choice::node_state())]
+    states: Vec<Choice>,
+}
+
+impl Filter for Narrow {
+    fn filters(&self) -> Filters {
+        Filters {
+            states: self.states.clone(),
+            ..Default::default()
+        }
+    }
+}
+
+changes! {
+    /// Pause a node, so that it takes no groups; with --drain its groups move away first.
+    Pause(PauseNodeParameters): format!("{} node {}{}", if *drain { "drain" } else { "pause" }, quoted(node), to(drain_target)); {
+        /// The node.
+        #[arg(add = names(ObjectKind::Node))]
+        node: String,
+        /// Move its groups away first.
+        #[arg(long)]
+        drain: bool,
+        /// Where the groups shall go [default: each to its best possible node].
+        #[arg(long = "to", value_name = "NODE", default_value = "", hide_default_value = true, requires = "drain", add = names(ObjectKind::Node))]
+        drain_target: String,
+        /// A group that cannot be moved stays on the paused node and online.
+        #[arg(long, requires = "drain")]
+        remain_on_move_error: bool,
+        /// Placement avoids the node afterwards.
+        #[arg(long, requires = "drain")]
+        avoid_placement: bool,
+        /// The cluster tries the drain again when it failed.
+        #[arg(long, requires = "drain")]
+        retry_drain_on_failure: bool,
+    }
+
+    /// Resume a paused node.
+    Resume(ResumeNodeParameters): format!("resume node {}", quoted(node)); {
+        /// The node.
+        #[arg(add = names(ObjectKind::Node))]
+        node: String,
+        /// What becomes of the groups that were drained.
+        #[arg(long, value_parser = choice::failback(), default_value = "none")]
+        failback: Choice,
+    }
+
+    /// Start the cluster service of a node.
+    Start(StartNodeParameters): format!("start the cluster service of node {}", quoted(node));
+    yes if force_quorum.then(|| format!("This forms the cluster on node {} without quorum: what the other nodes have changed is lost.", quoted(node))); {
+        /// The node.
+        #[arg(add = names(ObjectKind::Node))]
+        node: String,
+        /// End the quarantine of the node.
+        #[arg(long)]
+        clear_quarantine: bool,
+        /// Form the cluster without quorum. The last resort: what the other nodes have changed is lost.
+        #[arg(long, conflicts_with = "prevent_quorum")]
+        force_quorum: bool,
+        /// Do not form the cluster, only join it.
+        #[arg(long)]
+        prevent_quorum: bool,
+    }
+
+    /// Stop the cluster service of a node.
+    Stop(StopNodeParameters): format!("stop the cluster service of node {}", quoted(node));
+    yes if Some(format!("This stops the cluster service of node {}.", quoted(node))); {
+        /// The node.
+        #[arg(add = names(ObjectKind::Node))]
+        node: String,
+        /// Also if the cluster would lose its quorum by it.
+        #[arg(long)]
+        force: bool,
+    }
 }
 
 /// What to add.
@@ -26,9 +124,6 @@ pub(crate) enum Verb {
 pub(crate) struct Add {
     /// The host that joins.
     node: String,
-    /// The cluster: a name, an address or an FQDN [default: the cluster of the daemon's host].
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
     /// The shortest time between the creation of the cluster and this, such as 30s; 0s does not wait, which the
     /// cluster API advises against [default: the daemon's setting].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
@@ -41,10 +136,8 @@ pub(crate) struct Add {
 #[derive(Debug, Args)]
 pub(crate) struct Evict {
     /// The node that leaves.
+    #[arg(add = names(ObjectKind::Node))]
     node: String,
-    /// The cluster: a name, an address or an FQDN [default: the cluster of the daemon's host].
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
     /// The longest wait for the clean-up of the node, such as 10m; up to 24 hours [default: 5m].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     cleanup_timeout: Option<Duration>,
@@ -62,14 +155,31 @@ pub(crate) async fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, 
     match verb {
         Verb::Add(arguments) => add(arguments, session).await,
         Verb::Evict(arguments) => evict(arguments, session).await,
+        Verb::Reads(verb) => reads(ObjectKind::Node, verb, session).await,
+        Verb::Pause(verb) => change(verb, session).await,
+        Verb::Resume(verb) => change(verb, session).await,
+        Verb::Start(verb) => change(verb, session).await,
+        Verb::Stop(verb) => change(verb, session).await,
+        Verb::ClearQuarantine { node, start } => {
+            let verb = Start {
+                node: node.clone(),
+                clear_quarantine: true,
+                force_quorum: false,
+                prevent_quorum: false,
+                yes: false,
+                start: start.clone(),
+            };
+            change(&verb, session).await
+        }
     }
 }
 
 async fn add(arguments: &Add, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("add node {} to {}", arguments.node, named(&arguments.cluster));
+    let cluster = session.cluster()?;
+    let action = format!("add node {} to {}", arguments.node, named(&cluster));
     let client = session.connect(&action).await?;
     let node = AddNodeParameters {
-        cluster: arguments.cluster.clone(),
+        cluster: cluster.clone(),
         node: arguments.node.clone(),
     };
     let settle_time = duration("--settle-time", arguments.settle_time)?;
@@ -82,18 +192,15 @@ async fn add(arguments: &Add, session: &mut Session<'_>) -> Result<Exit, Failure
 }
 
 async fn evict(arguments: &Evict, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("evict node {} from {}", arguments.node, named(&arguments.cluster));
-    let question = format!(
-        "This evicts node {} from {}. Go on?",
-        arguments.node,
-        named(&arguments.cluster)
-    );
+    let cluster = session.cluster()?;
+    let action = format!("evict node {} from {}", arguments.node, named(&cluster));
+    let question = format!("This evicts node {} from {}. Go on?", arguments.node, named(&cluster));
     session
         .terminal
         .confirm(&question, arguments.yes || arguments.start.validate_only)?;
     let client = session.connect(&action).await?;
     let node = EvictNodeParameters {
-        cluster: arguments.cluster.clone(),
+        cluster: cluster.clone(),
         node: arguments.node.clone(),
         cleanup_timeout: duration("--cleanup-timeout", arguments.cleanup_timeout)?,
         reason: arguments.reason.clone(),

@@ -57,11 +57,8 @@ pub(crate) struct List {
     #[arg(long = "state", value_enum)]
     states: Vec<State>,
     /// Only operations of this kind; may be repeated.
-    #[arg(long = "kind", value_enum)]
-    kinds: Vec<Kind>,
-    /// Only operations on this cluster.
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
+    kinds: Vec<OperationKind>,
     /// Only operations accepted at this time or later: RFC 3339, or so long ago, such as 2h.
     #[arg(long, value_name = "TIME", value_parser = point)]
     since: Option<Point>,
@@ -97,36 +94,22 @@ impl From<State> for OperationState {
     }
 }
 
-/// A kind to list by.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
-    CreateCluster,
-    AddNode,
-    EvictNode,
-    DestroyCluster,
-    Upgrade,
-    CreateAccount,
-    RemoveAccount,
-    RepairAccount,
-    AddStorageNode,
-    RemoveStorageNode,
+/// Reads a kind as the table shows it, with hyphens.
+fn kind(text: &str) -> Result<OperationKind, String> {
+    let found = kinds().find(|kind| word(*kind).eq_ignore_ascii_case(text));
+    found.ok_or_else(|| {
+        let words: Vec<_> = kinds().map(word).collect();
+        format!("it is one of: {}", words.join(", "))
+    })
 }
 
-impl From<Kind> for OperationKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::CreateCluster => Self::CreateCluster,
-            Kind::AddNode => Self::AddNode,
-            Kind::EvictNode => Self::EvictNode,
-            Kind::DestroyCluster => Self::DestroyCluster,
-            Kind::Upgrade => Self::UpgradeFunctionalLevel,
-            Kind::CreateAccount => Self::CreateNameAccount,
-            Kind::RemoveAccount => Self::RemoveNameAccount,
-            Kind::RepairAccount => Self::RepairNameAccount,
-            Kind::AddStorageNode => Self::AddStorageNode,
-            Kind::RemoveStorageNode => Self::RemoveStorageNode,
-        }
-    }
+fn kinds() -> impl Iterator<Item = OperationKind> {
+    // The numbers of the contract have holes.
+    (1..1000).filter_map(|number| OperationKind::try_from(number).ok())
+}
+
+fn word(kind: OperationKind) -> String {
+    phrases::operation_kind(kind.into()).replace(' ', "-")
 }
 
 /// A point in time as it is typed.
@@ -187,12 +170,9 @@ async fn list(arguments: &List, session: &mut Session<'_>) -> Result<Exit, Failu
             .iter()
             .map(|state| OperationState::from(*state).into())
             .collect(),
-        kinds: arguments
-            .kinds
-            .iter()
-            .map(|kind| OperationKind::from(*kind).into())
-            .collect(),
-        cluster: arguments.cluster.clone(),
+        kinds: arguments.kinds.iter().map(|kind| (*kind).into()).collect(),
+        // Only what is typed filters: the default cluster of a context would hide operations.
+        cluster: session.globals.cluster.clone().unwrap_or_default(),
         create_time_from: arguments.since.map(|point| point.on(now)),
         create_time_before: arguments.before.map(|point| point.on(now)),
         page_size: i32::try_from(limit.min(500)).unwrap_or(500),
@@ -331,6 +311,24 @@ mod tests {
         let mut text = Vec::new();
         details(&mut text, operation, wide).unwrap();
         String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn every_kind_can_be_listed_by_what_the_table_shows() {
+        let words: Vec<_> = kinds().map(word).collect();
+        for typed in [
+            "create-cluster",
+            "upgrade",
+            "create-account",
+            "move-group",
+            "set-properties",
+        ] {
+            assert!(words.iter().any(|word| word == typed), "{typed}");
+        }
+        let mut unique = words.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), words.len());
     }
 
     #[test]

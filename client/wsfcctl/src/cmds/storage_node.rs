@@ -28,9 +28,6 @@ pub(crate) enum Verb {
 pub(crate) struct Add {
     /// The storage node.
     node: String,
-    /// The cluster: a name, an address or an FQDN [default: the cluster of the daemon's host].
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
     /// A description.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
@@ -46,9 +43,6 @@ pub(crate) struct Add {
 pub(crate) struct Remove {
     /// The storage node.
     node: String,
-    /// The cluster: a name, an address or an FQDN [default: the cluster of the daemon's host].
-    #[arg(long, short, default_value = "", hide_default_value = true)]
-    cluster: String,
     /// The longest wait for the removal, such as 10m; up to 24 hours [default: 5m].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     removal_timeout: Option<Duration>,
@@ -67,10 +61,11 @@ pub(crate) async fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, 
 }
 
 async fn add(arguments: &Add, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!("add storage node {} to {}", arguments.node, named(&arguments.cluster));
+    let cluster = session.cluster()?;
+    let action = format!("add storage node {} to {}", arguments.node, named(&cluster));
     let client = session.connect(&action).await?;
     let storage_node = AddStorageNodeParameters {
-        cluster: arguments.cluster.clone(),
+        cluster: cluster.clone(),
         node: arguments.node.clone(),
         description: arguments.description.clone(),
         location: arguments.location.clone(),
@@ -85,22 +80,19 @@ async fn add(arguments: &Add, session: &mut Session<'_>) -> Result<Exit, Failure
 }
 
 async fn remove(arguments: &Remove, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let action = format!(
-        "remove storage node {} from {}",
-        arguments.node,
-        named(&arguments.cluster)
-    );
+    let cluster = session.cluster()?;
+    let action = format!("remove storage node {} from {}", arguments.node, named(&cluster));
     let question = format!(
         "This removes storage node {} from {}. Go on?",
         arguments.node,
-        named(&arguments.cluster)
+        named(&cluster)
     );
     session
         .terminal
         .confirm(&question, arguments.yes || arguments.start.validate_only)?;
     let client = session.connect(&action).await?;
     let storage_node = RemoveStorageNodeParameters {
-        cluster: arguments.cluster.clone(),
+        cluster: cluster.clone(),
         node: arguments.node.clone(),
         timeout: duration("--removal-timeout", arguments.removal_timeout)?,
     };

@@ -12,22 +12,36 @@ use crate::report::sentence::{Sentence, sentence};
 /// Draws a bar on stderr.
 pub(crate) struct Bar {
     bar: ProgressBar,
+    /// True once a percentage was told.
+    measured: bool,
 }
 
 impl Bar {
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::new(100);
-        // A template that cannot be read leaves the default style, which shows the same in another order.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] {pos:>3}% {elapsed} {wide_msg}") {
-            bar.set_style(style.progress_chars("=> "));
+        // Most operations tell states and no percentage. A template that cannot be read leaves the default style, which
+        // shows the same in another order.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+            bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
+        Self { bar, measured: false }
     }
 
-    fn show(&self, said: &Sentence) {
+    /// From the first percentage on there is a bar.
+    fn measure(&mut self) {
+        if std::mem::replace(&mut self.measured, true) {
+            return;
+        }
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] {pos:>3}% {elapsed} {wide_msg}") {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+    }
+
+    fn show(&mut self, said: &Sentence) {
         // The percentage of the cluster API can fall; the bar does not.
         if let Some(percent) = said.percent {
+            self.measure();
             self.bar
                 .set_position(self.bar.position().max(u64::from(percent.min(100))));
         }
@@ -68,8 +82,9 @@ mod tests {
 
     #[test]
     fn the_bar_never_falls_and_never_leaves_its_scale() {
-        let bar = Bar {
+        let mut bar = Bar {
             bar: ProgressBar::hidden(),
+            measured: false,
         };
         let percent = |percent| Sentence {
             percent: Some(percent),

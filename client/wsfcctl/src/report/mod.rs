@@ -51,6 +51,11 @@ pub(crate) fn tell(reporter: &mut dyn Reporter, progress: &Progress) -> Result<(
     }
 }
 
+/// What a record says, on one line.
+pub(crate) fn text_of(record: &OperationRecord) -> String {
+    sentence::sentence(record).text
+}
+
 fn reconnecting(attempt: u32, delay: Duration, error: &Error) -> String {
     let why = crate::failure::chain(error);
     format!(

@@ -2,10 +2,11 @@
 
 use wsfc_client::v1::operation_record::Payload;
 use wsfc_client::v1::{
-    OperationAccepted, OperationPending, OperationRecord, PendingReason, SetupProgress, SetupSeverity,
+    DrainState, ObjectStateChanged, OperationAccepted, OperationPending, OperationRecord, PendingReason, SetupProgress,
+    SetupSeverity,
 };
 
-use crate::phrases;
+use crate::{names, phrases};
 
 /// What a record says to people.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,15 +27,6 @@ pub(crate) fn sentence(record: &OperationRecord) -> Sentence {
         Some(Payload::Started(started)) => text(format!("calling {}", started.function)),
         Some(Payload::SetupProgress(progress)) => of_setup(progress),
         Some(Payload::UpgradeProgress(progress)) => text(phrases::upgrade_phase(progress.phase)),
-        Some(Payload::StateChanged(changed)) => {
-            let owner = if changed.owner_node.is_empty() {
-                String::new()
-            } else {
-                format!(" on {}", changed.owner_node)
-            };
-            let state = changed.state.replace('_', " ").to_lowercase();
-            text(format!("{}: {state}{owner}", changed.name))
-        }
         Some(Payload::CancelRequested(request)) => {
             let answer = if request.answers_false {
                 "; the next callback is answered with FALSE"
@@ -43,6 +35,7 @@ pub(crate) fn sentence(record: &OperationRecord) -> Sentence {
             };
             text(format!("cancellation asked for by {}{answer}", request.principal))
         }
+        Some(Payload::StateChanged(changed)) => text(of_state(changed)),
         Some(Payload::Outcome(outcome)) => text(format!("ended: {}", phrases::operation_state(outcome.state))),
         None => text("a record of a kind that this program does not know".to_owned()),
     };
@@ -59,6 +52,24 @@ fn text(text: String) -> Sentence {
         text,
         ..Default::default()
     }
+}
+
+/// Where an object stands: `group SQL: online pending on n2`.
+pub(crate) fn of_state(changed: &ObjectStateChanged) -> String {
+    let kind = names::one(changed.kind());
+    let mut parts = Vec::new();
+    match (changed.state.as_str(), changed.native_state) {
+        ("", Some(number)) => parts.push(format!("state {number}")),
+        ("", None) => {}
+        (state, _) => parts.push(state.to_lowercase().replace('_', " ")),
+    }
+    if !changed.owner_node.is_empty() {
+        parts.push(format!("on {}", names::quoted(&changed.owner_node)));
+    }
+    if changed.drain_state() != DrainState::Unspecified {
+        parts.push(phrases::drain_state(changed.drain_state));
+    }
+    format!("{kind} {}: {}", names::quoted(&changed.name), parts.join(" "))
 }
 
 fn of_accepted(accepted: &OperationAccepted) -> Sentence {
@@ -115,7 +126,9 @@ fn of_setup(progress: &SetupProgress) -> Sentence {
 
 #[cfg(test)]
 mod tests {
-    use wsfc_client::v1::{NativeStatus, OperationCancelRequested, OperationKind, SetupPhase, SetupPhaseType};
+    use wsfc_client::v1::{
+        NativeStatus, ObjectKind, OperationCancelRequested, OperationKind, SetupPhase, SetupPhaseType,
+    };
 
     use super::*;
 
@@ -202,6 +215,31 @@ mod tests {
         };
         let expected = "waiting: another operation holds the cluster or a node, operation 8f14";
         assert_eq!(said(Payload::Pending(busy)).text, expected);
+    }
+
+    #[test]
+    fn a_state_on_the_way_names_object_and_owner() {
+        let mut changed = ObjectStateChanged {
+            kind: ObjectKind::Group.into(),
+            name: "SQL Server".to_owned(),
+            native_state: Some(4),
+            state: "PENDING".to_owned(),
+            owner_node: "n2".to_owned(),
+            ..Default::default()
+        };
+        assert_eq!(of_state(&changed), "group \"SQL Server\": pending on n2");
+        changed.state.clear();
+        assert_eq!(of_state(&changed), "group \"SQL Server\": state 4 on n2");
+        let draining = ObjectStateChanged {
+            kind: ObjectKind::Node.into(),
+            name: "n1".to_owned(),
+            drain_state: DrainState::InProgress.into(),
+            ..Default::default()
+        };
+        assert_eq!(
+            said(Payload::StateChanged(draining)).text,
+            "node n1: its groups are moving away"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use wsfc_client::Reason;
 use wsfc_client::v1::{NativeStatus, OperationOutcome, OperationState};
 
 use crate::phrases;
+use crate::report::sentence::of_state;
 use crate::tables::facts;
 
 /// Writes the outcome of an operation: what came of it, what was reported, what was found and what to do.
@@ -16,7 +17,22 @@ pub(crate) fn outcome(out: &mut dyn Write, operation_id: &str, outcome: &Operati
         ""
     };
     let state = phrases::operation_state(outcome.state);
-    writeln!(out, "The operation {}{partial}.", past(outcome.state(), &state))?;
+    let unchanged = if outcome.unchanged {
+        ": everything was as wished before, nothing was changed"
+    } else {
+        ""
+    };
+    writeln!(
+        out,
+        "The operation {}{partial}{unchanged}.",
+        past(outcome.state(), &state)
+    )?;
+    if outcome.effective_at_next_online {
+        writeln!(
+            out,
+            "What was changed is stored, and takes effect when it comes online next."
+        )?;
+    }
     // Success needs no number.
     let told = |status: Option<&NativeStatus>| status.filter(|status| status.raw != 0).map(phrases::status);
     let mut lines = vec![
@@ -26,6 +42,9 @@ pub(crate) fn outcome(out: &mut dyn Write, operation_id: &str, outcome: &Operati
         ("status", told(outcome.status.as_ref()).unwrap_or_default()),
         ("clean-up", told(outcome.cleanup_status.as_ref()).unwrap_or_default()),
     ];
+    if let Some(stands) = &outcome.final_state {
+        lines.push(("stands", of_state(stands)));
+    }
     for warning in &outcome.warnings {
         let object = warning
             .object_name
@@ -76,7 +95,9 @@ fn past(state: OperationState, words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wsfc_client::v1::{Inspection, OperationWarning, SetupPhase, SetupSeverity, SuggestedAction};
+    use wsfc_client::v1::{
+        Inspection, ObjectKind, ObjectStateChanged, OperationWarning, SetupPhase, SetupSeverity, SuggestedAction,
+    };
 
     use super::*;
 
@@ -126,6 +147,34 @@ mod tests {
             message: "the daemon ended during CreateCluster".to_owned(),
             ..Default::default()
         }));
+    }
+
+    #[test]
+    fn what_was_so_before_and_what_waits_is_said() {
+        let same = OperationOutcome {
+            state: OperationState::Succeeded.into(),
+            unchanged: true,
+            ..Default::default()
+        };
+        let expected =
+            "The operation succeeded: everything was as wished before, nothing was changed.\noperation  0190c9a4\n";
+        assert_eq!(text(&same), expected);
+        let later = OperationOutcome {
+            state: OperationState::Succeeded.into(),
+            effective_at_next_online: true,
+            final_state: Some(ObjectStateChanged {
+                kind: ObjectKind::Resource.into(),
+                name: "IP".to_owned(),
+                state: "ONLINE".to_owned(),
+                owner_node: "n1".to_owned(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let expected = "The operation succeeded.\n\
+            What was changed is stored, and takes effect when it comes online next.\n\
+            operation  0190c9a4\nstands     resource IP: online on n1\n";
+        assert_eq!(text(&later), expected);
     }
 
     #[test]

@@ -71,10 +71,40 @@ impl Scenario {
                 .check()
                 .map_err(|problem| invalid(format!("faults[{position}]"), problem))?;
         }
+        self.check_incidents()?;
         for (position, recording) in self.recordings.iter().enumerate() {
             recording
                 .check()
                 .map_err(|problem| invalid(format!("recordings[{position}]"), problem))?;
+        }
+        Ok(())
+    }
+
+    /// Machines and networks must be there; resources may be made later.
+    fn check_incidents(&self) -> Result<(), ScenarioError> {
+        for (position, planned) in self.incidents.iter().enumerate() {
+            let is_machine = |name: &&str| {
+                self.machines
+                    .iter()
+                    .any(|machine| machine.name.eq_ignore_ascii_case(name))
+            };
+            if let Some(name) = planned.incident.machines().into_iter().find(|name| !is_machine(name)) {
+                return Err(invalid(
+                    format!("incidents[{position}]"),
+                    format!("no machine is called {name:?}"),
+                ));
+            }
+            let is_network = |name: &&str| {
+                self.networks
+                    .iter()
+                    .any(|network| network.name.eq_ignore_ascii_case(name))
+            };
+            if let Some(name) = planned.incident.network().filter(|name| !is_network(name)) {
+                return Err(invalid(
+                    format!("incidents[{position}]"),
+                    format!("no network is called {name:?}"),
+                ));
+            }
         }
         Ok(())
     }
@@ -275,6 +305,26 @@ mod tests {
     fn a_contradictory_fault_is_refused() {
         let text = "machines = [{ name = 'a' }]\n[[faults]]\nphase = 200\nseverity = 'fatal'";
         assert!(problem(text).contains("faults[0]"), "{}", problem(text));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
+    fn incidents_name_what_is_there() {
+        let scenario = |incident: &str| format!("machines = [{{ name = 'a' }}]\n[[incidents]]\nat_ms = 5\n{incident}");
+        let planned = Scenario::from_toml(&scenario("kind = 'fail_resource'\nresource = 'r'\nmore = 2")).unwrap();
+        assert_eq!(planned.incidents[0].at_ms, 5);
+        for (incident, part) in [
+            ("kind = 'kill_machine'\nmachine = 'b'", "incidents[0]"),
+            ("kind = 'network_down'\nnetwork = 'n'", "incidents[0]"),
+            ("kind = 'meteor'", "incidents"),
+            ("kind = 'heal_all'\ncolour = 1", "incidents"),
+        ] {
+            assert!(
+                problem(&scenario(incident)).contains(part),
+                "{}",
+                problem(&scenario(incident))
+            );
+        }
     }
 
     #[test]

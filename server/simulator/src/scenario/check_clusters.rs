@@ -225,3 +225,73 @@ fn check_sets(path: &str, cluster: &ExistingCluster, known: &Known) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::Scenario;
+
+    fn problem(cluster: &str) -> String {
+        let head = "machines = [{ name = 'a' }]\ndisks = [{ name = 'd', shared_volumes = false }]\n";
+        let text = format!("{head}[[clusters]]\nname = 'c'\nnodes = ['a']\n{cluster}");
+        Scenario::from_toml(&text).unwrap_err().to_string()
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
+    fn an_error_names_its_place() {
+        for (text, place) in [
+            (
+                "properties = { ClusterLogLevel = 9 }",
+                "clusters[0].properties.ClusterLogLevel",
+            ),
+            ("properties = { Nonsense = 1 }", "clusters[0].properties.Nonsense"),
+            ("node_properties = { b = {} }", "clusters[0].node_properties.b"),
+            ("networks = [{ network = 'n' }]", "clusters[0].networks[0]"),
+            ("disks = ['e']", "clusters[0].disks[0]"),
+            ("disks = ['d', 'd']", "clusters[0].disks[1]"),
+            ("witness = { disk = 'd' }\ndisks = ['d']", "clusters[0].disks[0]"),
+            ("shared_volumes = ['d']", "clusters[0].shared_volumes[0]"),
+            (
+                "resource_types = [{ name = 'generic script', dll = 'x' }]",
+                "clusters[0].resource_types[0]",
+            ),
+            ("groups = [{ name = 'cluster group' }]", "clusters[0].groups[0]"),
+            ("groups = [{ name = 'g', owner = 'b' }]", "clusters[0].groups[0].owner"),
+            (
+                "groups = [{ name = 'g', preferred_owners = ['b'] }]",
+                "clusters[0].groups[0].preferred_owners",
+            ),
+            (
+                "groups = [{ name = 'g', resources = [{ name = 'r', type = 'No Type' }] }]",
+                "clusters[0].groups[0].resources[0].type",
+            ),
+            (
+                "groups = [{ name = 'g', resources = [{ name = 'r', type = 'Generic Script', depends = '[r]' }] }]",
+                "clusters[0].groups[0].resources[0].depends",
+            ),
+            (
+                "groups = [{ name = 'g', resources = [{ name = 'r', type = 'IP Address', private = { EnableDhcp = 2 } }] }]",
+                "clusters[0].groups[0].resources[0].private.EnableDhcp",
+            ),
+            (
+                "generate = [{ groups = 2, name = 'same' }]",
+                "clusters[0].generate[0].name",
+            ),
+            (
+                "generate = [{ groups = 4000000, name = '{n}', resources_per_group = 4000000 }]",
+                "clusters[0].generate[0].groups",
+            ),
+            (
+                "sets = [{ name = 's', depends = ['s'] }]",
+                "clusters[0].sets[0].depends",
+            ),
+            (
+                "rules = [{ name = 'r', type = 'same_node', groups = ['g'] }]",
+                "clusters[0].rules[0].groups",
+            ),
+        ] {
+            let problem = problem(text);
+            assert!(problem.contains(place), "{text}: {problem}");
+        }
+    }
+}

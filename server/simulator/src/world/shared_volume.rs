@@ -349,32 +349,14 @@ impl World {
         self.events.extend(event);
     }
 
-    /// The states of a volume, one CLUSTER_SHARED_VOLUME_STATE_INFO_EX for each node: volume name, node name, state,
-    /// friendly name, and the two reasons for redirection. Guess: the array has no count and no end mark.
+    /// The states of a volume, one CLUSTER_SHARED_VOLUME_STATE_INFO for each node: volume name, node name and state.
+    /// Guess: the array has no count and no end mark.
     pub(crate) fn volume_states(&self, cluster: &Cluster, volume: &SharedVolume) -> Vec<u8> {
-        const USER_REQUEST: u64 = 1;
-        const NO_DISK_CONNECTIVITY: u64 = 1;
         let mut bytes = Vec::new();
         for node in &cluster.nodes {
-            let state = self.volume_state(cluster, volume, node);
-            let file_system = if state == shared_volume_state::ACTIVE_REDIRECTED {
-                USER_REQUEST
-            } else {
-                0
-            };
-            let block = if state == shared_volume_state::ACTIVE_VOLUME_REDIRECTED {
-                NO_DISK_CONNECTIVITY
-            } else {
-                0
-            };
             bytes.extend(fixed(&volume.volume_name(), MAX_PATH));
             bytes.extend(fixed(&node.name, MAX_PATH));
-            bytes.extend(state.to_le_bytes());
-            bytes.extend(fixed(&volume.path(), MAX_PATH));
-            // The two numbers of 64 bits begin at a multiple of 8.
-            bytes.resize(bytes.len().next_multiple_of(8), 0);
-            bytes.extend(file_system.to_le_bytes());
-            bytes.extend(block.to_le_bytes());
+            bytes.extend(self.volume_state(cluster, volume, node).to_le_bytes());
         }
         bytes
     }

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use wsfc_clusapi::proplist::PropertyList;
 use wsfc_clusapi::sys::constants::{
-    cluster_enum, control as ctl, group_enum, group_state, network_enum, node_enum, resource_enum, resource_type_enum,
+    cluster_enum, control as ctl, group_enum, group_state, network_enum, node_enum, notify_node, notify_object,
+    resource_enum, resource_type_enum,
 };
 use wsfc_clusapi::sys::types::{CLUSTER_GROUP_ENUM_ITEM, CLUSTER_RESOURCE_ENUM_ITEM};
 use wsfc_simulator::{Damage, Fault, Scenario, Simulation};
 
 use crate::call::{Target, control, enumerated, open, production};
+use crate::notify::{filter, next, open as open_port};
 use crate::raw::{Raw, read_wide, wide};
 
 type Open = Option<unsafe extern "system" fn(isize, u32) -> isize>;
@@ -261,6 +263,13 @@ fn faults_damage_what_is_handed_out() {
         table.ClusterGroupCloseEnumEx,
     );
     let wanted: (&[&str], &[&str]) = (&["Priority"], &[]);
+    // An event stays as damaged as it was at the first look, which had too little room.
+    let port = open_port(&raw, cluster, &[filter(notify_object::NODE, notify_node::STATE)], 1);
+    raw.simulation.set_reachable("hv4", false);
+    damaged("GetClusterNotifyV2", Damage::OddLength);
+    assert_eq!(next(&raw, port, 1, 0).unwrap_err().0, 234);
+    let event = next(&raw, port, 64, 0).unwrap();
+    assert_eq!(event.payload, [1, 0, 0, 0, 0xA5]);
     damaged("ClusterGroupOpenEnumEx", Damage::UnknownStates);
     let states = items(&raw, cluster, functions, wanted, |item: &CLUSTER_GROUP_ENUM_ITEM| {
         item.state

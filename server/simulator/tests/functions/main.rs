@@ -9,6 +9,7 @@ mod drain;
 mod enumerations;
 mod failover;
 mod faults;
+mod large;
 mod moves;
 mod networks;
 mod notify;

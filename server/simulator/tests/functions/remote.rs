@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use wsfc_simulator::remote::{self, RemoteControl, RemoteError};
-use wsfc_simulator::{Fault, Phase, Point, Severity};
+use wsfc_simulator::{Fault, Incident, Phase, Point, Severity};
 
 use crate::raw::{Raw, Recorder};
 
@@ -52,6 +52,31 @@ fn what_is_asked_of_the_control_happens_to_the_world() {
     assert_eq!(control.reached(&Point::phase("CreateCluster", 200)).unwrap(), 2);
     control.shutdown().unwrap();
     assert_eq!(raw.host_state("n1"), Err(1115));
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri has no sockets")]
+fn incidents_happen_from_another_process_too() {
+    let (raw, control) = connected();
+    let cluster = raw.create("c", &["n1", "n2", "n3"], &["10.0.0.50"]).unwrap();
+    control.happen(Incident::KillMachine { machine: "n3".into() }).unwrap();
+    assert!(!raw.is_up(cluster, "n3"));
+    control.consistency().unwrap();
+    let refused = control.happen(Incident::NetworkDown { network: "x".into() });
+    assert!(matches!(refused, Err(RemoteError::Refused { .. })), "{refused:?}");
+    let resource = "Cluster Name".to_owned();
+    control
+        .happen(Incident::BlockResource {
+            resource: resource.clone(),
+            node: None,
+        })
+        .unwrap();
+    control.happen(Incident::FailResource { resource, more: 0 }).unwrap();
+    assert!(
+        control.step().unwrap(),
+        "a failed resource is tried again after an hour"
+    );
+    assert!(control.now().unwrap() >= Duration::from_secs(3_600));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::call::{Target, bytes, control, events, open, production, text};
 use crate::notify::{filter, open as open_port};
 use crate::raw::Raw;
 
-/// The size of a CLUSTER_SHARED_VOLUME_STATE_INFO_EX, and where its state stands.
-const STATE_INFO: usize = 1_584;
+/// The size of a CLUSTER_SHARED_VOLUME_STATE_INFO, and where its state stands.
+const STATE_INFO: usize = 1_044;
 const STATE_AT: usize = 1_040;
 
 fn disk(raw: &Raw, cluster: isize, name: &str) -> isize {
@@ -87,7 +87,15 @@ fn a_disk_becomes_a_volume_and_a_disk_again() {
         id("C:\\ClusterStorage\\Volume3").unwrap()
     );
     assert_eq!(id("C:\\ClusterStorage\\Volume33"), Err(5945));
+    let storage = raw.open_group(cluster, "Available Storage").unwrap();
+    let volume = raw
+        .open_group(cluster, &raw.names(cluster, cluster_enum::SHARED_VOLUME_GROUP)[2])
+        .unwrap();
+    // SAFETY: The function checks its handles.
+    let change = |disk, group| unsafe { table.ChangeClusterResourceGroup.unwrap()(disk, group) };
+    assert_eq!(change(spare, storage), 5948, "there are calls of its own");
     assert_eq!(remove(spare), 0);
+    assert_eq!(change(spare, volume), 5013, "its group has gone with it");
     assert_eq!(volumes(), ["Volume A", "Volume B"]);
     assert_eq!(raw.names(cluster, cluster_enum::SHARED_VOLUME_GROUP).len(), 2);
     let told: Vec<_> = events(&raw, port)

@@ -124,6 +124,7 @@ fn platform(seed: u64) -> (Arc<TestClock>, Platform) {
             threads: Arc::new(OsThreads),
             entropy,
             events: Arc::new(LoggedEvents),
+            hosts: Arc::new(crate::hosts::NoHosts),
         },
     )
 }

@@ -4,6 +4,7 @@ mod list;
 
 use std::net::IpAddr;
 
+use wsfc_clusapi::Clusapi;
 use wsfc_proto::v1;
 pub use wsfc_proto::v1::operation_parameters::Parameters;
 use wsfc_proto::v1::{ObjectKind, OperationKind};
@@ -29,6 +30,33 @@ pub trait Call {
     /// True when the cluster must exist beforehand.
     fn needs_cluster(&self) -> bool {
         self.kind() != OperationKind::CreateCluster
+    }
+    /// True when the object must be there beforehand: it is not made by the call, nor is its absence what is asked for.
+    fn needs_object(&self) -> bool {
+        !matches!(
+            self.kind(),
+            OperationKind::CreateGroup
+                | OperationKind::DeleteGroup
+                | OperationKind::CreateResource
+                | OperationKind::DeleteResource
+                | OperationKind::CreateResourceType
+                | OperationKind::DeleteResourceType
+                | OperationKind::CreateGroupSet
+                | OperationKind::DeleteGroupSet
+                | OperationKind::CreateAvailabilitySet
+                | OperationKind::CreateAffinityRule
+                | OperationKind::DeleteAffinityRule
+        )
+    }
+    /// The C function that it cannot do without and that is not to be had.
+    fn missing(&self, api: &Clusapi) -> Option<&'static str> {
+        // Nodes are started and stopped by service managers, which are no part of the cluster API; a restart has
+        // another way.
+        let elsewhere = matches!(
+            self.kind(),
+            OperationKind::StartNode | OperationKind::StopNode | OperationKind::RestartResource
+        );
+        (!elsewhere && !api.is_supported(self.function())).then(|| self.function())
     }
     /// True for the calls that set up clusters, which report progress by callback and leave traces on hosts.
     fn is_setup(&self) -> bool {

@@ -100,11 +100,11 @@ fn names(call: &Call<'_>, classes: [Class; 2]) -> Answer<Option<Vec<u8>>> {
     Ok(Some(proplist::multi(&names)))
 }
 
-/// The formats of properties. Guess: a property list whose values are the format words.
+/// The formats of properties. Guess: a property list whose values are the syntaxes.
 pub(super) fn formats(list: Vec<Property>) -> Vec<u8> {
     let formats: Vec<Property> = list
         .into_iter()
-        .map(|(name, value)| (name, Setting::Dword(proplist::format_of(&value))))
+        .map(|(name, value)| (name, Setting::Dword(proplist::syntax_of(&value))))
         .collect();
     proplist::write(&formats)
 }

@@ -247,10 +247,12 @@ impl ClusterService<'_> {
                 return;
             }
             self.drain_goes_on(moving.from);
-        } else if group.moving.is_none() && !failed && !group.tried.is_empty() {
-            if let Some(group) = self.cluster.groups.get_mut(group_id) {
-                group.tried.clear();
-            }
+        } else if group.moving.is_none()
+            && !failed
+            && !group.tried.is_empty()
+            && let Some(group) = self.cluster.groups.get_mut(group_id)
+        {
+            group.tried.clear();
         }
         let waits = self
             .cluster

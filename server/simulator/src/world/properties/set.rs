@@ -119,7 +119,9 @@ impl World {
         if class != Class::Common {
             return;
         }
-        if ["NodeWeight", "DynamicQuorum", "LowerQuorumPriorityNodeId"].into_iter().any(has)
+        if ["NodeWeight", "DynamicQuorum", "LowerQuorumPriorityNodeId"]
+            .into_iter()
+            .any(has)
             && let Some(mut service) = self.service(cluster_id)
         {
             service.rebalance();

@@ -6,7 +6,8 @@ pub(crate) mod running;
 use std::collections::BTreeSet;
 
 use wsfc_clusapi::sys::constants::{
-    node_state, notify_group, notify_resource, resource_offline_flags, resource_online_flags, resource_state,
+    group_type, node_state, notify_group, notify_resource, resource_offline_flags, resource_online_flags,
+    resource_state,
 };
 
 use super::World;
@@ -14,15 +15,17 @@ use super::cluster::Resource;
 use super::events::Event;
 use super::properties::Setting;
 use super::service::{ClusterService, PERSISTENT_STATE};
+use super::shared_volume::PHYSICAL_DISK;
 use crate::win32::{
     ERROR_CIRCULAR_DEPENDENCY, ERROR_CLUSTER_GROUP_MOVING, ERROR_CLUSTER_NODE_NOT_FOUND,
     ERROR_CLUSTER_RESOURCE_IS_IN_MAINTENANCE_MODE, ERROR_CLUSTER_RESOURCE_LOCKED_STATUS,
-    ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND, ERROR_CORE_RESOURCE, ERROR_DEPENDENCY_ALREADY_EXISTS,
-    ERROR_DEPENDENCY_NOT_ALLOWED, ERROR_DEPENDENCY_NOT_FOUND, ERROR_DEPENDENCY_TREE_TOO_COMPLEX,
-    ERROR_DEPENDENT_RESOURCE_EXISTS, ERROR_GROUP_NOT_FOUND, ERROR_HOST_NODE_NOT_GROUP_OWNER,
-    ERROR_HOST_NODE_NOT_RESOURCE_OWNER, ERROR_INVALID_PARAMETER, ERROR_NODE_CANT_HOST_RESOURCE,
-    ERROR_OBJECT_ALREADY_EXISTS, ERROR_OBJECT_IN_LIST, ERROR_QUORUM_RESOURCE, ERROR_RESMON_INVALID_STATE,
-    ERROR_RESOURCE_FAILED, ERROR_RESOURCE_NOT_FOUND, ERROR_RESOURCE_ONLINE, ERROR_SHARING_PAUSED,
+    ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND, ERROR_CLUSTER_USE_SHARED_VOLUMES_API, ERROR_CORE_RESOURCE,
+    ERROR_DEPENDENCY_ALREADY_EXISTS, ERROR_DEPENDENCY_NOT_ALLOWED, ERROR_DEPENDENCY_NOT_FOUND,
+    ERROR_DEPENDENCY_TREE_TOO_COMPLEX, ERROR_DEPENDENT_RESOURCE_EXISTS, ERROR_GROUP_NOT_FOUND,
+    ERROR_HOST_NODE_NOT_GROUP_OWNER, ERROR_HOST_NODE_NOT_RESOURCE_OWNER, ERROR_INVALID_PARAMETER,
+    ERROR_NODE_CANT_HOST_RESOURCE, ERROR_OBJECT_ALREADY_EXISTS, ERROR_OBJECT_IN_LIST, ERROR_QUORUM_RESOURCE,
+    ERROR_RESMON_INVALID_STATE, ERROR_RESOURCE_FAILED, ERROR_RESOURCE_NOT_FOUND, ERROR_RESOURCE_ONLINE,
+    ERROR_SHARING_PAUSED,
 };
 use dependency::{DEEPEST, Expression};
 use running::can_own;
@@ -293,6 +296,12 @@ impl ClusterService<'_> {
         if tree.iter().any(core) {
             return Err(ERROR_CORE_RESOURCE);
         }
+        // Disks become shared volumes, and disks again, by calls of their own.
+        let is_disk = |id: &String| self.resource(id).is_ok_and(|resource| resource.kind == PHYSICAL_DISK);
+        let into_volume = target.group_type == group_type::SHARED_VOLUME && tree.iter().any(is_disk);
+        if into_volume || tree.iter().any(|id| self.cluster.volume(id).is_some()) {
+            return Err(ERROR_CLUSTER_USE_SHARED_VOLUMES_API);
+        }
         for id in tree {
             let Some(resource) = self.cluster.remove_resource(&id) else {
                 continue;
@@ -392,7 +401,8 @@ impl ClusterService<'_> {
         };
         let goes_on = expression.as_ref().is_none_or(|expression| expression.holds(&holds));
         let resting = matches!(resource.state, resource_state::OFFLINE | resource_state::FAILED);
-        if !resting && !(resource.state == resource_state::ONLINE && goes_on) {
+        let keeps_running = resource.state == resource_state::ONLINE && goes_on;
+        if !(resting || keeps_running) {
             return Err(ERROR_RESOURCE_ONLINE);
         }
         let above = self.depth(id, &after)?;

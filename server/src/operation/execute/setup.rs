@@ -1,92 +1,32 @@
-//! An execution: one C call on a thread of its own, a stream of progress, and what came of it.
-//!
-//! This is the whole surface between the engine and the cluster API's changing calls, so that an execution can later move
-//! into a process that outlives the daemon.
+//! The calls that set up clusters: one C call each, whose callback reports the progress (facts 1).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use wsfc_clusapi::com::{Apartment, ApartmentError};
 use wsfc_clusapi::{
     Answer, Clusapi, Cluster, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Credentials, Error,
     ManagementPointRestype, ManagementPointType, SetupProgress, StorageNodeConfig, UpgradeProgress,
 };
 use wsfc_proto::v1;
 
-use super::call::{Call as _, Parameters};
-use super::inspect::{inspect, open_by_any_name};
-use super::outcome::Returned;
+use super::Execution;
 use crate::journal::{ProgressReport, ProgressSink};
+use crate::operation::call::{Call as _, Parameters};
+use crate::operation::inspect::open_by_any_name;
+use crate::operation::outcome::Returned;
 
 /// How long an eviction or a removal waits for its clean-up unless told otherwise; the time that shipped clients use
 /// (facts 1.4).
 const DEFAULT_WAIT: Duration = Duration::from_secs(300);
 
-/// What is to be executed.
-pub struct Execution {
-    /// The call and its parameters.
-    pub call: Parameters,
-    /// The cluster's own name.
-    pub cluster: String,
-    /// The hosts that it configures.
-    pub hosts: Vec<String>,
-    /// The account to act as in the directory.
-    pub credentials: Option<Credentials>,
-    /// Set when the callback is to answer FALSE.
-    pub abort: Arc<AtomicBool>,
-}
-
-/// What came of it.
-pub struct Finished {
-    /// How the call came back.
-    pub returned: Returned,
-    /// What the cluster looked like afterwards; absent when the look panicked, which is a defect.
-    pub inspection: Option<v1::Inspection>,
-}
-
-/// Makes the call on this thread and looks at the cluster afterwards. Blocks for as long as the cluster API does.
-pub fn execute(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Finished {
-    let (cluster, hosts) = (execution.cluster.clone(), execution.hosts.clone());
-    // The apartment must be entered before the first call and left after the last one (facts 1.3).
-    let apartment = admit(Apartment::enter());
-    let returned = match &apartment {
-        Ok(_) => catch_unwind(AssertUnwindSafe(|| make(api, execution, sink)))
-            .unwrap_or(Ok(Returned::Panicked))
-            .unwrap_or_else(Returned::Failed),
-        Err(error) => Returned::Failed(Error::Apartment(*error)),
-    };
-    let inspection = catch_unwind(AssertUnwindSafe(|| inspect(api, &cluster, &hosts)))
-        .inspect_err(|_panic| tracing::error!(cluster, "The look at the cluster panicked"))
-        .ok();
-    drop(apartment);
-    Finished { returned, inspection }
-}
-
-/// Whether the call can be made with what came of entering COM.
-///
-/// The thread is the operation's own, so an apartment of another kind can only come from code that is loaded into every
-/// thread. COM works there too, and the call has it for itself, so the operation goes on. Without COM nothing is called:
-/// setup would fail after it may have begun to change nodes, while a call that was not made leaves nothing behind.
-fn admit(entered: Result<Apartment, ApartmentError>) -> Result<Option<Apartment>, ApartmentError> {
-    match entered {
-        Ok(apartment) => Ok(Some(apartment)),
-        Err(ApartmentError::OtherKind) => {
-            tracing::warn!("The operation's thread is in a single-threaded apartment already, and stays there");
-            Ok(None)
-        }
-        Err(error @ ApartmentError::Failed(_)) => Err(error),
-    }
-}
-
-fn make(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Result<Returned, Error> {
+/// Makes the call of a setup operation.
+pub(super) fn make(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Result<Returned, Error> {
     let Execution {
         call,
         cluster,
         credentials,
         abort,
-        hosts: _,
+        ..
     } = execution;
     let answer = move || {
         if abort.load(Ordering::Relaxed) {
@@ -139,23 +79,15 @@ fn make(api: &Clusapi, execution: Execution, sink: ProgressSink) -> Result<Retur
             cluster.add_storage_node(&node, progress)?;
         }
         Parameters::RemoveStorageNode(p) => cluster.remove_storage_node(&p.node, wait(p.timeout))?,
+        // Verbs take another way, see the head of the folder.
         other => {
-            return Err(Error::Unsupported {
+            return Err(Error::Answer {
                 function: other.function(),
-                since: wsfc_clusapi::sys::WindowsRelease::Server2025,
+                problem: "no way to make it here",
             });
         }
     }
     Ok(Returned::Success)
-}
-
-/// Opens a cluster by name; empty is that of this host.
-///
-/// # Errors
-///
-/// What the cluster API answers.
-pub fn open(api: &Clusapi, cluster: &str) -> Result<Cluster, Error> {
-    api.open_cluster((!cluster.is_empty()).then_some(cluster))
 }
 
 fn setup_report(report: SetupProgress) -> ProgressReport {
@@ -239,20 +171,5 @@ fn native_resource(resource: v1::ManagementPointResourceType) -> Option<Manageme
         v1::ManagementPointResourceType::DistributedNetworkName => {
             Some(ManagementPointRestype::DISTRIBUTED_NETWORK_NAME)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use wsfc_clusapi::Status;
-
-    use super::*;
-
-    #[test]
-    fn without_com_no_call_is_made_and_another_apartment_is_com_too() {
-        assert!(matches!(admit(Err(ApartmentError::OtherKind)), Ok(None)));
-        let refused = ApartmentError::Failed(Status::new(0x8007_000E));
-        assert_eq!(admit(Err(refused)).err(), Some(refused));
-        assert!(matches!(admit(Apartment::enter()), Ok(Some(_))));
     }
 }

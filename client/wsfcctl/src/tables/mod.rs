@@ -1,11 +1,19 @@
 //! Tables and lists of facts for people.
 
+mod inventory;
+mod properties;
+
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use wsfc_client::v1::{
     CheckUpgradeResponse, Cluster, GetHostStateResponse, ListClustersResponse, NativeStatus, Operation,
     ValidationReport,
+};
+
+pub(crate) use inventory::{fields, objects, text};
+pub(crate) use properties::{
+    access, checkpoints, described, disks, properties, registry_key, registry_type,
 };
 
 use crate::phrases;
@@ -244,6 +252,9 @@ pub(crate) fn state(operation: &Operation) -> String {
 }
 
 #[cfg(test)]
+pub(crate) use inventory::tests as samples;
+
+#[cfg(test)]
 mod tests {
     use prost_types::Timestamp;
     use wsfc_client::v1::{Node, OperationKind, OperationOutcome, OperationState, UnreachableCluster};
@@ -264,7 +275,7 @@ mod tests {
             native_state: state - 1,
             highest_version: (11 << 16) | 1,
             lowest_version: 10 << 16,
-            ..Node::default()
+            ..Default::default()
         };
         Cluster {
             name: "CL1".to_owned(),
