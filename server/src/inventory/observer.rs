@@ -195,11 +195,19 @@ impl Observer {
                 || "the cluster has let go of the connection".into(),
                 |error| chain(error),
             );
-            // What comes back at once was a node that gave the connection to another; and many hosts have no cluster.
-            if self.model.cluster().is_some() && pause == 2 * FIRST_PAUSE {
-                tracing::warn!(cluster = self.name, error = text, "A cluster cannot be reached any more");
-            } else {
+            // What comes back at once was a node that gave the connection to another, and what is still away a while later
+            // was said to be.
+            let is_known = self.model.cluster().is_some();
+            if is_known && pause == FIRST_PAUSE {
                 tracing::info!(cluster = self.name, error = text, "The connection to a cluster is lost");
+            } else if is_known && pause == 2 * FIRST_PAUSE {
+                tracing::warn!(
+                    cluster = self.name,
+                    error = text,
+                    "A cluster cannot be reached any more"
+                );
+            } else {
+                tracing::debug!(cluster = self.name, error = text, "A cluster cannot be reached");
             }
             if self.tell_connection(ConnectionState::Reconnecting, false).is_err() {
                 break;
