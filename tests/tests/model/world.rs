@@ -18,6 +18,8 @@ pub fn scenario(seed: u64) -> Scenario {
     for node in NODES {
         text += &format!("[[machines]]\nname = \"{node}\"\n");
     }
-    text += &format!("[[clusters]]\nname = \"{CLUSTER}\"\nnodes = {NODES:?}\naddresses = [\"10.1.0.100\"]\nwitness = {{ share = \"\\\\\\\\nas\\\\witness\" }}\n");
+    text += &format!(
+        "[[clusters]]\nname = \"{CLUSTER}\"\nnodes = {NODES:?}\naddresses = [\"10.1.0.100\"]\nwitness = {{ share = \"\\\\\\\\nas\\\\witness\" }}\n"
+    );
     Scenario::from_toml(&text).unwrap()
 }

@@ -275,6 +275,9 @@ async fn what_is_done_to_a_cluster_is_heard() {
     settle(&mut lab, "a new resource").await;
     resource.rename("Other service").unwrap();
     settle(&mut lab, "the name of a resource").await;
+    // Both groups must be on one node (facts 2.5).
+    made.move_to(Some(&node), 0, &PropertyList::default()).unwrap();
+    settle(&mut lab, "a move of a group that is offline").await;
     resource.change_group(&group, 0).unwrap();
     settle(&mut lab, "a resource that goes to another group").await;
     resource.delete().unwrap();
