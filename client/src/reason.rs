@@ -71,6 +71,7 @@ reason! {
     RevisionCompacted = REVISION_COMPACTED,
     RevisionInFuture = REVISION_IN_FUTURE,
     TooManyClusters = TOO_MANY_CLUSTERS,
+    NotObserved = NOT_OBSERVED,
     RevisionConflict = REVISION_CONFLICT,
     QuorumAtRisk = QUORUM_AT_RISK,
     Internal = INTERNAL,

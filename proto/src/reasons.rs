@@ -165,7 +165,12 @@ reasons! {
     TOO_MANY_CLUSTERS {
         meaning: "The daemon observes as many clusters as it may.",
         user: "Ask a daemon that observes the cluster already.",
-        operator: "Raise the limit of observed clusters, or let fewer be asked for."
+        operator: "Raise `inventory.clusters`, or let fewer be asked for."
+    }
+    NOT_OBSERVED {
+        meaning: "The cluster has no inventory to read or to watch, because the daemon observes no clusters.",
+        user: "Ask a daemon that observes clusters; GetCluster and GetProperties read the cluster itself.",
+        operator: "Set `inventory.observe` to true."
     }
     REVISION_CONFLICT {
         meaning: "The object has changed since the revision that the caller expects.",

@@ -97,13 +97,18 @@ impl Service {
     pub(super) async fn resolve(&self, name: &str) -> Result<Resolved, Status> {
         validate::name_to_open("cluster", name).map_err(|fault| status::invalid(&[fault]))?;
         let resolved = self.clusters.resolve(name).await;
-        resolved.map_err(|error| status::resolve(&error))
+        let resolved = resolved.map_err(|error| status::resolve(&error))?;
+        if resolved.observed {
+            Ok(resolved)
+        } else {
+            Err(status::not_observed(&resolved.name))
+        }
     }
 
-    /// A cluster and its inventory. `fresh` reads the cluster first, and so does what is not observed.
+    /// A cluster and its inventory. `fresh` reads the cluster first.
     async fn view(&self, name: &str, fresh: bool) -> Result<View, Status> {
         let cluster = self.resolve(name).await?;
-        if fresh || !cluster.observed {
+        if fresh {
             let refreshed = self.clusters.refresh(&cluster.id).await;
             refreshed.map_err(|error| status::resolve(&error))?;
         }

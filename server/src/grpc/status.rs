@@ -305,6 +305,17 @@ pub fn resolve(error: &ResolveError) -> Status {
     }
 }
 
+/// There is no inventory of a cluster, because the daemon observes none.
+pub fn not_observed(cluster: &str) -> Status {
+    let cluster = excerpt(cluster);
+    status(
+        Code::FailedPrecondition,
+        format!("cluster {cluster:?} has no inventory: this daemon observes no clusters"),
+        reasons::NOT_OBSERVED,
+        &[("cluster", cluster.into())],
+    )
+}
+
 /// Why operations cannot be listed. Which one it is about is not known.
 pub fn list(error: &ReadError) -> Status {
     match error {
@@ -457,6 +468,7 @@ mod tests {
             watch(&ReadError::NotFound),
             object_not_found("group", "SQL", "CL1"),
             resolve(&ResolveError::TooMany { limit: 3 }),
+            not_observed("CL1"),
             resolve(&ResolveError::ShuttingDown),
             start(&StartError::ShuttingDown),
             start(&StartError::Busy {

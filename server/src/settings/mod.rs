@@ -174,8 +174,8 @@ impl Default for Journal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inventory {
-    /// Whether clusters are observed at all. When not, nothing is known of them but what each call reads, and nothing of
-    /// them can be watched.
+    /// Whether clusters are observed at all. When not, they have no inventory, and what would be read from it or watched is
+    /// refused (NOT_OBSERVED).
     pub observe: bool,
     /// How many clusters are observed at most: that of this host, those that clients and operations name, and those of
     /// `extra`. Each costs a thread and the memory for its objects.

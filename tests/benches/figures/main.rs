@@ -1,8 +1,8 @@
 //! The figures of BENCHMARKS.md: hand-over from a callback, the way to a remote client, the same on each platform, start and
-//! replay of a full journal.
+//! replay of a full journal, and the inventory of the largest cluster.
 //!
 //! `cargo bench -p wsfc-tests --bench figures` takes all of them and prints them as tables in Markdown; behind `--`,
-//! `handover`, `live`, `platforms` or `replay` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
+//! `handover`, `inventory`, `live`, `platforms` or `replay` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
 //! does) or with `--quick` it only sees that everything runs, in seconds, and the figures mean nothing.
 //!
 //! What is compared is measured in turn in one run, so that it has the same neighbours. Nothing here fails for being slow.
@@ -20,6 +20,7 @@
 mod bare;
 mod fresh;
 mod handover;
+mod inventory;
 mod journals;
 mod live;
 mod method;
@@ -45,8 +46,9 @@ fn main() {
     let effort = Effort {
         quick: given("--quick") || !given("--bench"),
     };
-    let kinds: [Kind; 4] = [
+    let kinds: [Kind; 5] = [
         ("handover", handover::run),
+        ("inventory", inventory::run),
         ("live", live::run),
         ("platforms", platforms::run),
         ("replay", replay::run),

@@ -75,6 +75,10 @@ async fn call_empty(channel: Channel, method: &MethodDescriptor) -> Result<(), S
         .into_inner();
     while let Some(message) = stream.message().await? {
         drop(message);
+        // It goes on until somebody ends it; that it has begun is its answer.
+        if method.full_name() == "wsfc.v1.EventService.Watch" {
+            break;
+        }
     }
     Ok(())
 }
@@ -108,7 +112,7 @@ async fn every_method_of_the_contract_is_served_and_its_errors_are_typed() {
             }
         }
     }
-    assert_eq!(methods, 19);
+    assert_eq!(methods, 116);
     daemon.finish().await;
 }
 
