@@ -30,12 +30,8 @@ impl Client {
     ) -> Result<Option<InventoryObject>, Error> {
         let (cluster, name) = (cluster.into(), name.into());
         let waiting = async {
-            let cluster = if cluster.is_empty() {
-                // A watch without a cluster is one of every cluster.
-                self.cluster_name("").await?
-            } else {
-                cluster
-            };
+            // A watch without a cluster is one of every cluster.
+            let cluster = self.cluster_name(cluster).await?;
             let filter = WatchFilter {
                 kinds: vec![kind.into()],
                 names: Some(name.clone()).filter(|name| !name.is_empty()).into_iter().collect(),
@@ -59,12 +55,18 @@ impl Client {
         }
     }
 
-    /// The name that a cluster gives itself.
-    async fn cluster_name(&self, cluster: &str) -> Result<String, Error> {
-        let request = v1::GetClusterStateRequest {
-            cluster: cluster.to_owned(),
-            ..Default::default()
-        };
+    /// The name of a cluster: the given one, and for an empty one that of the cluster of the daemon's host, which is
+    /// asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] when the cluster of the daemon's host cannot be opened.
+    pub async fn cluster_name(&self, cluster: impl Into<String>) -> Result<String, Error> {
+        let cluster = cluster.into();
+        if !cluster.is_empty() {
+            return Ok(cluster);
+        }
+        let request = v1::GetClusterStateRequest::default();
         Ok(self.get_cluster_state(request).await?.cluster.unwrap_or_default().name)
     }
 }

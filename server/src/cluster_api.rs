@@ -33,6 +33,15 @@ pub enum ClusterApiError {
         #[source]
         source: std::io::Error,
     },
+    /// The address where the simulated world is steered from.
+    #[error("the simulated world cannot be steered from {address}")]
+    Control {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The recorder of `wsfcd trace`.
     #[error("the cluster API cannot be recorded")]
     Record(#[source] wsfc_clusapi::trace::RecordError),
@@ -98,6 +107,11 @@ pub fn connect(settings: &Settings) -> Result<Connected, ClusterApiError> {
             scenario = name,
             "The cluster API is simulated: no real cluster is touched"
         );
+        if let Some(address) = settings.cluster_api.simulated_control {
+            let listening = wsfc_simulator::remote::listen(simulation.clone(), address);
+            let address = listening.map_err(|source| ClusterApiError::Control { address, source })?;
+            tracing::warn!(%address, "Everybody on this host can steer the simulated world");
+        }
         return Ok(Connected::simulated(simulation));
     }
     if let Some(path) = &settings.cluster_api.library {

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use prost_reflect::DescriptorPool;
-use wsfc_clusapi::sys::FUNCTIONS;
-use wsfc_clusapi::sys::left_out::LEFT_OUT;
+use wsfc_clusapi::sys::{FUNCTIONS, LEFT_OUT};
 
 /// What `windows-sys` lists for clusapi.dll, and what the PowerShell module of Windows Server 2025 has.
 const OF_CLUSAPI: usize = 280;
@@ -83,9 +82,8 @@ fn safe_layer(folder: &Path, text: &mut String) {
 /// True when a text has the name as a word of its own.
 fn mentions(text: &str, name: &str) -> bool {
     let is_word = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.match_indices(name).any(|(at, _)| {
-        !is_word(text[..at].chars().next_back()) && !is_word(text[at + name.len()..].chars().next())
-    })
+    text.match_indices(name)
+        .any(|(at, _)| !is_word(text[..at].chars().next_back()) && !is_word(text[at + name.len()..].chars().next()))
 }
 
 #[test]
@@ -94,11 +92,15 @@ fn every_function_of_the_library_has_a_row() {
     let rows: BTreeSet<_> = functions().iter().map(|row| row.name).collect();
     assert_eq!(listed.symmetric_difference(&rows).collect::<Vec<_>>(), [&""; 0]);
 
-    let official: BTreeSet<_> = include_str!("../../server/clusapi/src/sys/clusapi_280.txt").lines().collect();
+    let official: BTreeSet<_> = include_str!("../../server/clusapi/src/sys/clusapi_280.txt")
+        .lines()
+        .collect();
     assert_eq!(official.len(), OF_CLUSAPI);
     let left_out: BTreeSet<_> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
     assert_eq!(listed.intersection(&left_out).collect::<Vec<_>>(), [&""; 0]);
-    let missing = official.iter().filter(|name| !listed.contains(*name) && !left_out.contains(*name));
+    let missing = official
+        .iter()
+        .filter(|name| !listed.contains(*name) && !left_out.contains(*name));
     assert_eq!(missing.collect::<Vec<_>>(), [&""; 0]);
 }
 
@@ -134,7 +136,12 @@ fn every_cmdlet_that_is_served_has_a_command() {
     let program = wsfcctl::Cli::command();
     for row in &rows {
         let command = row.rest[0];
-        assert_eq!(command.is_empty(), row.rpcs.is_empty(), "{}: calls and commands go together", row.name);
+        assert_eq!(
+            command.is_empty(),
+            row.rpcs.is_empty(),
+            "{}: calls and commands go together",
+            row.name
+        );
         let mut at = &program;
         for word in command.split_whitespace() {
             at = at
@@ -160,9 +167,14 @@ fn page() -> String {
          of C functions and {} are left out of it; {} more are in the table because newer headers or `GetLastError` \
          have them. Of those in the table, calls of the contract reach {reached}; the others say why not.\n\n\
          | function | since | reached by |\n| --- | --- | --- |\n",
-        official.lines().filter(|name| rows.iter().any(|row| row.name == *name)).count(),
+        official
+            .lines()
+            .filter(|name| rows.iter().any(|row| row.name == *name))
+            .count(),
         LEFT_OUT.len(),
-        rows.iter().filter(|row| !official.lines().any(|name| name == row.name)).count(),
+        rows.iter()
+            .filter(|row| !official.lines().any(|name| name == row.name))
+            .count(),
     );
     let mut table = BTreeMap::new();
     for function in FUNCTIONS {
@@ -191,7 +203,11 @@ fn page() -> String {
         let (call, command) = match row.rest[1].strip_prefix("- ") {
             Some(reason) => (format!("none: {reason}"), String::new()),
             None => {
-                let note = if row.rest[1].is_empty() { String::new() } else { format!(" ({})", row.rest[1]) };
+                let note = if row.rest[1].is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", row.rest[1])
+                };
                 (format!("{}{note}", row.rpcs), format!("`wsfcctl {}`", row.rest[0]))
             }
         };
@@ -208,5 +224,8 @@ fn the_page_is_up_to_date() {
         fs::write(&path, &page).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "COVERAGE.md is not what the tables say; see the head of this test");
+    assert!(
+        kept == page,
+        "COVERAGE.md is not what the tables say; see the head of this test"
+    );
 }

@@ -232,6 +232,26 @@ mod tests {
         assert!(count > 100, "{count} verbs");
     }
 
+    /// An argument with the id of a global one would be read as that one, by another type or for another meaning.
+    #[test]
+    fn no_argument_takes_the_place_of_a_global_one() {
+        let plain = Cli::command();
+        let globals: Vec<_> = plain
+            .get_arguments()
+            .filter(|argument| argument.is_global_set())
+            .map(|argument| argument.get_id().clone())
+            .collect();
+        assert!(globals.len() > 8, "{globals:?}");
+        let mut command = Cli::command();
+        command.build();
+        each_verb(&command, "wsfcctl", &mut |path, verb| {
+            for argument in verb.get_arguments() {
+                let taken = globals.contains(argument.get_id()) && !argument.is_global_set();
+                assert!(!taken, "{path}: {}", argument.get_id());
+            }
+        });
+    }
+
     #[test]
     fn help_is_pinned() {
         insta::assert_snapshot!("help", help(&[]));

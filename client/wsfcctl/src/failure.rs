@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use wsfc_client::{Error, Reason, Rejection, Status};
+use wsfc_simulator::remote::RemoteError;
 
 use crate::contexts;
 use crate::exit::Exit;
@@ -55,6 +56,21 @@ pub(crate) enum Failure {
     /// A message cannot be shown in the chosen format.
     #[error("cannot show the answer")]
     Format(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody listens where the simulated world should be steered from.
+    #[error(
+        "no simulated world is steered from {address}; start wsfcd with `--set cluster_api.simulated_control={address}`"
+    )]
+    NoSimulation {
+        address: std::net::SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    /// The simulated world did not do it.
+    #[error("the simulated world could not be steered")]
+    Steer {
+        #[source]
+        source: RemoteError,
+    },
     /// The program cannot begin.
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] io::Error),
@@ -66,6 +82,11 @@ impl Failure {
         match self {
             Self::Call { source, .. } | Self::StartUnknown { source, .. } => exit_of(source),
             Self::StartLeft { .. } => Exit::CtrlC,
+            Self::NoSimulation { .. } => Exit::Unreachable,
+            Self::Steer {
+                source: RemoteError::Refused { .. },
+            } => Exit::Refused,
+            Self::Steer { .. } => Exit::Unreachable,
             Self::Stream(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::OutputClosed,
             Self::Contexts(_)
             | Self::File { .. }

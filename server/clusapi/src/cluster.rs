@@ -47,6 +47,22 @@ impl Clusapi {
         Ok(unsafe { Cluster::from_raw(self, raw) })
     }
 
+    /// Connects with an [`access`](crate::sys::constants::access), and tells the access that was granted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Call`], [`Error::Text`].
+    pub fn open_cluster_with(&self, name: Option<&str>, access: u32) -> Result<(Cluster, u32), Error> {
+        let name = WideString::optional("cluster", name)?;
+        let open = entry!(self, OpenClusterEx)?;
+        let mut granted = 0;
+        // SAFETY: The name is NULL or ends with a NUL, and both arguments outlive the call.
+        let raw = unsafe { open(wide::pointer_or_null(name.as_ref()), access, &raw mut granted) };
+        let raw = self.check_handle("OpenClusterEx", raw)?;
+        // SAFETY: The call has just opened the handle for us.
+        Ok((unsafe { Cluster::from_raw(self, raw) }, granted))
+    }
+
     /// Whether a host is set up as a node; `None` is this host.
     ///
     /// # Errors

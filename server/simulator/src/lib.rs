@@ -6,8 +6,13 @@
 //!
 //! The code is layered so: [`scenario`] describes; `world` holds the machines and clusters with their rules; `script`
 //! lists the phases of the setup calls and `procedure` what each does; `run` goes through them with faults, waits and
-//! callbacks, or `replay` plays a recorded call in its place; `entry` is the C side; [`control`] steers the world, [`remote`] from another
-//! process; [`inference`] makes a scenario of a recorded trace.
+//! callbacks, or `replay` plays a recorded call in its place; `entry` is the C side; [`control`] steers the world,
+//! [`remote`] from another process; an [`Incident`] is what befalls it; [`inference`] makes a scenario of a recorded
+//! trace.
+//!
+//! Nothing in `world` waits. What takes time is a step in its queue, with the simulated time at which it is due; the
+//! [`Simulation`] takes the steps out: at once in a world without waits, when time is moved by hand, or from a thread
+//! (`ticker`) when time goes by itself.
 
 pub mod control;
 mod fault;

@@ -113,9 +113,8 @@ fn changed_fields(before: &InventoryObject, after: &InventoryObject) -> Vec<Stri
 /// The message of the object's kind, by its fields.
 fn reflect(object: &InventoryObject) -> Option<DynamicMessage> {
     let whole = DynamicMessage::decode(OBJECT.clone()?, object.encode_to_vec().as_slice()).ok()?;
-    let inner = whole.fields().find_map(|(_, value)| match value {
+    whole.fields().find_map(|(_, value)| match value {
         Value::Message(message) => Some(message.clone()),
         _ => None,
-    });
-    inner
+    })
 }

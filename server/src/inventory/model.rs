@@ -12,8 +12,8 @@ use crate::journal::caseless;
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     objects: BTreeMap<Key, InventoryObject>,
-    /// Ids by kind and name, both in lower case.
-    names: HashMap<(ObjectKind, String), String>,
+    /// Ids by kind and name, both in lower case, the latest last: while names change hands two may have the same.
+    names: HashMap<(ObjectKind, String), Vec<String>>,
     /// The keys of the resources by the id of their group, in lower case.
     members: HashMap<String, BTreeSet<String>>,
 }
@@ -41,7 +41,7 @@ impl Model {
         if !id.is_empty() && self.objects.contains_key(&by_id) {
             return Some(by_id);
         }
-        let id = self.names.get(&(kind, caseless(name)))?;
+        let id = self.names.get(&(kind, caseless(name)))?.last()?;
         Some(Key { kind, id: id.clone() })
     }
 
@@ -74,7 +74,8 @@ impl Model {
         let Some(common) = common(&object) else { return };
         let key = common.key();
         self.remove(&key);
-        self.names.insert((key.kind, caseless(common.name)), key.id.clone());
+        let ids = self.names.entry((key.kind, caseless(common.name))).or_default();
+        ids.push(key.id.clone());
         if let Some(Object::Resource(resource)) = &object.object {
             let group = caseless(&resource.group_id);
             self.members.entry(group).or_default().insert(key.id.clone());
@@ -87,9 +88,11 @@ impl Model {
         let object = self.objects.remove(key)?;
         if let Some(common) = common(&object) {
             let name = (key.kind, caseless(common.name));
-            // Another may have taken the name meanwhile.
-            if self.names.get(&name) == Some(&key.id) {
-                self.names.remove(&name);
+            if let Some(ids) = self.names.get_mut(&name) {
+                ids.retain(|id| *id != key.id);
+                if ids.is_empty() {
+                    self.names.remove(&name);
+                }
             }
         }
         if let Some(Object::Resource(resource)) = &object.object {

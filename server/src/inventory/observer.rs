@@ -195,9 +195,17 @@ impl Observer {
                 || "the cluster has let go of the connection".into(),
                 |error| chain(error),
             );
-            // Who waits to be told of a lost cluster is told by its event; a cluster that was never there is no news.
-            if self.model.cluster().is_some() && pause == FIRST_PAUSE {
-                tracing::warn!(cluster = self.name, error = text, "The connection to a cluster is lost");
+            // What comes back at once was a node that gave the connection to another, and what is still away a while later
+            // was said to be.
+            let is_known = self.model.cluster().is_some();
+            if is_known && pause == FIRST_PAUSE {
+                tracing::info!(cluster = self.name, error = text, "The connection to a cluster is lost");
+            } else if is_known && pause == 2 * FIRST_PAUSE {
+                tracing::warn!(
+                    cluster = self.name,
+                    error = text,
+                    "A cluster cannot be reached any more"
+                );
             } else {
                 tracing::debug!(cluster = self.name, error = text, "A cluster cannot be reached");
             }
@@ -350,13 +358,7 @@ impl Observer {
                     (cluster.connection, cluster.connection_time) = (connection, connection_time);
                 });
                 if let Some(gap) = self.gap.take() {
-                    let status = gap.status.as_ref().map(|status| status.raw);
-                    tracing::warn!(
-                        cluster = known.name,
-                        reason = gap.reason,
-                        status,
-                        "Changes of a cluster may have been missed"
-                    );
+                    tell_gap(&known.name, &gap);
                     events.push(ClusterEvent {
                         changes: vec![ChangeType::Gap.into()],
                         gap: Some(gap),
@@ -504,6 +506,16 @@ fn recorded(journal: &Journal, id: &ClusterId) -> Model {
         .of_cluster(id)
         .map(|object| without_revision((***object).clone()));
     objects.collect()
+}
+
+/// Every daemon that starts has missed something; a loss while it runs is worth a look.
+fn tell_gap(cluster: &str, gap: &v1::Gap) {
+    let (reason, status) = (&gap.reason, gap.status.as_ref().map(|status| status.raw));
+    if reason == DAEMON_RESTARTED {
+        tracing::info!(cluster, reason, "What changed while the daemon was down is looked for");
+    } else {
+        tracing::warn!(cluster, reason, status, "Changes of a cluster may have been missed");
+    }
 }
 
 /// A gap that no call has told of.

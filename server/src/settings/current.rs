@@ -197,6 +197,7 @@ mod tests {
             cluster_api: ClusterApi {
                 simulate: Some("new".into()),
                 simulated_state: Some("/new".into()),
+                simulated_control: Some(([127, 0, 0, 1], 7444).into()),
                 library: Some("/new".into()),
             },
             operations: Operations {

@@ -107,6 +107,9 @@ pub struct ClusterApi {
     pub simulate: Option<String>,
     /// Where the simulated world is kept, so that it outlives the daemon. Absent: `world.json` in `data_dir`.
     pub simulated_state: Option<PathBuf>,
+    /// The loopback address where the simulated world is steered from, by `wsfcctl sim`. Everybody on the host can then
+    /// steer it. Absent: nobody can.
+    pub simulated_control: Option<SocketAddr>,
     /// The absolute path of another library with the same C functions. For tests; loading it is logged as a warning.
     pub library: Option<PathBuf>,
 }
@@ -287,6 +290,9 @@ pub enum Unfit {
     /// Two sources of the cluster API.
     #[error("`cluster_api.simulate` and `cluster_api.library` are both set; set one")]
     TwoApis,
+    /// A control of nothing.
+    #[error("`cluster_api.simulated_control` is set and `cluster_api.simulate` is not; set both or neither")]
+    NothingSimulated,
     /// A relative path would be looked up in whatever folder the daemon runs in.
     #[error("`{field}` is {}, which is not absolute", path.display())]
     RelativePath {
@@ -351,6 +357,9 @@ impl Settings {
         }
         if self.cluster_api.simulate.is_some() && self.cluster_api.library.is_some() {
             return Err(Unfit::TwoApis);
+        }
+        if self.cluster_api.simulated_control.is_some() && self.cluster_api.simulate.is_none() {
+            return Err(Unfit::NothingSimulated);
         }
         if let Some(path) = self.cluster_api.library.as_ref().filter(|path| path.is_relative()) {
             return Err(Unfit::RelativePath {

@@ -18,7 +18,9 @@ const SEEDS: u64 = 4;
 const STEPS: usize = 250;
 
 fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,9 @@ use fastrand::Rng;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::Simulation;
 use wsfc_tests::TestDaemon;
+use wsfcd::inventory::identity::identify;
 use wsfcd::inventory::read::Reader;
+use wsfcd::inventory::reread::Source as _;
 
 use crate::steps;
 use crate::watcher::{Watcher, plain};
@@ -48,7 +50,12 @@ impl Done {
     pub fn judge(&self) {
         assert!(self.compared > 0 && self.events > 0 && self.reconnects > 0, "{self}");
         if self.steps >= 1_000 {
-            let never: Vec<_> = self.verbs.iter().filter(|(_, (_, well))| *well == 0).map(|(verb, _)| verb).collect();
+            let never: Vec<_> = self
+                .verbs
+                .iter()
+                .filter(|(_, (_, well))| *well == 0)
+                .map(|(verb, _)| verb)
+                .collect();
             assert!(never.is_empty(), "verbs that never succeeded: {never:?}");
         }
     }
@@ -69,10 +76,18 @@ pub async fn run(seed: u64, steps: usize) -> Done {
     let mut random = Rng::with_seed(seed);
     let builder = TestDaemon::builder(world::scenario(seed)).plain().observing();
     let Some(builder) = builder.in_process("the model reads the simulated world itself") else {
-        return Done { compared: 1, events: 1, reconnects: 1, ..Done::default() };
+        return Done {
+            compared: 1,
+            events: 1,
+            reconnects: 1,
+            ..Done::default()
+        };
     };
-    let mut daemon = builder.settings(|settings| settings.operations.verb_timeout = Duration::from_secs(5)).start().await;
-    daemon.logs().expect_anything();
+    let mut daemon = builder
+        .settings(|settings| settings.operations.verb_timeout = Duration::from_secs(5))
+        .start()
+        .await;
+    daemon.logs().expect("");
     let world = daemon.simulation().simulation().expect("in process").clone();
     let client = daemon.client();
     let wire = daemon.wire().await;
@@ -81,7 +96,11 @@ pub async fn run(seed: u64, steps: usize) -> Done {
     drop(client);
     let client = daemon.client_over(&steady);
     let mut watcher = Watcher::new(&daemon.client_over(&wire));
-    let mut done = Done { seeds: 1, steps, ..Done::default() };
+    let mut done = Done {
+        seeds: 1,
+        steps,
+        ..Done::default()
+    };
     let mut story = Vec::new();
     for step in 0..steps {
         let what = match random.u8(..20) {
@@ -118,7 +137,10 @@ pub async fn run(seed: u64, steps: usize) -> Done {
     story.push("the end: everything is mended".into());
     let before = done.compared;
     check(seed, &world, &mut watcher, &story, &mut done).await;
-    assert!(done.compared > before, "seed {seed}: a cluster that is mended can be read");
+    assert!(
+        done.compared > before,
+        "seed {seed}: a cluster that is mended can be read"
+    );
     done.reconnects = watcher.reconnects;
     done.events = watcher.events;
     daemon.finish().await;
@@ -129,13 +151,17 @@ pub async fn run(seed: u64, steps: usize) -> Done {
 async fn check(seed: u64, world: &Simulation, watcher: &mut Watcher, story: &[String], done: &mut Done) {
     let tail = || story[story.len().saturating_sub(12)..].join("\n  ");
     if let Err(wrong) = world.consistency() {
-        panic!("MODEL_SEED={seed}: the world is inconsistent: {wrong}, after\n  {}", tail());
+        panic!(
+            "MODEL_SEED={seed}: the world is inconsistent: {wrong}, after\n  {}",
+            tail()
+        );
     }
     let there = world.clone();
     let read = tokio::task::spawn_blocking(move || {
         let api = Clusapi::from_provider(there);
         let cluster = api.open_cluster(Some(CLUSTER))?;
-        Reader::open(cluster)?.whole()
+        let id = identify(&cluster)?.id;
+        Reader::new(cluster, id).whole()
     });
     let Ok(model) = read.await.expect("a read does not panic") else {
         // Nobody can read a cluster without quorum; the watcher is compared when it is back.
@@ -143,6 +169,8 @@ async fn check(seed: u64, world: &Simulation, watcher: &mut Watcher, story: &[St
         return;
     };
     let wanted = plain(model.objects().values().cloned());
-    watcher.until(&format!("MODEL_SEED={seed}, after\n  {}", tail()), &wanted).await;
+    watcher
+        .until(&format!("MODEL_SEED={seed}, after\n  {}", tail()), &wanted)
+        .await;
     done.compared += 1;
 }

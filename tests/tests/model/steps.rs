@@ -35,7 +35,7 @@ fn maybe_node(random: &mut Rng) -> String {
 async fn end(name: &'static str, started: Result<Operation, wsfc_client::Error>) -> (&'static str, bool) {
     match started {
         Ok(operation) => {
-            let outcome = operation.outcome().await.expect("an operation ends");
+            let outcome = operation.wait().await.expect("an operation ends");
             (name, outcome.state() == v1::OperationState::Succeeded)
         }
         Err(wsfc_client::Error::Rejected { .. }) => (name, false),
@@ -177,18 +177,33 @@ pub fn incident(random: &mut Rng, world: &Simulation) -> String {
         0 => Incident::KillMachine { machine: one },
         1..=3 => Incident::PowerOn { machine: one },
         4 => Incident::StopService { machine: one },
-        5 | 6 => Incident::StartService { machine: one, clear_quarantine: true },
+        5 | 6 => Incident::StartService {
+            machine: one,
+            clear_quarantine: true,
+        },
         7 => Incident::CutHeartbeats { one, other },
         8 | 9 => Incident::HealAll,
         10 => Incident::NetworkDown { network },
         11 => Incident::NetworkUp { network },
         12 => Incident::InterfaceDown { machine: one, network },
         13 => Incident::InterfaceUp { machine: one, network },
-        14 => Incident::FailResource { resource: resource(random), more: random.u32(..3) },
-        15 => Incident::BlockResource { resource: resource(random), node: random.bool().then_some(one) },
-        16 => Incident::UnblockResource { resource: resource(random) },
+        14 => Incident::FailResource {
+            resource: resource(random),
+            more: random.u32(..3),
+        },
+        15 => Incident::BlockResource {
+            resource: resource(random),
+            node: random.bool().then_some(one),
+        },
+        16 => Incident::UnblockResource {
+            resource: resource(random),
+        },
         _ => {
-            let event = [ConnectionEvent::LostNotifications, ConnectionEvent::Reconnect, ConnectionEvent::HandleClose];
+            let event = [
+                ConnectionEvent::LostNotifications,
+                ConnectionEvent::Reconnect,
+                ConnectionEvent::HandleClose,
+            ];
             let event = event[random.usize(..event.len())];
             world.send(event);
             return format!("{event:?}");
@@ -203,10 +218,22 @@ pub fn incident(random: &mut Rng, world: &Simulation) -> String {
 
 /// Mends everything, so that the cluster can be read again.
 pub fn mend(world: &Simulation) {
-    let machines = NODES.map(|machine| Incident::PowerOn { machine: machine.into() });
-    let services = NODES.map(|machine| Incident::StartService { machine: machine.into(), clear_quarantine: true });
-    let networks = NETWORKS.map(|network| Incident::NetworkUp { network: network.into() });
-    for incident in machines.into_iter().chain(services).chain(networks).chain([Incident::HealAll]) {
+    let machines = NODES.map(|machine| Incident::PowerOn {
+        machine: machine.into(),
+    });
+    let services = NODES.map(|machine| Incident::StartService {
+        machine: machine.into(),
+        clear_quarantine: true,
+    });
+    let networks = NETWORKS.map(|network| Incident::NetworkUp {
+        network: network.into(),
+    });
+    for incident in machines
+        .into_iter()
+        .chain(services)
+        .chain(networks)
+        .chain([Incident::HealAll])
+    {
         // What is well already needs no mending.
         let _well_before = world.happen(&incident);
     }

@@ -43,7 +43,12 @@ impl Watcher {
     pub async fn until(&mut self, what: &str, wanted: &BTreeMap<ObjectKey, InventoryObject>) {
         let followed = tokio::time::timeout(PATIENCE, async {
             while self.held() != *wanted {
-                let item = self.watch.next().await.expect("a watch goes on").expect("a watch mends itself");
+                let item = self
+                    .watch
+                    .next()
+                    .await
+                    .expect("a watch goes on")
+                    .expect("a watch mends itself");
                 self.take(&item);
             }
         });

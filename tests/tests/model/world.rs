@@ -11,13 +11,15 @@ pub const NETWORKS: [&str; 2] = ["Production", "Storage"];
 
 /// Four nodes on two networks; things take no time.
 pub fn scenario(seed: u64) -> Scenario {
-    let mut text = format!("seed = {seed}\nlocal_machine = \"n1\"\n[timing]\nscale = 0.0\n");
+    let mut text = format!("seed = {seed}\nlocal = \"n1\"\n[timing]\nscale = 0.0\n");
     for (network, subnet) in NETWORKS.iter().zip(["10.1.0.0", "10.2.0.0"]) {
         text += &format!("[[networks]]\nname = \"{network}\"\nsubnet = \"{subnet}\"\nprefix = 24\n");
     }
     for node in NODES {
         text += &format!("[[machines]]\nname = \"{node}\"\n");
     }
-    text += &format!("[[clusters]]\nname = \"{CLUSTER}\"\nnodes = {NODES:?}\n");
+    text += &format!(
+        "[[clusters]]\nname = \"{CLUSTER}\"\nnodes = {NODES:?}\naddresses = [\"10.1.0.100\"]\nwitness = {{ share = \"\\\\\\\\nas\\\\witness\" }}\n"
+    );
     Scenario::from_toml(&text).unwrap()
 }

@@ -111,6 +111,8 @@ impl Stage {
     /// The daemon's settings.
     pub fn settings(&self) -> Settings {
         let mut settings = Settings::default();
+        // Observers are threads of their own time, which no seed decides about.
+        settings.inventory.observe = false;
         settings.operations.create_settle = Duration::from_secs(3);
         settings.journal.keep_operations = self.plan.keep_operations;
         settings.journal.memory_records = self.plan.memory_records;

@@ -20,8 +20,13 @@ pub(crate) async fn list(kind: ObjectKind, filters: Filters, session: &mut Sessi
     let action = format!("watch {}", many(kind));
     let cluster = session.cluster()?;
     let client = session.connect(&action).await?;
+    let failed = |source| Failure::Call {
+        action: action.clone(),
+        source,
+    };
     let request = WatchRequest {
-        cluster,
+        // A watch without a cluster is one of every cluster, and a list is not.
+        cluster: client.cluster_name(cluster).await.map_err(failed)?,
         filter: Some(WatchFilter {
             kinds: vec![kind.into()],
             ..Default::default()
@@ -46,10 +51,7 @@ pub(crate) async fn list(kind: ObjectKind, filters: Filters, session: &mut Sessi
         let Some(item) = item else {
             return Ok(Exit::Ok);
         };
-        let item = item.map_err(|source| Failure::Call {
-            action: action.clone(),
-            source,
-        })?;
+        let item = item.map_err(failed)?;
         view.take(&item, session)?;
     }
 }
@@ -65,7 +67,10 @@ struct View {
 
 impl View {
     fn take(&mut self, item: &WatchItem, session: &mut Session<'_>) -> Result<(), Failure> {
+        // What leaves the list by an event is news, too.
+        let told = self.is_about_shown(item);
         let changed = self.cache.apply(item);
+        let told = told || self.is_about_shown(item);
         if let WatchItem::Reconnecting { error, .. } = item {
             let why = crate::failure::chain(error);
             writeln!(session.terminal.err, "{why}; trying again")?;
@@ -85,14 +90,12 @@ impl View {
                 }
             }
             WatchItem::Event(event) if format.is_machine() => {
-                if self.is_about_shown(event.event.as_ref()) {
+                if told {
                     output::item(out, format, &**event)?;
                 }
             }
             WatchItem::Event(event) if !session.terminal.live => {
-                if let (true, Some(event::Event::Cluster(change))) =
-                    (self.is_about_shown(event.event.as_ref()), &event.event)
-                {
+                if let (true, Some(event::Event::Cluster(change))) = (told, &event.event) {
                     writeln!(out, "{}", sentence(change))?;
                 }
             }
@@ -116,13 +119,19 @@ impl View {
             .collect()
     }
 
-    /// True for events about objects that the filters let through, as they are now.
-    fn is_about_shown(&self, event: Option<&event::Event>) -> bool {
-        let Some(event::Event::Cluster(change)) = event else {
+    /// True for an event about an object that is shown as the cache has it now.
+    fn is_about_shown(&self, item: &WatchItem) -> bool {
+        let WatchItem::Event(told) = item else {
             return false;
         };
-        let object = change.object.as_ref();
-        object.is_some_and(|object| object::kind(object) == self.kind && self.filters.let_through(object))
+        let Some(event::Event::Cluster(change)) = &told.event else {
+            return false;
+        };
+        let held = change
+            .object
+            .as_ref()
+            .and_then(|object| self.cache.get(&object::key(object)));
+        held.is_some_and(|object| object::kind(object) == self.kind && self.filters.let_through(object))
     }
 }
 
@@ -137,19 +146,24 @@ mod tests {
     use crate::tables::samples::group;
     use crate::terminal::tests::on_paper;
 
-    fn moved(revision: u64, owner: &str) -> WatchItem {
+    fn moved(revision: u64, before: &str, owner: &str) -> WatchItem {
         WatchItem::Event(Box::new(Event {
             event: Some(event::Event::Cluster(ClusterEvent {
                 revision,
+                time: Some(prost_types::Timestamp {
+                    seconds: 1_700_000_000,
+                    nanos: 0,
+                }),
+                cluster: "CL1".to_owned(),
                 changes: vec![ChangeType::Owner.into()],
                 object: Some(group("SQL", 1, owner)),
-                owner_before: "n1".to_owned(),
+                owner_before: before.to_owned(),
                 ..Default::default()
             })),
         }))
     }
 
-    fn shown(format: &str, live: bool) -> String {
+    fn shown(format: &str, live: bool, filters: Filters) -> String {
         let cli = Cli::try_parse_from(["wsfcctl", "-o", format, "group", "list", "--watch"]).unwrap();
         let environment = Environment::default();
         let (mut terminal, out, _) = on_paper(None);
@@ -161,15 +175,16 @@ mod tests {
         };
         let mut view = View {
             kind: ObjectKind::Group,
-            filters: Filters::default(),
+            filters,
             cache: Cache::new(),
             drawn: 0,
         };
         for item in [
             WatchItem::Snapshot(Box::new(group("SQL", 1, "n1"))),
             WatchItem::SnapshotComplete { revision: 3 },
-            moved(4, "n2"),
-            WatchItem::Mark { revision: 4 },
+            moved(4, "n1", "n2"),
+            moved(5, "n2", "n3"),
+            WatchItem::Mark { revision: 5 },
         ] {
             view.take(&item, &mut session).unwrap();
         }
@@ -178,10 +193,22 @@ mod tests {
 
     #[test]
     fn a_terminal_has_the_table_drawn_anew_and_a_pipe_a_line_for_each_change() {
-        insta::assert_snapshot!("live_terminal", shown("table", true).replace('\u{1b}', "ESC"));
-        insta::assert_snapshot!("live_pipe", shown("table", false));
-        let lines = shown("json", false);
-        assert_eq!(lines.lines().count(), 2);
+        insta::assert_snapshot!(
+            "live_terminal",
+            shown("table", true, Filters::default()).replace('\u{1b}', "ESC")
+        );
+        insta::assert_snapshot!("live_pipe", shown("table", false, Filters::default()));
+        let lines = shown("json", false, Filters::default());
+        assert_eq!(lines.lines().count(), 3);
         assert!(lines.contains("\"ownerBefore\":\"n1\""), "{lines}");
+    }
+    #[test]
+    fn what_leaves_the_list_is_told_and_what_happens_to_it_then_is_not() {
+        let on_n1 = Filters {
+            owner_node: "n1".to_owned(),
+            ..Default::default()
+        };
+        let told = shown("table", false, on_n1);
+        assert!(told.ends_with("owner n1 -> n2\n"), "{told}");
     }
 }

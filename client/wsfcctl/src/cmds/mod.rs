@@ -18,6 +18,7 @@ mod reads;
 mod registry;
 mod resource;
 mod resource_type;
+mod sim;
 mod storage_node;
 mod volume;
 mod wait;
@@ -80,8 +81,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Property(property::Verb),
     /// Watch everything that changes, from now on or from any point that is still kept.
+    ///
+    /// Without a cluster, by flag or context, it is every cluster that the daemon observes. Ends with Ctrl-C, and then
+    /// tells the token to go on with.
     Watch(watch::Arguments),
     /// Wait until an object is as wished.
+    ///
+    /// Ends with 0 as soon as every condition holds, and with 9 when they do not hold within --timeout, such as
+    /// `wsfcctl wait group SQL --for state=online --timeout 5m`. Without --timeout it waits for ever.
     Wait(wait::Arguments),
     /// The name accounts of clusters in the directory.
     #[command(subcommand)]
@@ -92,6 +99,8 @@ pub(crate) enum Command {
     /// Operations: the long calls that the daemon keeps.
     #[command(subcommand)]
     Operation(operation::Verb),
+    /// Steer the world of a daemon that simulates one: failures of machines, networks and resources, and time.
+    Sim(sim::Arguments),
     /// Contexts: named daemons and how to reach them.
     #[command(subcommand)]
     Context(context::Verb),
@@ -121,6 +130,7 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
         Command::Account(verb) => account::run(verb, session).await,
         Command::StorageNode(verb) => storage_node::run(verb, session).await,
         Command::Operation(verb) => operation::run(verb, session).await,
+        Command::Sim(arguments) => sim::run(arguments, session),
         Command::Context(verb) => context::run(verb, session),
         Command::Completion(arguments) => completion::run(arguments, session),
     }

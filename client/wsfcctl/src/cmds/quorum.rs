@@ -59,6 +59,7 @@ pub(crate) struct Set {
     account_name: String,
     /// The endpoint of the storage service, for cloud-witness [default: core.windows.net].
     #[arg(
+        id = "storage_endpoint",
         long = "storage-endpoint",
         value_name = "HOST",
         default_value = "",

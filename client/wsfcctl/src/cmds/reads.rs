@@ -340,7 +340,7 @@ pub(crate) async fn describe(
     let found = found.map_err(|source| Failure::Call { action, source })?;
     let common = properties(&client, &cluster, kind, name, PropertyClass::Common).await;
     let private = properties(&client, &cluster, kind, name, PropertyClass::Private).await;
-    let operations = operations(&client, &cluster, object::name(&found.object)).await;
+    let operations = operations(&client, &cluster, kind, object::name(&found.object)).await;
     let format = session.globals.output;
     let out = &mut session.terminal.out;
     if format.is_machine() {
@@ -400,16 +400,17 @@ async fn properties(
     Ok(client.get_properties(request).await?.properties)
 }
 
-/// The newest operations on an object.
-async fn operations(client: &Client, cluster: &str, name: &str) -> Result<Vec<Operation>, Error> {
+/// The newest operations on an object; of the cluster, all that is done in it.
+async fn operations(client: &Client, cluster: &str, kind: ObjectKind, name: &str) -> Result<Vec<Operation>, Error> {
     let request = ListOperationsRequest {
-        cluster: cluster.to_owned(),
+        // A list without a cluster is one of the operations on every cluster.
+        cluster: client.cluster_name(cluster).await?,
         page_size: i32::try_from(SEARCHED).unwrap_or(i32::MAX),
         ..Default::default()
     };
     let searched = client.all_operations(request).take(SEARCHED);
     let on_it = searched.try_filter(|operation| {
-        let same = operation.target.eq_ignore_ascii_case(name);
+        let same = kind == ObjectKind::Cluster || operation.target.eq_ignore_ascii_case(name);
         std::future::ready(same)
     });
     on_it.take(SHOWN).try_collect().await

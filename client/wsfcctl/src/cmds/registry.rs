@@ -23,7 +23,12 @@ pub(crate) enum Verb {
     /// Show the keys and values of a key of the cluster database, or one of its values.
     Get {
         /// The key below the root, such as Groups\\1234 [default: the root].
-        #[arg(default_value = "", hide_default_value = true)]
+        #[arg(
+            id = "registry_key",
+            value_name = "KEY",
+            default_value = "",
+            hide_default_value = true
+        )]
         key: String,
         /// Only this value; "" is the default value.
         value: Option<String>,
@@ -44,6 +49,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct Set {
     /// The key below the root; it must be there.
+    #[arg(id = "registry_key", value_name = "KEY")]
     key: String,
     /// The name of the value; "" is the default value of the key.
     name: String,
@@ -61,6 +67,7 @@ pub(crate) struct Set {
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// The key below the root.
+    #[arg(id = "registry_key", value_name = "KEY")]
     key: String,
     /// The name of the value; "" is the default value of the key.
     name: String,
@@ -72,6 +79,7 @@ pub(crate) struct Delete {
 #[derive(Debug, Args)]
 pub(crate) struct Key {
     /// The key below the root.
+    #[arg(id = "registry_key", value_name = "KEY")]
     key: String,
     #[command(flatten)]
     start: StartFlags,
@@ -81,6 +89,7 @@ pub(crate) struct Key {
 #[derive(Debug, Args)]
 pub(crate) struct DeleteKey {
     /// The key below the root.
+    #[arg(id = "registry_key", value_name = "KEY")]
     key: String,
     /// Do not ask.
     #[arg(long, short)]

@@ -257,6 +257,7 @@ changes! {
         #[arg(add = names(ObjectKind::Resource))]
         resource: String,
         /// The registry key below HKEY_LOCAL_MACHINE, or the name of the crypto key.
+        #[arg(id = "checkpoint_key", value_name = "KEY")]
         key: String,
         /// What it is.
         #[arg(long, value_parser = choice::checkpoint(), default_value = "registry")]
@@ -269,6 +270,7 @@ changes! {
         #[arg(add = names(ObjectKind::Resource))]
         resource: String,
         /// The registry key below HKEY_LOCAL_MACHINE, or the name of the crypto key.
+        #[arg(id = "checkpoint_key", value_name = "KEY")]
         key: String,
         /// What it is.
         #[arg(long, value_parser = choice::checkpoint(), default_value = "registry")]

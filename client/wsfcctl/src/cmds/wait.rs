@@ -18,9 +18,6 @@ use crate::session::Session;
 use crate::tables;
 
 /// What to wait for.
-///
-/// Ends with 0 as soon as every condition holds, with 9 when they do not hold within --timeout; without --timeout it
-/// waits for ever.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The kind of object, such as group or node.

@@ -24,11 +24,11 @@ use crate::report;
 use crate::session::Session;
 use crate::tables;
 
-/// What to watch. Ends with Ctrl-C, and then says how to go on from there.
+/// What to watch.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Only objects of this kind; may be repeated.
-    #[arg(long = "kind", value_parser = names::kind)]
+    #[arg(long = "kind", value_name = "KIND", value_parser = names::kind)]
     kinds: Vec<ObjectKind>,
     /// Only objects with this name or id; may be repeated.
     #[arg(long = "name", value_name = "NAME")]

@@ -12,9 +12,7 @@ use wsfc_client::v1::{
 };
 
 pub(crate) use inventory::{fields, objects, text};
-pub(crate) use properties::{
-    access, checkpoints, described, disks, properties, registry_key, registry_type,
-};
+pub(crate) use properties::{access, checkpoints, described, disks, properties, registry_key, registry_type};
 
 use crate::phrases;
 

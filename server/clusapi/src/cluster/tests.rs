@@ -1,9 +1,9 @@
 use core::ffi::c_void;
 
 use super::*;
-use crate::fake::{FAIL_WITH, TABLE, api, taken_log};
+use crate::fake::{FAIL_WITH, TABLE, api, given, log, taken_log};
 use crate::sys::Table;
-use crate::sys::types::{HCLUSENUMEX, HCLUSTER};
+use crate::sys::types::{HCLUSENUMEX, HCLUSTER, PCWSTR};
 
 #[test]
 fn reading_a_cluster() {
@@ -26,6 +26,25 @@ fn reading_a_cluster() {
     assert_eq!(cluster.is_ready_for_upgrade().unwrap_err().code(), Some(Win32(1)));
     FAIL_WITH.set(0);
     assert_eq!(api.node_cluster_state(None).unwrap(), NodeClusterState::RUNNING);
+}
+
+extern "system" fn open_cluster_ex(name: PCWSTR, access: u32, granted: *mut u32) -> HCLUSTER {
+    log(format!("open {} {access}", given(name)));
+    // SAFETY: The safe layer gives a place.
+    unsafe { granted.write(1) };
+    100
+}
+
+#[test]
+fn opening_with_less_access_than_was_wanted() {
+    let api = api(Table {
+        OpenClusterEx: Some(open_cluster_ex),
+        ..TABLE
+    });
+    let (cluster, granted) = api.open_cluster_with(Some("c1"), 3).unwrap();
+    assert_eq!((cluster.as_raw(), granted), (100, 1));
+    drop(cluster);
+    assert_eq!(taken_log(), ["open c1 3", "close cluster 100"]);
 }
 
 #[test]

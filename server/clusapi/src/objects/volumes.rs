@@ -51,6 +51,8 @@ const PATH_UNITS: usize = 260;
 const VOLUME_UNITS: usize = 50;
 /// Bytes of `CLUSTER_SHARED_VOLUME_STATE_INFO`: two paths and a state.
 const STATE_BYTES: usize = 4 * PATH_UNITS + 4;
+/// Bytes of `CLUSTER_SHARED_VOLUME_STATE_INFO_EX`: the same, another path, and two 64-bit numbers at a multiple of 8.
+const EXTENDED_STATE_BYTES: usize = (STATE_BYTES + 2 * PATH_UNITS).next_multiple_of(8) + 16;
 
 /// A 32-bit number at a place.
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -93,9 +95,15 @@ pub(super) fn volumes(answer: &[u8]) -> Result<Vec<SharedVolume>, ParseError> {
     Ok(volumes.collect())
 }
 
-/// The states of an answer. Guess: they lie one behind the other, and a rest that is no whole one is nothing.
+/// The states of an answer, of the extended struct if they fill it evenly, else of the plain one. Guess: they lie one behind
+/// the other, and a rest that is no whole one is nothing.
 pub(super) fn places(answer: &[u8]) -> Vec<SharedVolumePlace> {
-    answer.chunks_exact(STATE_BYTES).filter_map(place).collect()
+    let size = if answer.len().is_multiple_of(EXTENDED_STATE_BYTES) {
+        EXTENDED_STATE_BYTES
+    } else {
+        STATE_BYTES
+    };
+    answer.chunks_exact(size).filter_map(place).collect()
 }
 
 impl Resource {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{Answer, Answered, Asked, Hello, PATIENCE, Request, milliseconds, read_line, write_line};
+use super::{Answer, Answered, Asked, Hello, PATIENCE, Request, check_loopback, milliseconds, read_line, write_line};
 use crate::control::{ConnectionEvent, Point};
 use crate::fault::Fault;
 use crate::incident::Incident;
@@ -62,6 +62,8 @@ pub enum RemoteError {
 struct Listening {
     address: SocketAddr,
     line: Arc<Line>,
+    /// False when the process listens and this end came to it.
+    accepts: bool,
 }
 
 /// The connection to the simulated process, when there is one.
@@ -96,6 +98,7 @@ impl RemoteControl {
         let listening = Arc::new(Listening {
             address,
             line: Arc::clone(&line),
+            accepts: true,
         });
         thread::Builder::new()
             .name("sim-remote-control".into())
@@ -103,7 +106,28 @@ impl RemoteControl {
         Ok(Self { listening })
     }
 
-    /// Where the simulated process must connect to.
+    /// Comes to a simulated process that [listens](super::listen). When that process goes, this control is of no more
+    /// use.
+    ///
+    /// # Errors
+    ///
+    /// An address that is no loopback address, nobody there, or no thread.
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        check_loopback(address)?;
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        let line = Arc::<Line>::default();
+        let listening = Arc::new(Listening {
+            address,
+            line: Arc::clone(&line),
+            accepts: false,
+        });
+        thread::Builder::new()
+            .name("sim-remote-control".into())
+            .spawn(move || line.end(line.carry(stream)))?;
+        Ok(Self { listening })
+    }
+
+    /// Where the simulated process must connect to, or where it was come to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listening.address
@@ -426,14 +450,18 @@ impl Line {
     /// Serves one process after the other. One that comes while its predecessor is connected waits in the backlog.
     fn listen(&self, listener: &TcpListener) {
         while !self.lock().ended {
-            let accepted = listener.accept().and_then(|(stream, _peer)| self.carry(stream));
-            let mut state = self.lock();
-            state.process = None;
-            // Whoever waits for an answer sees its sender go.
-            state.waiting.clear();
-            if let Err(error) = accepted {
-                state.last_failure = Some(Arc::new(error));
-            }
+            self.end(listener.accept().and_then(|(stream, _peer)| self.carry(stream)));
+        }
+    }
+
+    /// The process has gone, or never came.
+    fn end(&self, carried: io::Result<()>) {
+        let mut state = self.lock();
+        state.process = None;
+        // Whoever waits for an answer sees its sender go.
+        state.waiting.clear();
+        if let Err(error) = carried {
+            state.last_failure = Some(Arc::new(error));
         }
     }
 
@@ -477,7 +505,9 @@ impl Drop for Listening {
             let _ = process.shutdown(Shutdown::Both);
         }
         drop(state);
-        // Wakes the thread when it waits for a process; the connection itself says nothing.
-        let _ = TcpStream::connect(self.address);
+        if self.accepts {
+            // Wakes the thread when it waits for a process; the connection itself says nothing.
+            let _ = TcpStream::connect(self.address);
+        }
     }
 }

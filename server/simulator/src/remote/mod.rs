@@ -5,6 +5,9 @@
 //! When the process ends and another one takes its place over the same saved world, the control goes on with that one,
 //! and what was held stays held from that process's first call on.
 //!
+//! Where the process is there first and controls come and go, for example from a command line, it is the process that
+//! [`listen`]s, and a [`RemoteControl::connect`] comes to it; the lines are the same.
+//!
 //! # On the wire
 //!
 //! One TCP connection between loopback addresses, a JSON object a line. The simulated process begins:
@@ -31,7 +34,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use control::{RemoteControl, RemoteError};
-pub use serve::serve;
+pub use serve::{listen, serve};
 
 use crate::control::{ConnectionEvent, Point};
 use crate::fault::Fault;

@@ -1,7 +1,7 @@
 //! The end in the simulated process.
 
 use std::io::{self, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +22,45 @@ use crate::simulation::Simulation;
 pub fn serve(simulation: Simulation, address: SocketAddr) -> io::Result<()> {
     check_loopback(address)?;
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let (requests, answers) = greet(&simulation, stream)?;
+    thread::Builder::new().name("sim-control".into()).spawn(move || {
+        // However the connection ended, there is nobody to tell.
+        let _ = answer_all(&simulation, requests, &answers);
+        simulation.release_all();
+    })?;
+    Ok(())
+}
+
+/// Listens for whoever wants to steer the simulation, on a loopback address, and gives the address with its port. Each
+/// [`RemoteControl::connect`](super::RemoteControl::connect) is served, also several at once, until it goes; what it held
+/// stays held, so that a control can come for one request, go, and come again.
+///
+/// # Errors
+///
+/// An address that is no loopback address or is in use, or no thread.
+pub fn listen(simulation: Simulation, address: SocketAddr) -> io::Result<SocketAddr> {
+    check_loopback(address)?;
+    let listener = TcpListener::bind(address)?;
+    let address = listener.local_addr()?;
+    thread::Builder::new()
+        .name("sim-control-listen".into())
+        .spawn(move || {
+            // A listener that fails would fail again at once.
+            while let Ok((stream, _peer)) = listener.accept() {
+                let simulation = simulation.clone();
+                let attend = move || {
+                    let (requests, answers) = greet(&simulation, stream)?;
+                    answer_all(&simulation, requests, &answers)
+                };
+                // Whoever cannot be served sees the connection end.
+                let _ = thread::Builder::new().name("sim-control".into()).spawn(attend);
+            }
+        })?;
+    Ok(address)
+}
+
+/// Exchanges the first lines with a control, and takes over what it holds.
+fn greet(simulation: &Simulation, stream: TcpStream) -> io::Result<(BufReader<TcpStream>, Arc<Mutex<TcpStream>>)> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut requests = BufReader::new(stream.try_clone()?);
@@ -34,13 +73,7 @@ pub fn serve(simulation: Simulation, address: SocketAddr) -> io::Result<()> {
     for point in hello.holds {
         simulation.hold(point);
     }
-    let answers = Arc::new(Mutex::new(answers));
-    thread::Builder::new().name("sim-control".into()).spawn(move || {
-        // However the connection ended, there is nobody to tell.
-        let _ = answer_all(&simulation, requests, &answers);
-        simulation.release_all();
-    })?;
-    Ok(())
+    Ok((requests, Arc::new(Mutex::new(answers))))
 }
 
 fn answer_all(

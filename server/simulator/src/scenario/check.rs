@@ -317,7 +317,7 @@ mod tests {
             ("kind = 'kill_machine'\nmachine = 'b'", "incidents[0]"),
             ("kind = 'network_down'\nnetwork = 'n'", "incidents[0]"),
             ("kind = 'meteor'", "incidents"),
-            ("kind = 'heal_all'\ncolour = 1", "incidents"),
+            ("kind = 'kill_machine'\nmachine = 'a'\ncolour = 1", "incidents"),
         ] {
             assert!(
                 problem(&scenario(incident)).contains(part),

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use wsfc_clusapi::sys::constants::{node_drain_status, resource_state};
 
-use super::cluster::Group;
+use super::cluster::{Group, Resource};
 use super::properties::Setting;
 use super::queue::Step;
 use super::resource::running::{can_own, is_active};
 use super::service::{ClusterService, PERSISTENT_STATE, dword};
+use super::shared_volume::disk_among;
 
 const HOUR_MS: u64 = 3_600_000;
 /// A setting that says nothing (FailoverThreshold, FailbackWindowStart).
@@ -17,7 +18,16 @@ const UNSET: u32 = u32::MAX;
 impl ClusterService<'_> {
     /// True when each resource of a group may run on a node.
     pub(crate) fn can_host(&self, group: &Group, node: u32) -> bool {
-        self.cluster.resources_of(group).all(|resource| can_own(resource, node))
+        let runs = |resource| can_own(resource, node) && self.is_connected(resource, node);
+        self.cluster.resources_of(group).all(runs)
+    }
+
+    /// True unless a resource is a disk that is not connected to the machine of a node.
+    pub(crate) fn is_connected(&self, resource: &Resource, node: u32) -> bool {
+        match (disk_among(self.disks, resource), self.cluster.node(node)) {
+            (Some(disk), Some(node)) => disk.machines.contains(&node.name.to_lowercase()),
+            _ => true,
+        }
     }
 
     /// How many groups with an anti-affinity class in common a node owns.
@@ -39,8 +49,8 @@ impl ClusterService<'_> {
     }
 
     /// The best Up node for a group beside those that are excluded: first the preferred owners in their order, then the
-    /// others. Nodes that it has just failed on come last, and so do those that an anti-affinity speaks against (with
-    /// ClusterEnforcedAntiAffinity they do not come at all). Guess: of the others, the node with the fewest groups, then
+    /// others. Nodes that it has just failed on come last, and so do those that an affinity rule or an anti-affinity
+    /// speaks against (with ClusterEnforcedAntiAffinity they do not come at all). Guess: of the others, the node with the fewest groups, then
     /// the lowest number.
     pub(crate) fn best_owner(&self, group_id: &str, excluded: &[u32]) -> Option<u32> {
         let group = self.cluster.groups.get(group_id)?;
@@ -61,6 +71,7 @@ impl ClusterService<'_> {
                 let preference = group.preferred.iter().position(|preferred| preferred == node);
                 (
                     group.tried.contains(node),
+                    self.cluster.forbidding_rule(group_id, *node).is_some(),
                     *conflicts,
                     preference.unwrap_or(usize::MAX),
                     loads.get(node).copied().unwrap_or_default(),

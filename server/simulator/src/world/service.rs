@@ -10,6 +10,7 @@ use super::cluster::Cluster;
 use super::events::Event;
 use super::properties::Setting;
 use super::queue::{Queue, Step};
+use super::shared_volume::Disk;
 use crate::proplist;
 use crate::scenario::ResourceTimes;
 use crate::win32::RPC_S_SERVER_UNAVAILABLE;
@@ -38,6 +39,7 @@ pub(crate) struct ClusterService<'world> {
     pub(crate) events: &'world mut Vec<Event>,
     pub(crate) queue: &'world mut Queue,
     pub(crate) times: &'world Times,
+    pub(crate) disks: &'world [Disk],
     pub(crate) now_ms: u64,
 }
 
@@ -49,6 +51,7 @@ impl World {
             events: &mut self.events,
             queue: &mut self.queue,
             times: &self.times,
+            disks: &self.disks,
             now_ms: self.now_ms,
         })
     }

@@ -46,6 +46,13 @@ pub(crate) struct Disk {
     pub(crate) shared_volumes: bool,
 }
 
+/// The disk that a resource is, among those of the world.
+pub(crate) fn disk_among<'disks>(disks: &'disks [Disk], resource: &Resource) -> Option<&'disks Disk> {
+    let id = resource.private.get(DISK_ID)?.as_text()?;
+    let id = id.trim_matches(['{', '}']);
+    disks.iter().find(|disk| disk.id.eq_ignore_ascii_case(id))
+}
+
 /// A cluster shared volume.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SharedVolume {
@@ -120,9 +127,7 @@ fn guid(text: &str) -> Vec<u8> {
 impl World {
     /// The disk that a resource is. Guess: a resource without DiskIdGuid is no disk yet.
     pub(crate) fn disk_of(&self, resource: &Resource) -> Option<&Disk> {
-        let id = resource.private.get(DISK_ID)?.as_text()?;
-        let id = id.trim_matches(['{', '}']);
-        self.disks.iter().find(|disk| disk.id.eq_ignore_ascii_case(id))
+        disk_among(&self.disks, resource)
     }
 
     /// True when the machine of a node is connected to a disk resource; one that is no disk yet is everywhere.

@@ -96,8 +96,8 @@ fn a_backup_works_on_old_servers_only() {
     assert_eq!(restore(&raw), 2, "there is none yet");
     assert_eq!(backup(&raw, cluster), 0);
     let name = wide("Later");
-    // SAFETY: The name is NUL-terminated.
     assert_ne!(
+        // SAFETY: The name is NUL-terminated.
         unsafe { raw.table.CreateClusterGroup.unwrap()(cluster, name.as_ptr()) },
         0
     );

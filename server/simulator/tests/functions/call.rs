@@ -1,6 +1,9 @@
 //! Calls that several subjects share: control codes of every object, property lists, enumerations and events.
 
+use std::sync::LazyLock;
+
 use wsfc_clusapi::proplist::{Property, PropertyList, Tail, Value};
+use wsfc_simulator::{Scenario, Simulation};
 
 use crate::notify::{Event, next};
 use crate::raw::{Raw, wide};
@@ -134,11 +137,14 @@ pub(crate) fn open(
     raw.opened(unsafe { function.unwrap()(cluster, name.as_ptr()) })
 }
 
+/// Read once, since Miri takes long over TOML.
+static PRODUCTION: LazyLock<Scenario> = LazyLock::new(|| Scenario::builtin("production").unwrap());
+
 /// The world of the scenario that comes with the simulator, with times that take no time.
 pub(crate) fn production() -> (Raw, isize) {
-    let mut scenario = wsfc_simulator::Scenario::builtin("production").unwrap();
+    let mut scenario = PRODUCTION.clone();
     scenario.timing.scale = 0.0;
-    let raw = Raw::over(wsfc_simulator::Simulation::new(scenario).unwrap());
+    let raw = Raw::over(Simulation::new(scenario).unwrap());
     let cluster = raw.open(None).unwrap();
     (raw, cluster)
 }

@@ -1,7 +1,5 @@
 //! Enumerations, large and damaged ones too.
 
-use std::time::{Duration, Instant};
-
 use wsfc_clusapi::proplist::PropertyList;
 use wsfc_clusapi::sys::constants::{
     cluster_enum, control as ctl, group_enum, group_state, network_enum, node_enum, notify_node, notify_object,
@@ -16,6 +14,8 @@ use crate::raw::{Raw, read_wide, wide};
 
 type Open = Option<unsafe extern "system" fn(isize, u32) -> isize>;
 type Next = Option<unsafe extern "system" fn(isize, u32, *mut u32, *mut u16, *mut u32) -> u32>;
+type OpenItems = Option<unsafe extern "system" fn(isize, *const u16, u32, *const u16, u32, u32) -> isize>;
+type NextItem<T> = Option<unsafe extern "system" fn(isize, u32, *mut T, *mut u32) -> u32>;
 type Close = Option<unsafe extern "system" fn(isize) -> u32>;
 
 /// Kinds and names of what belongs to an object, or the error of the open call.
@@ -109,11 +109,7 @@ fn wanted(names: &[&str]) -> (Vec<u16>, u32) {
 fn items<T, R>(
     raw: &Raw,
     cluster: isize,
-    functions: (
-        Option<unsafe extern "system" fn(isize, *const u16, u32, *const u16, u32, u32) -> isize>,
-        Option<unsafe extern "system" fn(isize, u32, *mut T, *mut u32) -> u32>,
-        Option<unsafe extern "system" fn(isize) -> u32>,
-    ),
+    functions: (OpenItems, NextItem<T>, Close),
     (common, read_only): (&[&str], &[&str]),
     read: impl Fn(&T) -> R,
 ) -> Vec<R> {
@@ -197,9 +193,6 @@ fn resources_come_with_their_group_and_what_is_wanted() {
 #[test]
 #[cfg_attr(miri, ignore = "long under Miri, and without any pointer of its own")]
 fn a_world_of_thirty_thousand_resources_is_made_and_listed() {
-    // Generous, since tests run unoptimised beside others; the figures are those of the benchmarks.
-    const PATIENCE: Duration = Duration::from_secs(60);
-    let begin = Instant::now();
     let raw = Raw::over(Simulation::new(Scenario::builtin("large").unwrap()).unwrap());
     let cluster = raw.open(None).unwrap();
     let table = &raw.table;
@@ -231,7 +224,6 @@ fn a_world_of_thirty_thousand_resources_is_made_and_listed() {
         resources.iter().all(|bytes| *bytes == 0),
         "no common property was wanted"
     );
-    assert!(begin.elapsed() < PATIENCE);
 }
 
 #[test]

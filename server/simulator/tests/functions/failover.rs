@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use wsfc_clusapi::sys::constants::group_state;
+use wsfc_simulator::scenario::Disk;
 use wsfc_simulator::{Incident, Simulation};
 
 use crate::raw::Raw;
-use crate::verbs::{Ear, dwords, existing, instant, still};
+use crate::verbs::{Ear, dwords, existing, instant, still, with};
 
 #[test]
 fn the_groups_of_a_dead_node_go_on_elsewhere_the_important_ones_first() {
@@ -84,6 +85,25 @@ fn possible_owners_and_anti_affinity_are_regarded() {
     assert_eq!(raw.prefer(second, &[n2]), 0);
     assert_eq!(raw.move_group(second, 0), 0);
     assert_eq!(raw.owner(second), "n1", "n2 is preferred, and has one of its kind");
+}
+
+#[test]
+fn a_disk_goes_where_it_is_connected() {
+    let (raw, cluster) = with(&["n1", "n2", "n3"], |scenario| {
+        scenario.disks = vec![Disk {
+            name: "disk".into(),
+            size_gb: 10,
+            machines: Some(vec!["n1".into(), "n3".into()]),
+            shared_volumes: true,
+        }];
+        scenario.clusters[0].disks = vec!["disk".into()];
+    });
+    let group = raw.open_group(cluster, "Available Storage").unwrap();
+    let [n1, n2] = ["n1", "n2"].map(|name| raw.open_node(cluster, name).unwrap());
+    assert!(matches!(raw.move_group(group, n1), 0 | 997));
+    assert_eq!(raw.move_group(group, n2), 5963);
+    raw.kill("n1");
+    assert_eq!(raw.group(group), (group_state::ONLINE, "n3".into()));
 }
 
 #[test]

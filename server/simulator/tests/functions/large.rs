@@ -13,7 +13,10 @@ fn the_groups_of_one_of_64_nodes_go_on_elsewhere() {
     let raw = Raw::over(Simulation::new(scenario).unwrap());
     let cluster = raw.open(None).unwrap();
     let names = raw.names(cluster, cluster_enum::GROUP);
-    let groups: Vec<isize> = names.iter().map(|name| raw.open_group(cluster, name).unwrap()).collect();
+    let groups: Vec<isize> = names
+        .iter()
+        .map(|name| raw.open_group(cluster, name).unwrap())
+        .collect();
     let victims: Vec<isize> = groups
         .iter()
         .copied()

@@ -67,8 +67,8 @@ fn roles_have_their_rules() {
     assert_eq!(set_role(&raw, clients, 2), Err(87));
     assert_eq!(set_role(&raw, heartbeat, 4), Err(5913));
     assert_eq!(set_role(&raw, heartbeat, 0), Ok(()));
-    // SAFETY: The function checks its handle.
     assert_eq!(
+        // SAFETY: The function checks its handle.
         unsafe { raw.table.GetClusterNetworkState.unwrap()(heartbeat) },
         network_state::UNAVAILABLE
     );

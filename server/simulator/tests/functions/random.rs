@@ -252,7 +252,7 @@ fn the_same_seed_tells_the_same_story() {
     let story = || {
         let raw = Raw::over(
             Simulation::new(Raw::scenario(|scenario| {
-                scenario.clusters = vec![existing(&MACHINES[..4])]
+                scenario.clusters = vec![existing(&MACHINES[..4])];
             }))
             .unwrap(),
         );

@@ -113,8 +113,8 @@ impl<'raw> Key<'raw> {
     fn batch(&self, commands: &[(i32, &str, u32, &[u8])]) -> (i32, i32) {
         let table = &self.raw.table;
         let mut batch = 0;
-        // SAFETY: There is a place for the handle.
         assert_eq!(
+            // SAFETY: There is a place for the handle.
             unsafe { table.ClusterRegCreateBatch.unwrap()(self.handle, &raw mut batch) },
             0
         );
@@ -129,8 +129,8 @@ impl<'raw> Key<'raw> {
         let mut failed = 99;
         // SAFETY: There is a place for the number.
         let code = unsafe { table.ClusterRegCloseBatch.unwrap()(batch, 1, &raw mut failed) };
-        // SAFETY: The handle is used up, and the function checks it.
         assert_eq!(
+            // SAFETY: The handle is used up, and the function checks it.
             unsafe { table.ClusterRegCloseBatch.unwrap()(batch, 1, &raw mut failed) },
             6
         );
@@ -198,8 +198,8 @@ fn keys_and_values_are_written_and_read() {
     let (name, null) = (wide("Limit"), std::ptr::null_mut());
     let query = raw.table.ClusterRegQueryValue.unwrap();
     let mut size = 0;
-    // SAFETY: The name is NUL-terminated, and there is a place for the size.
     assert_eq!(
+        // SAFETY: The name is NUL-terminated, and there is a place for the size.
         unsafe { query(own.handle, name.as_ptr(), null, std::ptr::null_mut(), &raw mut size) },
         0
     );
@@ -243,8 +243,8 @@ fn the_security_of_a_key_is_kept() {
     // SAFETY: There is a place for the size.
     assert_eq!(unsafe { get(own.handle, 4, std::ptr::null_mut(), &raw mut size) }, 122);
     let mut descriptor = vec![0_u8; usize::try_from(size).unwrap()];
-    // SAFETY: The buffer has the size that goes with it.
     assert_eq!(
+        // SAFETY: The buffer has the size that goes with it.
         unsafe { get(own.handle, 4, descriptor.as_mut_ptr().cast(), &raw mut size) },
         0
     );
@@ -255,8 +255,8 @@ fn the_security_of_a_key_is_kept() {
     // SAFETY: The descriptor is whole.
     assert_eq!(unsafe { set(own.handle, 4, descriptor.as_mut_ptr().cast()) }, 0);
     let mut read = vec![0_u8; descriptor.len()];
-    // SAFETY: The buffer has the size that goes with it.
     assert_eq!(
+        // SAFETY: The buffer has the size that goes with it.
         unsafe { get(own.handle, 4, read.as_mut_ptr().cast(), &raw mut size) },
         0
     );
@@ -297,8 +297,8 @@ fn reads_come_together() {
     let root = Key::root(&raw, cluster);
     let table = &raw.table;
     let mut batch = 0;
-    // SAFETY: There is a place for the handle.
     assert_eq!(
+        // SAFETY: There is a place for the handle.
         unsafe { table.ClusterRegCreateReadBatch.unwrap()(root.handle, &raw mut batch) },
         0
     );
@@ -314,8 +314,8 @@ fn reads_come_together() {
         assert_eq!(unsafe { add(batch, key.as_ptr(), value.as_ptr()) }, 0);
     }
     let mut reply = 0;
-    // SAFETY: There is a place for the handle.
     assert_eq!(
+        // SAFETY: There is a place for the handle.
         unsafe { table.ClusterRegCloseReadBatch.unwrap()(batch, &raw mut reply) },
         0
     );
@@ -363,8 +363,8 @@ fn keys_are_watched_alone_or_with_what_is_below() {
             FilterFlags: flags,
         };
         let object = std::ptr::without_provenance_mut(own.handle.cast_unsigned());
-        // SAFETY: The function checks its handles.
         assert_eq!(
+            // SAFETY: The function checks its handles.
             unsafe { raw.table.RegisterClusterNotifyV2.unwrap()(port, filter, object, 1) },
             0
         );

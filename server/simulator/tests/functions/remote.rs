@@ -81,6 +81,30 @@ fn incidents_happen_from_another_process_too() {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri has no sockets")]
+fn controls_come_to_a_process_that_listens_and_what_they_held_stays_held() {
+    let raw = Raw::new(|_| {});
+    let address = remote::listen(raw.simulation.clone(), SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let first = RemoteControl::connect(address).unwrap();
+    assert!(first.set_reachable("n5", false).unwrap());
+    first.hold(Point::entry("CreateCluster")).unwrap();
+    // An answer that came says that the hold before it was carried out.
+    assert_eq!(first.calls("CreateCluster").unwrap(), 0);
+    drop(first);
+    assert_eq!(raw.host_state("n5"), Err(1722));
+    let second = RemoteControl::connect(address).unwrap();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| raw.create("c", &["n1"], &["10.0.0.50"]));
+        assert!(second.wait_held(&Point::entry("CreateCluster"), LONG).unwrap());
+        second.release_all().unwrap();
+        assert!(call.join().unwrap().is_ok());
+    });
+    let elsewhere = SocketAddr::from(([192, 0, 2, 1], 1));
+    assert!(remote::listen(raw.simulation.clone(), elsewhere).is_err());
+    assert!(RemoteControl::connect(elsewhere).is_err());
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri has no sockets")]
 fn a_fault_that_contradicts_itself_is_refused_with_its_reason() {
     let (_raw, control) = connected();
     let error = control.inject(Fault::default()).unwrap_err();

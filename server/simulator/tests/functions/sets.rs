@@ -224,8 +224,8 @@ fn rules_contradict_each_other() {
     );
     assert_eq!(names, ["DC1", "DC2"]);
     // A group that is deleted leaves its rule.
-    // SAFETY: The function checks its handle.
     assert_eq!(
+        // SAFETY: The function checks its handle.
         unsafe { table.DestroyClusterGroup.unwrap()(raw.open_group(cluster, "DC2").unwrap()) },
         0
     );

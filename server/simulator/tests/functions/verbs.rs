@@ -32,7 +32,8 @@ pub(crate) fn existing(nodes: &[&str]) -> ExistingCluster {
     }
 }
 
-fn with(nodes: &[&str], change: impl FnOnce(&mut Scenario)) -> (Raw, isize) {
+/// A world with a cluster "c" of some nodes.
+pub(crate) fn with(nodes: &[&str], change: impl FnOnce(&mut Scenario)) -> (Raw, isize) {
     let raw = Raw::new(|scenario| {
         scenario.clusters = vec![existing(nodes)];
         change(scenario);

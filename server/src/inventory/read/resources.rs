@@ -11,8 +11,9 @@ use crate::inventory::fields::{UNKNOWN_STATE, set_properties, set_state};
 use crate::inventory::object::common;
 
 const WHAT: &str = "properties of a resource";
+/// Guess: a server may count the type among either.
 const COMMON: [&str; 3] = ["Type", "SeparateMonitor", "PersistentState"];
-const READ_ONLY: [&str; 2] = ["StatusInformation", "LastOperationStatusCode"];
+const READ_ONLY: [&str; 3] = ["Type", "StatusInformation", "LastOperationStatusCode"];
 
 impl Reader {
     pub(super) fn resources(&mut self, known: &Model) -> Result<Vec<InventoryObject>, Error> {

@@ -82,7 +82,7 @@ fn none_if_unknown(names: Result<Vec<String>, Error>) -> Result<Vec<String>, Err
 fn group_name(known: &Model, told: String) -> String {
     let key = known.find(ObjectKind::Group, &told, &told);
     let found = key.and_then(|key| known.get(&key)).and_then(common);
-    found.map_or(told.clone(), |group| group.name.to_owned())
+    found.map_or_else(|| told.clone(), |group| group.name.to_owned())
 }
 
 fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {

@@ -10,10 +10,10 @@ use super::events::Event;
 use super::properties::Setting;
 use super::service::{ClusterService, PERSISTENT_STATE};
 use crate::win32::{
-    ERROR_CLUSTER_GROUP_MOVING, ERROR_CLUSTER_NODE_NOT_FOUND, ERROR_CLUSTER_RESOURCE_LOCKED_STATUS,
-    ERROR_CORE_RESOURCE, ERROR_DIR_NOT_EMPTY, ERROR_GROUP_NOT_FOUND, ERROR_HOST_NODE_NOT_AVAILABLE,
-    ERROR_INVALID_PARAMETER, ERROR_NODE_CANT_HOST_RESOURCE, ERROR_OBJECT_ALREADY_EXISTS, ERROR_QUORUM_RESOURCE,
-    ERROR_SHARING_PAUSED,
+    ERROR_CLUSTER_DISK_NOT_CONNECTED, ERROR_CLUSTER_GROUP_MOVING, ERROR_CLUSTER_NODE_NOT_FOUND,
+    ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, ERROR_CORE_RESOURCE, ERROR_DIR_NOT_EMPTY, ERROR_GROUP_NOT_FOUND,
+    ERROR_HOST_NODE_NOT_AVAILABLE, ERROR_INVALID_PARAMETER, ERROR_NODE_CANT_HOST_RESOURCE, ERROR_OBJECT_ALREADY_EXISTS,
+    ERROR_QUORUM_RESOURCE, ERROR_SHARING_PAUSED,
 };
 
 impl World {
@@ -166,7 +166,8 @@ impl ClusterService<'_> {
         Ok(())
     }
 
-    /// Why a node cannot take a group: down 5005, paused 70, or not a possible owner of some resource 5071.
+    /// Why a node cannot take a group: down 5005, paused 70, without a connection to a disk of it 5963, or not a possible
+    /// owner of some resource 5071.
     pub(super) fn refusal(&self, group: &Group, node: u32) -> Option<u32> {
         let Some(found) = self.cluster.node(node).filter(|node| node.present) else {
             return Some(ERROR_HOST_NODE_NOT_AVAILABLE);
@@ -176,6 +177,10 @@ impl ClusterService<'_> {
         }
         if found.state != node_state::UP {
             return Some(ERROR_HOST_NODE_NOT_AVAILABLE);
+        }
+        let mut resources = self.cluster.resources_of(group);
+        if resources.any(|resource| !self.is_connected(resource, node)) {
+            return Some(ERROR_CLUSTER_DISK_NOT_CONNECTED);
         }
         (!self.can_host(group, node)).then_some(ERROR_NODE_CANT_HOST_RESOURCE)
     }

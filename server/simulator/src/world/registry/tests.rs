@@ -138,7 +138,11 @@ fn play(model: &BTreeMap<u8, u8>, steps: &[Step]) -> Result<BTreeMap<u8, u8>, (u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 3 } else { 256 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
     #[test]
     fn batches_are_what_a_map_says(batches in proptest::collection::vec(proptest::collection::vec(step(), 1..8), 1..8)) {

@@ -132,6 +132,7 @@ impl ClusterService<'_> {
             node.present
                 && (node.state == node_state::UP || (core && node.state == node_state::PAUSED))
                 && can_own(resource, node.id)
+                && self.is_connected(resource, node.id)
         })
     }
 
