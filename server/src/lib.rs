@@ -17,7 +17,7 @@ pub mod inventory;
 pub mod journal;
 pub mod listen;
 pub mod logging;
-mod native;
+pub mod native;
 pub mod operation;
 pub mod platform;
 pub mod settings;

@@ -19,7 +19,16 @@ pub fn scenario(seed: u64) -> Scenario {
         text += &format!("[[machines]]\nname = \"{node}\"\n");
     }
     text += &format!(
-        "[[clusters]]\nname = \"{CLUSTER}\"\nnodes = {NODES:?}\naddresses = [\"10.1.0.100\"]\nwitness = {{ share = \"\\\\\\\\nas\\\\witness\" }}\n"
+        "[[clusters]]\nname = \"{CLUSTER}\"\nnodes = {NODES:?}\naddresses = [\"10.1.0.100\"]\n\
+         witness = {{ share = '\\\\nas\\witness' }}\n"
     );
+    // Some of the roles that steps are about; they make and delete others.
+    for role in 0..4 {
+        text += &format!(
+            "[[clusters.groups]]\nname = \"Role {role}\"\ngroup_type = 108\n\
+             resources = [{{ name = \"Part 0 of role {role}\", type = \"Generic Service\" }}, \
+             {{ name = \"Part 1 of role {role}\", type = \"Generic Application\" }}]\n"
+        );
+    }
     Scenario::from_toml(&text).unwrap()
 }
