@@ -11,7 +11,7 @@ use wsfc_clusapi::notify::payload;
 use wsfc_clusapi::sys::constants::{
     notify_cluster, notify_group, notify_groupset, notify_network, notify_network_interface, notify_node,
     notify_object, notify_quorum, notify_resource, notify_resource_type, notify_shared_volume, notify_spaceport,
-    notify_upgrade,
+    notify_upgrade, resource_state,
 };
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, ChangeType, ClusterEvent, InventoryObject, ObjectKind};
@@ -34,6 +34,13 @@ pub const UNKNOWN_NOTIFICATION: &str = "UNKNOWN_NOTIFICATION";
 
 /// The largest payload whose properties an event repeats; an event must fit into an append of the journal.
 const MAX_TOLD_BYTES: usize = 256 * 1024;
+
+/// The status of a resource's last operation changes with its state and is not told: it has one when it failed, and none any
+/// more when it has come through.
+fn has_another_status(object: &InventoryObject, native: i32) -> bool {
+    matches!(&object.object, Some(Object::Resource(resource))
+        if native == resource_state::FAILED || resource.last_operation_status != 0)
+}
 
 /// Why a notification cannot be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +232,9 @@ impl Hearing {
                 return match found.as_ref().and_then(|key| model.get(key)).cloned() {
                     Some(mut object) => {
                         set_state(&mut object, native);
+                        if has_another_status(&object, native) {
+                            self.read_object(kind, told);
+                        }
                         self.change(model, object, Some(&notification(told)));
                         Ok(())
                     }

@@ -20,7 +20,12 @@ fn group(random: &mut Rng) -> String {
 }
 
 fn resource(random: &mut Rng) -> String {
-    format!("Part {} of role {}", random.usize(..RESOURCES), random.usize(..GROUPS))
+    let role = random.usize(..GROUPS);
+    part(random, role)
+}
+
+fn part(random: &mut Rng, role: usize) -> String {
+    format!("Part {} of role {role}", random.usize(..RESOURCES))
 }
 
 fn node(random: &mut Rng) -> String {
@@ -104,10 +109,14 @@ pub async fn verb(random: &mut Rng, client: &Client) -> (&'static str, bool) {
         offline_resource: v1::OfflineResourceParameters { resource: resource(random), ..Default::default() },
         fail_resource: v1::FailResourceParameters { resource: resource(random), ..Default::default() },
         restart_resource: v1::RestartResourceParameters { resource: resource(random), ..Default::default() },
-        add_resource_dependency: v1::AddResourceDependencyParameters {
-            resource: resource(random),
-            provider: resource(random),
-            ..Default::default()
+        add_resource_dependency: {
+            // Dependencies stay inside of a group, where parts of one role mostly are.
+            let role = random.usize(..GROUPS);
+            v1::AddResourceDependencyParameters {
+                resource: part(random, role),
+                provider: part(random, role),
+                ..Default::default()
+            }
         },
         remove_resource_dependency: v1::RemoveResourceDependencyParameters {
             resource: resource(random),
@@ -173,7 +182,20 @@ pub async fn verb(random: &mut Rng, client: &Client) -> (&'static str, bool) {
 pub fn incident(random: &mut Rng, world: &Simulation) -> String {
     let (one, other) = (node(random), node(random));
     let network = pick(random, &NETWORKS).to_owned();
-    let incident = match random.u8(..18) {
+    let incident = match random.u8(..20) {
+        18 => Incident::Witness {
+            cluster: None,
+            reachable: random.bool(),
+        },
+        19 => {
+            // Most nodes at once: what is left has no quorum, and nobody can read it.
+            for machine in &NODES[1..] {
+                let _dead_before = world.happen(&Incident::KillMachine {
+                    machine: (*machine).into(),
+                });
+            }
+            return "most machines lose their power".into();
+        }
         0 => Incident::KillMachine { machine: one },
         1..=3 => Incident::PowerOn { machine: one },
         4 => Incident::StopService { machine: one },
@@ -198,7 +220,7 @@ pub fn incident(random: &mut Rng, world: &Simulation) -> String {
         16 => Incident::UnblockResource {
             resource: resource(random),
         },
-        _ => {
+        17 => {
             let event = [
                 ConnectionEvent::LostNotifications,
                 ConnectionEvent::Reconnect,
@@ -208,6 +230,7 @@ pub fn incident(random: &mut Rng, world: &Simulation) -> String {
             world.send(event);
             return format!("{event:?}");
         }
+        other => unreachable!("{other} is below the limit"),
     };
     let text = format!("{incident:?}");
     match world.happen(&incident) {
@@ -228,12 +251,13 @@ pub fn mend(world: &Simulation) {
     let networks = NETWORKS.map(|network| Incident::NetworkUp {
         network: network.into(),
     });
-    for incident in machines
-        .into_iter()
-        .chain(services)
-        .chain(networks)
-        .chain([Incident::HealAll])
-    {
+    for incident in machines.into_iter().chain(services).chain(networks).chain([
+        Incident::HealAll,
+        Incident::Witness {
+            cluster: None,
+            reachable: true,
+        },
+    ]) {
         // What is well already needs no mending.
         let _well_before = world.happen(&incident);
     }
