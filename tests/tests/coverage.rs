@@ -4,6 +4,9 @@
 //! The page is made of the list of C functions, the descriptor set of the contract, the commands of `wsfcctl`, and the two tables
 //! in `tests/coverage`. `WSFC_UPDATE_COVERAGE=1 cargo test -p wsfc-tests --test coverage` writes it anew.
 
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "how a test fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;

@@ -6,6 +6,9 @@
 //!
 //! `MODEL_SEEDS=20 MODEL_STEPS=2000 cargo test -p wsfc-tests --test model` runs more of it, `MODEL_SEED=7` one seed again.
 
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
+
 mod run;
 mod steps;
 mod watcher;

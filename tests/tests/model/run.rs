@@ -49,7 +49,7 @@ impl Done {
     /// A run that compared nothing, lost no connection, or in which verbs never work, proves nothing.
     pub fn judge(&self) {
         assert!(self.compared > 0 && self.events > 0 && self.reconnects > 0, "{self}");
-        if self.steps >= 1_000 {
+        if self.steps >= 3_000 {
             let never: Vec<_> = self
                 .verbs
                 .iter()

@@ -118,7 +118,7 @@ proptest! {
     #[test]
     fn whoever_applies_the_events_holds_the_later_state(before in model(), after in model()) {
         let events = diff(before.objects(), after.objects());
-        let mut held = before.clone();
+        let mut held = before;
         for event in &events {
             held.apply(event);
         }
