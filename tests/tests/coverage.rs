@@ -5,7 +5,7 @@
 //! in `tests/coverage`. `WSFC_UPDATE_COVERAGE=1 cargo test -p wsfc-tests --test coverage` writes it anew.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "how a test fails")]
+#![expect(clippy::unwrap_used, reason = "how a test fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
