@@ -99,7 +99,7 @@ fn controls_come_to_a_process_that_listens_and_what_they_held_stays_held() {
         assert!(call.join().unwrap().is_ok());
     });
     let elsewhere = SocketAddr::from(([192, 0, 2, 1], 1));
-    assert!(remote::listen(raw.simulation.clone(), elsewhere).is_err());
+    assert!(remote::listen(raw.simulation, elsewhere).is_err());
     assert!(RemoteControl::connect(elsewhere).is_err());
 }
 
