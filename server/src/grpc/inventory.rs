@@ -10,6 +10,8 @@ use wsfc_proto::v1::inventory_object::Object as Value;
 use super::serve::Service;
 use super::{reads, status};
 use crate::inventory::Resolved;
+use crate::inventory::read::Reader;
+use crate::inventory::reread::Source as _;
 use crate::journal::{Inventory, Object, caseless};
 use crate::operation::validate::{self, FieldViolation};
 
@@ -100,16 +102,25 @@ impl Service {
         resolved.map_err(|error| status::resolve(&error))
     }
 
-    /// A cluster and its inventory. `fresh` reads the cluster first, and so does what is not observed.
+    /// A cluster and its inventory. `fresh` reads the cluster first; one that is not observed is read for this answer.
     async fn view(&self, name: &str, fresh: bool) -> Result<View, Status> {
         let cluster = self.resolve(name).await?;
-        if fresh || !cluster.observed {
-            let refreshed = self.clusters.refresh(&cluster.id).await;
-            refreshed.map_err(|error| status::resolve(&error))?;
-        }
         let journal = self.engine.journal();
+        let inventory = if cluster.observed {
+            if fresh {
+                let refreshed = self.clusters.refresh(&cluster.id).await;
+                refreshed.map_err(|error| status::resolve(&error))?;
+            }
+            journal.inventory()
+        } else {
+            let id = cluster.id.to_string();
+            let read = self.read_cluster(name, move |cluster| Reader::new(cluster, id).whole());
+            let read = read.await?;
+            let objects = read.objects().values().cloned();
+            journal.inventory().with_cluster(&cluster.id, objects)
+        };
         Ok(View {
-            inventory: journal.inventory(),
+            inventory,
             store_id: journal.store_id().to_string(),
             cluster,
         })
@@ -223,7 +234,7 @@ struct Paging<'r> {
     size: i32,
     token: &'r str,
     name_contains: &'r str,
-    /// The request without what may differ from page to page.
+    /// What is listed, and the request without what may differ from page to page.
     filters: Vec<u8>,
 }
 
@@ -338,7 +349,8 @@ macro_rules! lists {
                     size: request.page_size,
                     token: &request.page_token,
                     name_contains: &request.name_contains,
-                    filters: filters.encode_to_vec(),
+                    // Requests for different kinds are the same bytes when they have no filters.
+                    filters: [stringify!($kind).as_bytes(), &filters.encode_to_vec()].concat(),
                 };
                 paging.size()?;
                 let view = service.view(&request.cluster, request.fresh).await?;
