@@ -8,6 +8,7 @@
 )]
 
 mod faults;
+mod inventory;
 mod limits;
 mod operations;
 mod resume;
