@@ -18,3 +18,4 @@ mod store;
 mod tls;
 mod upgrade;
 mod validation;
+mod watch;
