@@ -5,9 +5,17 @@ use std::fmt::Debug;
 
 use wsfc_client::v1::operation_record::Payload;
 use wsfc_client::v1::{ObjectStateChanged, OperationOutcome, OperationRecord, OperationState};
-use wsfc_client::{Client, Parameters};
+use wsfc_client::{Client, Parameters, Reason};
 
 use crate::records::{outcome_of, to_the_end};
+
+/// The parameters of a call: the fields that matter, and the rest as it is by default.
+#[macro_export]
+macro_rules! call {
+    ($message:ident { $($field:ident: $value:expr),* $(,)? }) => {
+        ::wsfc_client::v1::$message { $($field: $value.into(),)* ..::std::default::Default::default() }
+    };
+}
 
 /// What a check says of a call that would change nothing.
 const NOTHING: &str = "nothing would be changed";
@@ -43,7 +51,6 @@ pub async fn changes<P: Parameters + Debug + Clone>(client: &Client, call: P) ->
     let outcome = outcome_of(&records);
     assert_eq!(outcome.state(), OperationState::Succeeded, "{call:?}: {outcome:?}");
     assert!(!outcome.unchanged, "{call:?}: {outcome:?}");
-    assert!(began(&records), "{call:?}: {records:?}");
     records
 }
 
@@ -140,8 +147,21 @@ pub fn states(records: &[OperationRecord]) -> Vec<&ObjectStateChanged> {
         .collect()
 }
 
-fn began(records: &[OperationRecord]) -> bool {
-    records
-        .iter()
-        .any(|record| matches!(record.payload, Some(Payload::Started(_))))
+/// Checks that a call is refused before anything starts, since what it names is not there.
+///
+/// # Panics
+///
+/// It is not refused so.
+#[expect(clippy::panic, reason = "how a test fails")]
+pub async fn names_nothing<P: Parameters + Debug + Clone>(client: &Client, call: P, object: &str) {
+    let checked = client.validate(call.clone()).await.map(drop);
+    let started = client.start(call.clone()).await.map(drop);
+    for answer in [checked, started] {
+        let Err(error) = answer else {
+            panic!("{call:?} was taken");
+        };
+        assert_eq!(error.reason(), Some(&Reason::ObjectNotFound), "{call:?}: {error:?}");
+        let named = error.rejection().and_then(|rejection| rejection.metadata.get("object"));
+        assert_eq!(named.map(String::as_str), Some(object), "{call:?}: {error:?}");
+    }
 }

@@ -76,22 +76,30 @@ impl Follower {
 
     /// The next event, whatever else comes before it.
     pub async fn event(&mut self, what: &str) -> Event {
-        loop {
-            if let WatchItem::Event(event) = self.item(what).await {
-                return *event;
+        soon(what, async {
+            loop {
+                if let WatchItem::Event(event) = self.item(what).await {
+                    return *event;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The events up to and with the first that fits.
     pub async fn until(&mut self, what: &str, mut fits: impl FnMut(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
-        loop {
-            events.push(self.event(what).await);
-            if events.last().is_some_and(&mut fits) {
-                return events;
+        // Marks come for ever, so the whole is bounded and not only each item.
+        soon(what, async {
+            loop {
+                events.push(self.event(what).await);
+                if events.last().is_some_and(&mut fits) {
+                    return;
+                }
             }
-        }
+        })
+        .await;
+        events
     }
 
     /// The changes of clusters up to and with the first that fits.
@@ -102,9 +110,12 @@ impl Follower {
 
     /// Follows until the copy is as wished.
     pub async fn until_cache(&mut self, what: &str, fits: impl Fn(&Cache) -> bool) {
-        while !fits(&self.cache) {
-            self.item(what).await;
-        }
+        soon(what, async {
+            while !fits(&self.cache) {
+                self.item(what).await;
+            }
+        })
+        .await;
     }
 
     /// The mark that comes next, and that no event stands before.

@@ -8,6 +8,7 @@
 )]
 
 mod faults;
+mod groups;
 mod inventory;
 mod limits;
 mod operations;
