@@ -12,6 +12,7 @@ mod groups;
 mod inventory;
 mod limits;
 mod operations;
+mod resources;
 mod resume;
 mod service;
 mod setup;
