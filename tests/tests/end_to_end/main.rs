@@ -7,6 +7,7 @@
     reason = "how a test fails, outside of test functions too"
 )]
 
+mod bad_input;
 mod faults;
 mod groups;
 mod inventory;
