@@ -267,40 +267,49 @@ async fn a_virtual_machine_moves_in_the_way_asked_for() {
 }
 
 #[tokio::test]
-async fn a_move_under_way_is_cancelled() {
+async fn a_move_under_way_is_cancelled_by_its_operation_and_by_the_group() {
     let mut scenario = world::production();
     scenario.timing.scale = 1.0;
     scenario.timing.live_migration_ms = 3_600_000;
     let daemon = TestDaemon::builder(scenario).observing().start().await;
     let client = daemon.client();
-    unchanged(&client, call!(CancelGroupMoveParameters { group: "DC1" })).await;
-    let migrate = call!(MigrateVirtualMachineParameters {
-        group: "DC1",
-        node: "hv2"
-    });
-    let moving = client.migrate_virtual_machine(migrate).await.unwrap();
-    let mut progress = moving.progress();
-    wsfc_tests::records::collect(&mut progress, |record| {
-        matches!(record.payload, Some(v1::operation_record::Payload::Started(_)))
-    })
-    .await
-    .unwrap();
+    let cancel = call!(CancelGroupMoveParameters { group: "dc1" });
+    unchanged(&client, cancel.clone()).await;
+    let stands = |cache: &wsfc_client::Cache, state: GroupState| {
+        matches!(
+            cache.find(ObjectKind::Group, "DC1").and_then(|held| held.object.as_ref()),
+            Some(v1::inventory_object::Object::Group(group)) if group.state() == state
+        )
+    };
     let mut follower = Follower::of_cluster(&client, "prod").await;
-    follower
-        .until_cache("the move", |cache| {
-            matches!(
-                cache.find(ObjectKind::Group, "DC1").and_then(|held| held.object.as_ref()),
-                Some(v1::inventory_object::Object::Group(group)) if group.state() == GroupState::Pending
-            )
-        })
-        .await;
-    // The cluster is asked to cancel what the operation has begun, and the operation tells what came of it.
-    moving.cancel().await.unwrap();
-    let records = to_the_end(&moving).await;
-    let outcome = outcome_of(&records);
-    assert_ne!(outcome.state(), OperationState::Succeeded, "{outcome:?}");
-    let end = final_state(&records);
-    assert_eq!((end.state.as_str(), end.owner_node.as_str()), ("ONLINE", "hv1"));
+    for by_the_group in [false, true] {
+        let migrate = call!(MigrateVirtualMachineParameters {
+            group: "DC1",
+            node: "hv2"
+        });
+        let moving = client.migrate_virtual_machine(migrate).await.unwrap();
+        follower
+            .until_cache("the move", |cache| stands(cache, GroupState::Pending))
+            .await;
+        let wanted = if by_the_group {
+            // It does not wait for the end of what it is to end.
+            let records = changes(&client, cancel.clone()).await;
+            assert_eq!(final_state(&records).state, "ONLINE");
+            OperationState::Failed
+        } else {
+            moving.cancel().await.unwrap();
+            OperationState::Cancelled
+        };
+        let records = to_the_end(&moving).await;
+        let outcome = outcome_of(&records);
+        assert_eq!(outcome.state(), wanted, "{outcome:?}");
+        let end = final_state(&records);
+        assert_eq!((end.state.as_str(), end.owner_node.as_str()), ("ONLINE", "hv1"));
+        unchanged(&client, cancel.clone()).await;
+        follower
+            .until_cache("the end of the move", |cache| stands(cache, GroupState::Online))
+            .await;
+    }
     daemon.finish().await;
 }
 
