@@ -168,8 +168,8 @@ reasons! {
         operator: "Raise `inventory.clusters`, or let fewer be asked for."
     }
     NOT_OBSERVED {
-        meaning: "The cluster has no inventory to read or to watch, because the daemon observes no clusters.",
-        user: "Ask a daemon that observes clusters; GetCluster and GetProperties read the cluster itself.",
+        meaning: "The cluster cannot be watched, because the daemon observes no clusters.",
+        user: "Watch by a daemon that observes clusters, or read instead.",
         operator: "Set `inventory.observe` to true."
     }
     REVISION_CONFLICT {

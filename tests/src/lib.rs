@@ -8,6 +8,8 @@ pub mod records;
 pub mod request;
 mod simulated;
 mod under_test;
+pub mod verbs;
+pub mod watching;
 pub mod wine;
 mod wire;
 pub mod world;

@@ -36,6 +36,18 @@ pub fn existing(name: &str, nodes: Vec<String>) -> ExistingCluster {
     }
 }
 
+/// The cluster "prod" of the scenario "production", where nothing waits.
+///
+/// # Panics
+///
+/// There is no such scenario.
+#[expect(clippy::expect_used, reason = "how a test fails")]
+pub fn production() -> Scenario {
+    let mut scenario = Scenario::builtin("production").expect("a scenario that is built in");
+    scenario.timing.scale = 0.0;
+    scenario
+}
+
 fn network(name: &str, subnet: [u8; 4]) -> Network {
     Network {
         name: name.into(),

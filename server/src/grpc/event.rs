@@ -41,6 +41,9 @@ impl EventService for Service {
         let mut filter = Filter::new(&request.filter.unwrap_or_default());
         if !request.cluster.is_empty() {
             let cluster = self.resolve(&request.cluster).await?;
+            if !cluster.observed {
+                return Err(status::not_observed(&cluster.name));
+            }
             filter = filter.of_cluster(cluster.id, &cluster.name);
         }
         if request.operations {

@@ -10,6 +10,8 @@ use wsfc_proto::v1::inventory_object::Object as Value;
 use super::serve::Service;
 use super::{reads, status};
 use crate::inventory::Resolved;
+use crate::inventory::read::Reader;
+use crate::inventory::reread::Source as _;
 use crate::journal::{Inventory, Object, caseless};
 use crate::operation::validate::{self, FieldViolation};
 
@@ -97,24 +99,28 @@ impl Service {
     pub(super) async fn resolve(&self, name: &str) -> Result<Resolved, Status> {
         validate::name_to_open("cluster", name).map_err(|fault| status::invalid(&[fault]))?;
         let resolved = self.clusters.resolve(name).await;
-        let resolved = resolved.map_err(|error| status::resolve(&error))?;
-        if resolved.observed {
-            Ok(resolved)
-        } else {
-            Err(status::not_observed(&resolved.name))
-        }
+        resolved.map_err(|error| status::resolve(&error))
     }
 
-    /// A cluster and its inventory. `fresh` reads the cluster first.
+    /// A cluster and its inventory. `fresh` reads the cluster first; one that is not observed is read for this answer.
     async fn view(&self, name: &str, fresh: bool) -> Result<View, Status> {
         let cluster = self.resolve(name).await?;
-        if fresh {
-            let refreshed = self.clusters.refresh(&cluster.id).await;
-            refreshed.map_err(|error| status::resolve(&error))?;
-        }
         let journal = self.engine.journal();
+        let inventory = if cluster.observed {
+            if fresh {
+                let refreshed = self.clusters.refresh(&cluster.id).await;
+                refreshed.map_err(|error| status::resolve(&error))?;
+            }
+            journal.inventory()
+        } else {
+            let id = cluster.id.to_string();
+            let read = self.read_cluster(name, move |cluster| Reader::new(cluster, id).whole());
+            let read = read.await?;
+            let objects = read.objects().values().cloned();
+            journal.inventory().with_cluster(&cluster.id, objects)
+        };
         Ok(View {
-            inventory: journal.inventory(),
+            inventory,
             store_id: journal.store_id().to_string(),
             cluster,
         })
@@ -228,7 +234,7 @@ struct Paging<'r> {
     size: i32,
     token: &'r str,
     name_contains: &'r str,
-    /// The request without what may differ from page to page.
+    /// What is listed, and the request without what may differ from page to page.
     filters: Vec<u8>,
 }
 
@@ -343,7 +349,8 @@ macro_rules! lists {
                     size: request.page_size,
                     token: &request.page_token,
                     name_contains: &request.name_contains,
-                    filters: filters.encode_to_vec(),
+                    // Requests for different kinds are the same bytes when they have no filters.
+                    filters: [stringify!($kind).as_bytes(), &filters.encode_to_vec()].concat(),
                 };
                 paging.size()?;
                 let view = service.view(&request.cluster, request.fresh).await?;

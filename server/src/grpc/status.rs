@@ -305,12 +305,12 @@ pub fn resolve(error: &ResolveError) -> Status {
     }
 }
 
-/// There is no inventory of a cluster, because the daemon observes none.
+/// A cluster cannot be watched, because the daemon observes none.
 pub fn not_observed(cluster: &str) -> Status {
     let cluster = excerpt(cluster);
     status(
         Code::FailedPrecondition,
-        format!("cluster {cluster:?} has no inventory: this daemon observes no clusters"),
+        format!("cluster {cluster:?} cannot be watched: this daemon observes no clusters"),
         reasons::NOT_OBSERVED,
         &[("cluster", cluster.into())],
     )

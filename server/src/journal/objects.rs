@@ -452,6 +452,17 @@ impl Inventory {
         kinds.map(|kind| kind.by_key.count).sum()
     }
 
+    /// The same, but for a cluster that consists of these objects and of nothing else, as it was read just now.
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: &ClusterId, read: impl IntoIterator<Item = v1::InventoryObject>) -> Self {
+        let objects = Arc::make_mut(&mut self.objects);
+        objects.0.remove(cluster);
+        for object in read.into_iter().filter_map(Object::new) {
+            objects.put(object);
+        }
+        self
+    }
+
     /// True when no cluster is known.
     pub fn is_empty(&self) -> bool {
         self.objects.0.is_empty()

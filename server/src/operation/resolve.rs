@@ -94,7 +94,7 @@ impl Engine {
 /// there and is not.
 fn own_name(cluster: &Cluster, call: &Parameters) -> Result<Option<String>, wsfc_clusapi::Error> {
     let asked = call.target();
-    if call.is_setup() || call.holds() != Holds::Object || asked.is_empty() {
+    if call.is_setup() || !matches!(call.holds(), Holds::Object | Holds::Nothing) || asked.is_empty() {
         return Ok(Some(asked.into()));
     }
     let told = match call.object() {

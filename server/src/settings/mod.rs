@@ -174,8 +174,8 @@ impl Default for Journal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inventory {
-    /// Whether clusters are observed at all. When not, they have no inventory, and what would be read from it or watched is
-    /// refused (NOT_OBSERVED).
+    /// Whether clusters are observed at all. When not, each read reads the cluster itself, and no cluster can be watched
+    /// (NOT_OBSERVED).
     pub observe: bool,
     /// How many clusters are observed at most: that of this host, those that clients and operations name, and those of
     /// `extra`. Each costs a thread and the memory for its objects.

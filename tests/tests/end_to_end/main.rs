@@ -7,9 +7,15 @@
     reason = "how a test fails, outside of test functions too"
 )]
 
+mod bad_input;
 mod faults;
+mod groups;
+mod inventory;
 mod limits;
+mod nodes;
 mod operations;
+mod quorum;
+mod resources;
 mod resume;
 mod service;
 mod setup;
@@ -17,3 +23,4 @@ mod store;
 mod tls;
 mod upgrade;
 mod validation;
+mod watch;

@@ -345,6 +345,11 @@ impl Cluster {
 
     /// The state of a group, which follows from its resources (facts 2.2).
     pub(crate) fn group_state(&self, group: &Group) -> i32 {
+        let migrates = |moving: &Move| moving.live && !moving.arrived;
+        if group.moving.as_ref().is_some_and(migrates) {
+            // Guess: a virtual machine that migrates is on its way, however long it takes, though it goes on running.
+            return group_state::PENDING;
+        }
         group_state_of(self.resources_of(group).map(|resource| resource.state))
     }
 

@@ -9,6 +9,7 @@ use super::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Res
 use super::group_set::{Dependent, Provider};
 use super::properties::{Class, Kind, Owner, Setting, settings_of};
 use super::resource::dependency::Expression;
+use super::service::PERSISTENT_STATE;
 use super::shared_volume::{Disk, PHYSICAL_DISK};
 use crate::scenario::{ExistingCluster, ExistingGroup, ExistingResource, Generate, PropertyValue, Scenario, Witness};
 use crate::script::{AVAILABLE_STORAGE, CLUSTER_GROUP};
@@ -96,6 +97,10 @@ impl World {
         self.add_sets_and_rules(&id, existing);
         self.refresh_networks(&id);
         self.refresh_volumes(&id);
+        // Only now the witness is there, which decides whether an even number of nodes has all its votes.
+        if let Some(mut service) = self.service(&id) {
+            service.rebalance();
+        }
     }
 
     /// Properties of the cluster, its nodes and networks, and its own resource types.
@@ -162,8 +167,6 @@ impl World {
     fn set_first_witness(&mut self, cluster_id: &str, resource_id: &str) {
         if let Some(cluster) = self.cluster_mut(cluster_id) {
             cluster.quorum.witness = Some(resource_id.into());
-            // With an even number of nodes the witness has a vote.
-            cluster.quorum.witness_weight = u32::from(cluster.nodes.len().is_multiple_of(2));
         }
     }
 
@@ -213,6 +216,11 @@ impl World {
             group.owner = owner.unwrap_or(group.owner);
             group.preferred = preferred;
             group.settings = settings_of(Kind::Group, &existing.properties);
+            if !existing.online {
+                // Somebody has taken it offline, so the cluster does not bring it online by itself.
+                let offline = Setting::Dword(0);
+                group.settings.entry(PERSISTENT_STATE.into()).or_insert(offline);
+            }
         }
         if existing.resources.is_empty() && existing.online {
             cluster.add_resource(&id, workload);

@@ -151,6 +151,7 @@ impl ClusterService<'_> {
                 self.set_resource_state(&id, resource_state::OFFLINE);
             }
         }
+        self.tell_group(group_id);
         if !tell {
             self.events.truncate(told);
         }

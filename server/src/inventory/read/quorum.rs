@@ -42,14 +42,16 @@ impl Reader {
     }
 }
 
-/// The kind of quorum follows from the type of the witness (facts 2.6).
+/// The kind of quorum follows from that a disk decides alone, and else from the type of the witness (facts 2.6).
 fn quorum_type(kind: QuorumKind, witness_type: &str) -> QuorumType {
+    if kind == QuorumKind::DISK_ONLY {
+        return QuorumType::DiskOnly;
+    }
     match witness_type {
+        "" => QuorumType::NodeMajority,
+        "Physical Disk" => QuorumType::DiskWitness,
         "File Share Witness" => QuorumType::FileShareWitness,
         "Cloud Witness" => QuorumType::CloudWitness,
-        "" if kind == QuorumKind::DISK_ONLY => QuorumType::DiskWitness,
-        "" => QuorumType::NodeMajority,
-        // Whatever else can hold the quorum is storage.
-        _ => QuorumType::DiskWitness,
+        _ => QuorumType::OtherWitness,
     }
 }

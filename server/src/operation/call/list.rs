@@ -39,7 +39,7 @@ macro_rules! for_each_call {
             OfflineGroup(group) calls "OfflineClusterGroupEx" on Group group holds object;
             MoveGroup(group) calls "MoveClusterGroupEx" on Group group holds object;
             MigrateVirtualMachine(group) calls "MoveClusterGroupEx" on Group group holds object;
-            CancelGroupMove(group) calls "CancelClusterGroupOperation" on Group group holds object;
+            CancelGroupMove(group) calls "CancelClusterGroupOperation" on Group group holds nothing;
             SetPreferredOwners(group) calls "SetClusterGroupNodeList" on Group group holds object;
             SetFailoverPolicy(group) calls "ClusterGroupControl" on Group group holds object;
             RenameGroup(group) calls "SetClusterGroupName" on Group group holds object;

@@ -67,7 +67,8 @@ pub trait Call {
 /// The keys that no other operation may hold meanwhile.
 ///
 /// Setup calls configure whole hosts, so they hold the cluster and each host (facts 1.3: one at a time). Every other call
-/// holds its object, by the name that the cluster gave, so that calls on different objects run side by side.
+/// holds its object, by the name that the cluster gave, so that calls on different objects run side by side; but for the
+/// cancellation of a move, which would wait for the end of what it is to end.
 pub fn locks(call: &Parameters, cluster: &str, target: &str, hosts: &[String]) -> Vec<String> {
     match call.holds() {
         Holds::Whole => {
@@ -78,6 +79,7 @@ pub fn locks(call: &Parameters, cluster: &str, target: &str, hosts: &[String]) -
             keys
         }
         Holds::Object => vec![object_key(call.object(), cluster, target)],
+        Holds::Nothing => Vec::new(),
         Holds::Part(part) => vec![format!("{part}:{}", cluster.to_lowercase())],
     }
 }
@@ -109,6 +111,8 @@ pub enum Holds {
     Whole,
     /// Its object.
     Object,
+    /// Nothing, although it is about an object: it is for what another operation is doing with that.
+    Nothing,
     /// A part of the cluster that is one thing for all of it.
     Part(&'static str),
 }
@@ -129,6 +133,9 @@ macro_rules! holds {
     };
     (object) => {
         Holds::Object
+    };
+    (nothing) => {
+        Holds::Nothing
     };
     ($part:literal) => {
         Holds::Part($part)

@@ -98,7 +98,8 @@ pub(super) fn resume(scene: &Scene<'_>, p: &v1::ResumeNodeParameters) -> Run {
     if before.native_state == Some(NodeState::UP.0) && before.drain_state() != DrainState::InProgress {
         return Ok(End::unchanged(format!("The node is not paused: {}.", in_words(&before))).at(before));
     }
-    scene.foresee("ResumeClusterNodeEx", Win32::ERROR_CLUSTER_NODE_DOWN, || {
+    // A node that is down is not paused (facts 2.3).
+    scene.foresee("ResumeClusterNodeEx", Win32::ERROR_CLUSTER_NODE_NOT_PAUSED, || {
         Ok(before.native_state == Some(NodeState::DOWN.0))
     })?;
     scene.begin()?;

@@ -8,7 +8,7 @@ use wsfc_proto::v1::{DrainState, ObjectKind, ObjectStateChanged};
 use super::scene::same;
 use crate::inventory::fields;
 
-/// Where a group stands.
+/// Where a group stands; `name` is what it was asked for by, which may be an id or in another case.
 ///
 /// # Errors
 ///
@@ -18,7 +18,7 @@ pub fn of_group(group: &Group, name: &str) -> Result<ObjectStateChanged, Error> 
     Ok(ObjectStateChanged {
         kind: ObjectKind::Group.into(),
         id: group.told_id().unwrap_or_default(),
-        name: name.into(),
+        name: group.told_name().unwrap_or_else(|_unknown| name.into()),
         native_state: Some(state.0),
         state: group_state(state.0),
         owner_node: owner,
@@ -26,7 +26,7 @@ pub fn of_group(group: &Group, name: &str) -> Result<ObjectStateChanged, Error> 
     })
 }
 
-/// Where a resource stands.
+/// Where a resource stands, as [`of_group`].
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn of_resource(resource: &Resource, name: &str) -> Result<ObjectStateChanged
     Ok(ObjectStateChanged {
         kind: ObjectKind::Resource.into(),
         id: resource.told_id().unwrap_or_default(),
-        name: name.into(),
+        name: resource.told_name().unwrap_or_else(|_unknown| name.into()),
         native_state: Some(state.0),
         state: resource_state(state.0),
         owner_node: owner,
@@ -44,7 +44,7 @@ pub fn of_resource(resource: &Resource, name: &str) -> Result<ObjectStateChanged
     })
 }
 
-/// Where a node stands, and how far its drain is.
+/// Where a node stands, and how far its drain is; `name` as in [`of_group`].
 ///
 /// # Errors
 ///
@@ -52,15 +52,12 @@ pub fn of_resource(resource: &Resource, name: &str) -> Result<ObjectStateChanged
 pub fn of_node(node: &Node, name: &str) -> Result<ObjectStateChanged, Error> {
     let state = node.state()?;
     // An older server has no drains, and a node that is down does not tell.
-    let drain = node
-        .read_only_properties()
-        .ok()
-        .and_then(|properties| dword(&properties, "NodeDrainStatus"))
-        .map_or(DrainState::Unspecified, drain_state);
+    let properties = node.read_only_properties().unwrap_or_default();
+    let drain = dword(&properties, "NodeDrainStatus").map_or(DrainState::Unspecified, drain_state);
     Ok(ObjectStateChanged {
         kind: ObjectKind::Node.into(),
         id: node.id().unwrap_or_default(),
-        name: name.into(),
+        name: text(&properties, "NodeName").unwrap_or(name).into(),
         native_state: Some(state.0),
         state: node_state(state.0),
         owner_node: String::new(),

@@ -157,6 +157,7 @@ impl ClusterService<'_> {
                 group: group_id.into(),
             };
             self.plan(self.times.live_migration_ms, step);
+            self.tell_group(group_id);
         } else {
             self.pursue(group_id);
         }
@@ -179,6 +180,7 @@ impl ClusterService<'_> {
         {
             moving.arrived = true;
         }
+        self.tell_group(group_id);
         self.fresh_start(group_id);
     }
 
@@ -308,6 +310,7 @@ impl ClusterService<'_> {
         if group.moving.as_ref().is_some_and(|moving| !moving.arrived) {
             group.moving = None;
         }
+        self.tell_group(group_id);
         self.pursue(group_id);
         self.drain_goes_on(from);
         self.start_queued();
