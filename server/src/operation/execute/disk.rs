@@ -85,9 +85,13 @@ fn settled(scene: &Scene<'_>, accepted: Accepted, name: &str, shared: bool) -> R
 pub(super) fn move_volume(scene: &Scene<'_>, p: &v1::MoveSharedVolumeParameters) -> Run {
     let resource = scene.cluster.open_resource(&p.resource)?;
     let name = told(&resource, &p.resource);
-    scene.foresee("MoveClusterGroup", Win32::ERROR_CLUSTER_NOT_SHARED_VOLUME, || {
-        Ok(!is_shared(scene, &name)?)
-    })?;
+    // The cluster moves the group of any disk, and with an ordinary one the whole role that it belongs to.
+    if !is_shared(scene, &name)? {
+        return Err(Stop::Api(Error::Call {
+            function: "MoveClusterGroup",
+            code: Win32::ERROR_CLUSTER_NOT_SHARED_VOLUME,
+        }));
+    }
     let (_state, _node, group) = resource.state()?;
     moved(scene, &group, &p.node, |group, node| {
         group.move_to(node, 0, &PropertyList::default())
