@@ -7,13 +7,24 @@
     reason = "how a test fails, outside of test functions too"
 )]
 
+mod access;
+mod affinity_rules;
+mod cloud_witness;
+mod cluster_verbs;
 mod faults;
+mod group_sets;
 mod limits;
+mod networks;
 mod operations;
+mod properties;
+mod registry;
+mod resource_types;
 mod resume;
 mod service;
 mod setup;
+mod stage;
 mod store;
 mod tls;
 mod upgrade;
 mod validation;
+mod volumes;
