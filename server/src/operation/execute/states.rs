@@ -18,7 +18,7 @@ pub fn of_group(group: &Group, name: &str) -> Result<ObjectStateChanged, Error> 
     Ok(ObjectStateChanged {
         kind: ObjectKind::Group.into(),
         id: group.told_id().unwrap_or_default(),
-        name: name.into(),
+        name: group.told_name().unwrap_or_else(|_unknown| name.into()),
         native_state: Some(state.0),
         state: group_state(state.0),
         owner_node: owner,
@@ -36,7 +36,7 @@ pub fn of_resource(resource: &Resource, name: &str) -> Result<ObjectStateChanged
     Ok(ObjectStateChanged {
         kind: ObjectKind::Resource.into(),
         id: resource.told_id().unwrap_or_default(),
-        name: name.into(),
+        name: resource.told_name().unwrap_or_else(|_unknown| name.into()),
         native_state: Some(state.0),
         state: resource_state(state.0),
         owner_node: owner,
