@@ -29,6 +29,7 @@ pub(super) fn set(scene: &Scene<'_>, p: &v1::SetPropertiesParameters) -> Run {
         has: &has,
         read_only: &read_only,
         formats: &formats,
+        private,
         function: object.control_function(),
     };
     let mut changes = PropertyList::default();
@@ -104,6 +105,7 @@ struct Known<'k> {
     has: &'k PropertyList,
     read_only: &'k PropertyList,
     formats: &'k [PropertyFormat],
+    private: bool,
     function: &'static str,
 }
 
@@ -146,8 +148,14 @@ impl Known<'_> {
             }
             None => match format {
                 Some(format) => Value::reset(format),
-                // Without a value and a known format there is nothing to bring back to its default.
-                None => return Ok(None),
+                // Any private property may have been, and then it has its default: it is not there.
+                None if self.private => return Ok(None),
+                None => {
+                    return Err(refused(
+                        Win32::ERROR_INVALID_PARAMETER,
+                        format!("There is no property {name:?}."),
+                    ));
+                }
             },
         };
         if let (Some(format), Some(given)) = (format, format_of(value.syntax()))
@@ -172,6 +180,7 @@ impl Known<'_> {
 fn refused(code: Win32, message: String) -> Stop {
     End {
         status: Some(code.0),
+        suggested: None,
         ..End::failed(code.name().unwrap_or_default(), message)
     }
     .into()
@@ -211,6 +220,7 @@ mod tests {
             has: &has,
             read_only: &read_only,
             formats: &[],
+            private: false,
             function: "f",
         };
         assert_eq!(known.change("PRIORITY", Some(&dword(2_000))).unwrap(), None);
@@ -227,6 +237,7 @@ mod tests {
         };
         assert_eq!(code(known.change("Priority", Some(&text))), Some(5895));
         assert_eq!(code(known.change("Name", Some(&text))), Some(87));
+        assert_eq!(code(known.change("Priorty", None)), Some(87));
         // What the object does not have yet is the cluster's to judge.
         assert!(known.change("Own", Some(&text)).unwrap().is_some());
     }
