@@ -267,8 +267,11 @@ async fn what_a_property_cannot_be_is_refused() {
         let foreseen = stage.client.validate(changes.clone()).await.unwrap_err();
         let native = foreseen.rejection().and_then(|rejection| rejection.native.clone());
         assert_eq!(native.map(|native| native.code), Some(code), "{foreseen:?}");
-        stage.refused(changes, code).await;
+        let outcome = stage.refused(changes, code).await;
+        assert_eq!(outcome.suggested_actions, [0; 0], "asked again it is refused again");
     }
+    let misspelt = Changes::new(CLUSTER, SQL.0, SQL.1).reset("Priorty");
+    stage.refused(misspelt.build(), 87).await;
     let nobody = set((ObjectKind::Group, "No such group"), "Priority", Value::Dword(1));
     stage.not_begun(nobody, &Reason::ObjectNotFound).await;
     // All or nothing.

@@ -138,7 +138,8 @@ async fn a_volume_moves_to_a_node() {
     let mut stage = Stage::production().await;
     let at = volume(&stage, "Volume A").await.owner_node;
     let to = if at == "hv4" { "hv3" } else { "hv4" };
-    stage.done_once(relocate("Volume A", &to.to_uppercase())).await;
+    let outcome = stage.done_once(relocate("Volume A", &to.to_uppercase())).await;
+    assert_eq!(outcome.message, format!("The coordinator of \"Volume A\" is {to}."));
     sees(&mut stage, "Volume A", "the new coordinator", |volume| {
         volume.owner_node == to
     })
