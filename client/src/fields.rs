@@ -10,8 +10,8 @@ use crate::json;
 pub struct Field {
     /// The name as the contract writes it, for example `owner_node`.
     pub name: String,
-    /// The value in words: enumerators as `partial online`, times as RFC 3339, lists separated by commas; empty for
-    /// what is absent.
+    /// The value in words: enumerators as `partial online`, times as RFC 3339, lists separated by commas, those of
+    /// messages a line each; empty for what is absent.
     pub text: String,
 }
 
@@ -54,7 +54,7 @@ fn text(value: &Value, kind: &Kind) -> String {
         (Value::EnumNumber(number), _) => number.to_string(),
         (Value::List(values), _) => {
             let texts: Vec<_> = values.iter().map(|value| text(value, kind)).collect();
-            texts.join(", ")
+            texts.join(if matches!(kind, Kind::Message(_)) { "\n" } else { ", " })
         }
         (Value::Message(message), _) => nested(message),
         (Value::I32(number), _) => number.to_string(),
@@ -183,7 +183,7 @@ mod tests {
             ],
             ..Default::default()
         };
-        let votes = "(node n1; assigned yes; counts yes), (node n2; assigned no; counts no)";
+        let votes = "(node n1; assigned yes; counts yes)\n(node n2; assigned no; counts no)";
         assert_eq!(text_of(&quorum, "votes"), votes);
         let cluster = v1::ClusterState {
             connection_time: Some(prost_types::Timestamp {

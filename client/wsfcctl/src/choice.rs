@@ -78,7 +78,8 @@ pub(crate) fn group_type(text: &str) -> Result<Choice, String> {
     if let Ok(number) = text.parse() {
         return Ok(Choice { word, number });
     }
-    let number = number(text, "GROUP_TYPE", |name| {
+    // As tables write it: "file server".
+    let number = number(&text.replace(' ', "-"), "GROUP_TYPE", |name| {
         v1::GroupType::from_str_name(name).map(Into::into)
     });
     if number == 0 {

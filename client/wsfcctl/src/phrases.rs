@@ -195,7 +195,7 @@ phrases! {
         Accept => "accept the cluster as it is: nothing is left to do",
         Retry => "call again: nothing, or not all, was done",
         CleanUp => "remove the remains first: destroy the cluster, evict the node, or clean up the node",
-        Inspect => "look at the cluster by hand: it could not be inspected",
+        Inspect => "look at the cluster by hand",
     }
 }
 

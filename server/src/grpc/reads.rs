@@ -275,9 +275,14 @@ fn page(cluster: &Cluster, key: &str, place: Place, size: usize) -> Result<v1::R
 /// What the inventory does not keep of a group, and its resources.
 pub async fn group_details(service: &Service, cluster: &str, group: &v1::Group) -> Result<v1::GroupDetails, Status> {
     let asked = group.id.clone();
-    let preferred_owners = service
+    let (preferred_owners, provider_groups, provider_sets) = service
         .read_object(cluster, ObjectKind::Group, &group.name, move |cluster| {
-            cluster.open_group(&asked)?.preferred_owners()
+            let group = cluster.open_group(&asked)?;
+            // An older server has no such dependencies.
+            let group_names = optional(group.provider_groups())?;
+            let group_names = group_names.into_iter().map(|id| group_name(cluster, id)).collect();
+            let set_names = set_names(cluster, optional(group.provider_sets())?)?;
+            Ok((group.preferred_owners()?, group_names, set_names))
         })
         .await?;
     let inventory = service.engine.journal().inventory();
@@ -295,7 +300,30 @@ pub async fn group_details(service: &Service, cluster: &str, group: &v1::Group) 
     Ok(v1::GroupDetails {
         preferred_owners,
         resources,
+        provider_groups,
+        provider_sets,
     })
+}
+
+/// The name of a group that is told by its id; the id when nobody knows it.
+fn group_name(cluster: &Cluster, id: String) -> String {
+    let named = cluster.open_group(&id).and_then(|group| group.told_name());
+    named.unwrap_or(id)
+}
+
+/// The names of group sets that are told by their ids.
+fn set_names(cluster: &Cluster, mut ids: Vec<String>) -> Result<Vec<String>, Error> {
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    for name in cluster.group_sets()? {
+        let own = cluster.open_group_set(&name).and_then(|set| set.told_id());
+        let Ok(own) = own else { continue };
+        for id in ids.iter_mut().filter(|id| id.eq_ignore_ascii_case(&own)) {
+            id.clone_from(&name);
+        }
+    }
+    Ok(ids)
 }
 
 /// What the inventory does not keep of a resource.

@@ -270,7 +270,11 @@ pub fn noun(kind: v1::ObjectKind) -> String {
 /// There is no such object in a cluster.
 pub fn object_not_found(kind: &str, object: &str, cluster: &str) -> Status {
     let (object, cluster) = (excerpt(object), excerpt(cluster));
-    let message = format!("cluster {cluster:?} has no {kind} {object:?}");
+    let message = if cluster.is_empty() {
+        format!("the cluster of this host has no {kind} {object:?}")
+    } else {
+        format!("cluster {cluster:?} has no {kind} {object:?}")
+    };
     let metadata = [
         ("kind", kind.to_owned()),
         ("object", object.to_owned()),

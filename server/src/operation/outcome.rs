@@ -18,7 +18,7 @@ pub use self::verb::interrupted as verb_interrupted;
 use super::call::{Call as _, Parameters};
 use super::execute::scene::End;
 use super::inspect::member;
-use super::suggest::{all_untouched, suggest};
+use super::suggest::{all_untouched, is_in_vain, suggest};
 use crate::native;
 
 /// How many warnings an outcome lists; the records hold all of them.
@@ -197,6 +197,7 @@ pub fn conclude(
     };
     let suggested = match state {
         OperationState::Succeeded => Vec::new(),
+        _ if !call.is_setup() && returned_code(returned).is_some_and(is_in_vain) => Vec::new(),
         _ => suggest(call, inspection.as_ref(), outcome.changed),
     };
     OperationOutcome {
@@ -230,6 +231,14 @@ pub fn conclude(
             | Returned::Panicked => None,
         },
         ..OperationOutcome::default()
+    }
+}
+
+/// The native code that a call failed with.
+fn returned_code(returned: &Returned) -> Option<Win32> {
+    match returned {
+        Returned::Failed(error) => error.code(),
+        _ => None,
     }
 }
 

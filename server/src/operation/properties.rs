@@ -1,6 +1,6 @@
 //! Typed values of properties, between the contract and the cluster API (facts 3.1), and where they are read.
 
-use wsfc_clusapi::proplist::{Property, PropertyList, Value};
+use wsfc_clusapi::proplist::{Property, Value};
 use wsfc_clusapi::{Cluster, Controlled, Error, Win32};
 use wsfc_proto::v1;
 use wsfc_proto::v1::ObjectKind;
@@ -53,12 +53,12 @@ pub fn open<'c>(cluster: &'c Cluster, kind: ObjectKind, name: &str) -> Result<Ob
     }))
 }
 
-/// A list that an object may not have: a code that it does not know is an empty list.
+/// What an object may not have: a code that it does not know is an empty list.
 ///
 /// # Errors
 ///
 /// Everything else that the cluster API answers.
-pub fn optional(list: Result<PropertyList, Error>) -> Result<PropertyList, Error> {
+pub fn optional<T: Default>(list: Result<T, Error>) -> Result<T, Error> {
     match list {
         Err(error)
             if matches!(
@@ -66,7 +66,7 @@ pub fn optional(list: Result<PropertyList, Error>) -> Result<PropertyList, Error
                 Some(Win32::ERROR_INVALID_FUNCTION | Win32::ERROR_NOT_SUPPORTED | Win32::ERROR_CALL_NOT_IMPLEMENTED)
             ) =>
         {
-            Ok(PropertyList::default())
+            Ok(T::default())
         }
         list => list,
     }

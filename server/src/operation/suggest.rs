@@ -1,5 +1,6 @@
 //! What an operator can do about an operation that failed or was interrupted.
 
+use wsfc_clusapi::Win32;
 use wsfc_proto::v1;
 use wsfc_proto::v1::{HostState, Inspection, NodeState, OperationKind, SuggestedAction};
 
@@ -72,6 +73,30 @@ pub(super) fn suggest(call: &Parameters, inspection: Option<&Inspection>, change
         _others => SuggestedAction::Retry,
     };
     vec![action.into()]
+}
+
+/// Whether the cluster would answer the same again for as long as nobody changes something else: the request is wrong, or
+/// speaks against what the cluster is made of.
+pub(super) fn is_in_vain(code: Win32) -> bool {
+    matches!(
+        code,
+        Win32::ERROR_INVALID_PARAMETER
+            | Win32::ERROR_CALL_NOT_IMPLEMENTED
+            | Win32::ERROR_ALREADY_EXISTS
+            | Win32::ERROR_OBJECT_ALREADY_EXISTS
+            | Win32::ERROR_CIRCULAR_DEPENDENCY
+            | Win32::ERROR_CLUSTER_PROPERTY_DATA_TYPE_MISMATCH
+            | Win32::ERROR_CLUSTER_PARAMETER_MISMATCH
+            | Win32::ERROR_CLUSTER_PARAMETER_OUT_OF_BOUNDS
+            | Win32::ERROR_OBJECT_IN_LIST
+            | Win32::ERROR_CLUSTER_NETWORK_NOT_INTERNAL
+            | Win32::ERROR_CLUSTER_LAST_INTERNAL_NETWORK
+            | Win32::ERROR_CLUSTER_NETWORK_HAS_DEPENDENTS
+            | Win32::ERROR_CLUSTER_NOT_SHARED_VOLUME
+            | Win32::ERROR_DISK_NOT_CSV_CAPABLE
+            | Win32::ERROR_RESOURCE_NOT_IN_AVAILABLE_STORAGE
+            | Win32::ERROR_CLUSTER_AFFINITY_CONFLICT
+    )
 }
 
 /// Every host that the call touches was asked, and belongs to no cluster. An empty list of hosts is no evidence.

@@ -7,20 +7,34 @@
     reason = "how a test fails, outside of test functions too"
 )]
 
+mod access;
+mod affinity_rules;
 mod bad_input;
+mod cloud_witness;
+mod cluster_verbs;
 mod faults;
+mod group_sets;
 mod groups;
 mod inventory;
 mod limits;
+mod networks;
 mod nodes;
 mod operations;
+mod properties;
 mod quorum;
+mod registry;
+mod resource_types;
 mod resources;
 mod resume;
 mod service;
 mod setup;
+mod stage;
 mod store;
 mod tls;
 mod upgrade;
 mod validation;
+mod volumes;
 mod watch;
+<<<<<<< HEAD
+=======
+>>>>>>> e2eb

@@ -337,7 +337,16 @@ pub(crate) async fn describe(
     let cluster = session.cluster()?;
     let client = session.connect(&action).await?;
     let found = find(&client, kind, cluster.clone(), name.to_owned(), fresh, true).await;
-    let found = found.map_err(|source| Failure::Call { action, source })?;
+    let failed = |source| Failure::Call {
+        action: action.clone(),
+        source,
+    };
+    let found = found.map_err(failed)?;
+    let contents = match kind {
+        ObjectKind::Group | ObjectKind::Resource => contents(&client, &cluster, &found.object).await,
+        _ => Ok(Vec::new()),
+    };
+    let contents = contents.map_err(failed)?;
     let common = properties(&client, &cluster, kind, name, PropertyClass::Common).await;
     let private = properties(&client, &cluster, kind, name, PropertyClass::Private).await;
     let operations = operations(&client, &cluster, kind, object::name(&found.object)).await;
@@ -365,7 +374,11 @@ pub(crate) async fn describe(
     tables::described(out, &tables::fields(&found.object))?;
     if let Some((details, _)) = &found.details {
         writeln!(out, "\nDetails")?;
-        tables::described(out, details)?;
+        tables::described(out, &for_people(details, &contents))?;
+    }
+    if kind == ObjectKind::Group {
+        writeln!(out, "\nResources")?;
+        tables::objects(out, ObjectKind::Resource, &contents, false)?;
     }
     for (heading, properties) in [("Common properties", common), ("Private properties", private)] {
         writeln!(out, "\n{heading}")?;
@@ -376,11 +389,52 @@ pub(crate) async fn describe(
     }
     writeln!(out, "\nRecent operations")?;
     match operations {
+        Ok(operations) if operations.is_empty() => writeln!(out, "There are none.")?,
         Ok(operations) => tables::operations(out, &operations, false)?,
         Err(error) => writeln!(out, "They cannot be read: {}", crate::failure::chain(&error))?,
     }
     out.flush()?;
     Ok(Exit::Ok)
+}
+
+/// The resources of a group, or of the group that a resource is in.
+async fn contents(client: &Client, cluster: &str, object: &InventoryObject) -> Result<Vec<InventoryObject>, Error> {
+    let group = match &object.object {
+        Some(Object::Group(group)) => &group.name,
+        Some(Object::Resource(resource)) => &resource.group,
+        _ => return Ok(Vec::new()),
+    };
+    let request = v1::ListResourcesRequest {
+        cluster: cluster.to_owned(),
+        group: group.clone(),
+        ..Default::default()
+    };
+    let resources = client.list_all(request).map_ok(|resource| InventoryObject {
+        cluster_id: String::new(),
+        object: Some(Object::Resource(resource)),
+    });
+    resources.try_collect().await
+}
+
+/// Details as people read them: resources of a group stand in a table of their own, and dependencies are told by names
+/// instead of ids.
+fn for_people(details: &[Field], resources: &[InventoryObject]) -> Vec<Field> {
+    let shown = details.iter().filter(|field| field.name != "resources");
+    shown
+        .map(|field| {
+            let mut text = field.text.clone();
+            if field.name == "dependency_expression" {
+                for resource in resources {
+                    let (id, name) = (object::id(resource), object::name(resource));
+                    text = text.replace(&format!("[{id}]"), &format!("[{name}]"));
+                }
+            }
+            Field {
+                name: field.name.clone(),
+                text,
+            }
+        })
+        .collect()
 }
 
 async fn properties(

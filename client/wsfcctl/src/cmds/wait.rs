@@ -111,7 +111,9 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
     let client = session.connect(&action).await?;
     let patience = session.globals.timeout.unwrap_or(Duration::MAX);
     let mut unknown = None;
+    let mut stands = String::new();
     let condition = |object: Option<&InventoryObject>| {
+        stands = standing(&arguments.conditions, object);
         unknown = arguments
             .conditions
             .iter()
@@ -142,12 +144,27 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
             let after = humantime::format_duration(after);
             writeln!(
                 err,
-                "error: cannot {action}: what was asked for did not hold within {after}"
+                "error: cannot {action}: what was asked for did not hold within {after}{stands}"
             )?;
             Ok(Exit::NotInTime)
         }
         Err(source) => Err(Failure::Call { action, source }),
     }
+}
+
+/// How the fields stand that conditions are about, as the end of a sentence.
+fn standing(conditions: &[Condition], object: Option<&InventoryObject>) -> String {
+    let Some(object) = object else {
+        return "; it is not there".to_owned();
+    };
+    let all = tables::fields(object);
+    let asked = conditions.iter().filter_map(|condition| match condition {
+        Condition::Field { name, .. } => all.iter().find(|field| fields::is_same(&field.name, name)),
+        Condition::Gone | Condition::Exists => None,
+    });
+    asked
+        .map(|field| format!("; {} is {:?}", fields::words(&field.name), field.text))
+        .collect()
 }
 
 /// Shows the object as it is when the conditions hold.
@@ -168,6 +185,16 @@ mod tests {
 
     fn condition(text: &str) -> Condition {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_did_not_come_to_hold_is_told_with_how_it_stands() {
+        let asked = [condition("state=Offline"), condition("gone"), condition("owner=n9")];
+        let group = group("SQL", 4, "N2");
+        let told = standing(&asked, Some(&group));
+        assert!(told.starts_with("; state is \""), "{told}");
+        assert!(told.contains("; owner node is \""), "{told}");
+        assert_eq!(standing(&asked, None), "; it is not there");
     }
 
     #[test]

@@ -78,15 +78,18 @@ fn of_accepted(accepted: &OperationAccepted) -> Sentence {
         .iter()
         .map(|warning| format!("warning: {warning}"))
         .collect();
-    let parts = [
-        phrases::operation_kind(accepted.kind),
-        accepted.target.clone(),
-        accepted.cluster.clone(),
-    ];
-    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let mut text = format!("accepted: {}", phrases::operation_kind(accepted.kind));
+    if !accepted.target.is_empty() {
+        text.push_str(&format!(" {}", names::quoted(&accepted.target)));
+    }
+    match (accepted.target.is_empty(), accepted.cluster.as_str()) {
+        (_, "") => {}
+        (true, cluster) => text.push_str(&format!(" {cluster}")),
+        (false, cluster) => text.push_str(&format!(" in {cluster}")),
+    }
     Sentence {
         percent: None,
-        text: format!("accepted: {}", parts.join(" ")),
+        text,
         alerts,
     }
 }
@@ -254,7 +257,7 @@ mod tests {
         let accepted = said(Payload::Accepted(accepted));
         assert_eq!(
             (accepted.text.as_str(), accepted.alerts.as_slice()),
-            ("accepted: add node n4 CL1", &["warning: w".to_owned()][..])
+            ("accepted: add node n4 in CL1", &["warning: w".to_owned()][..])
         );
         let request = OperationCancelRequested {
             principal: "local".to_owned(),

@@ -45,7 +45,8 @@ pub(crate) fn outcome(out: &mut dyn Write, operation_id: &str, outcome: &Operati
     if let Some(stands) = &outcome.final_state {
         lines.push(("stands", of_state(stands)));
     }
-    for warning in &outcome.warnings {
+    // What no record reported is told by the status.
+    for warning in outcome.warnings.iter().filter(|warning| warning.sequence > 0) {
         let object = warning
             .object_name
             .as_deref()

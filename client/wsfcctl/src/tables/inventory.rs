@@ -195,7 +195,11 @@ pub(crate) fn objects<O: Borrow<InventoryObject>>(
     let headings: Vec<_> = shown.iter().map(|(heading, _)| *heading).collect();
     let lines = objects.map(|object| {
         let fields = fields(object.borrow());
-        let cell = |(_, name): &&&Column| dash(text(&fields, name));
+        let cell = |(_, name): &&&Column| match text(&fields, name) {
+            // What most nodes are is no news.
+            "not initiated" => dash(""),
+            text => dash(text),
+        };
         shown.iter().map(|column| cell(&column)).collect()
     });
     rows(out, &headings, lines)

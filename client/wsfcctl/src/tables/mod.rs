@@ -39,10 +39,11 @@ pub(crate) fn rows(
     Ok(())
 }
 
-/// Writes names and values below each other; empty values are left out.
+/// Writes names and values below each other; empty values are left out, and further lines of a value stand below its first.
 pub(crate) fn facts(out: &mut dyn Write, facts: &[(&str, String)]) -> io::Result<()> {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        let value = value.replace('\n', &format!("\n{:width$}  ", ""));
         writeln!(out, "{name:<width$}  {value}")?;
     }
     Ok(())

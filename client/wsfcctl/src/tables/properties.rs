@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use wsfc_client::fields::{self, Field};
 use wsfc_client::property;
 use wsfc_client::registry::Data;
+use wsfc_client::v1::property_value::Value;
 use wsfc_client::v1::{
     ListAccessResponse, ListAvailableDisksResponse, ListCheckpointsResponse, Property, ReadRegistryKeyResponse,
 };
@@ -32,11 +33,30 @@ pub(crate) fn properties(out: &mut dyn Write, properties: &[Property]) -> io::Re
         vec![
             property.name.clone(),
             value.map_or("-", property::type_name).to_owned(),
-            dash(&value.map(property::text).unwrap_or_default().replace('\n', ", ")),
+            dash(&value.map(value_text).unwrap_or_default()),
             notes.join(", "),
         ]
     });
     rows(out, &["PROPERTY", "TYPE", "VALUE", "NOTES"], lines)
+}
+
+/// A value as text on one line.
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::Binary(bytes) | Value::SecurityDescriptor(bytes) => hex(bytes),
+        value => property::text(value).replace('\n', ", "),
+    }
+}
+
+/// The most bytes that a table shows of a value.
+const SHOWN: usize = 24;
+
+/// Bytes in hexadecimal digits; of many the first, and how many they are. As JSON they are whole.
+fn hex(bytes: &[u8]) -> String {
+    match bytes.get(..SHOWN) {
+        Some(first) if bytes.len() > SHOWN => format!("{}... ({} bytes)", fields::hex(first), bytes.len()),
+        _ => fields::hex(bytes),
+    }
 }
 
 /// Writes the keys and values of a key.
@@ -87,7 +107,7 @@ pub(crate) fn registry_type(number: u32) -> String {
 fn data_text(data: &Data) -> String {
     match data {
         Data::Text(text) | Data::ExpandableText(text) => text.clone(),
-        Data::Binary(bytes) | Data::Other(_, bytes) => fields::hex(bytes),
+        Data::Binary(bytes) | Data::Other(_, bytes) => hex(bytes),
         Data::Dword(number) => number.to_string(),
         Data::Texts(texts) => texts.join(", "),
         Data::Qword(number) => number.to_string(),
@@ -119,10 +139,25 @@ pub(crate) fn disks(out: &mut dyn Write, answer: &ListAvailableDisksResponse) ->
             disk.disk_id.clone(),
             dash(&disk.name),
             disk.number.to_string(),
-            format!("{} MiB", disk.size_bytes / (1024 * 1024)),
+            size(disk.size_bytes),
         ]
     });
     rows(out, &["DISK", "NAME", "NUMBER", "SIZE"], lines)
+}
+
+/// A size in the greatest unit of which it has at least one, with one digit after the point where it is not whole.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit = 0;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match tenths % 10 {
+        0 => format!("{} {}", tenths / 10, UNITS[unit]),
+        rest => format!("{}.{rest} {}", tenths / 10, UNITS[unit]),
+    }
 }
 
 /// Writes who may use a cluster.
@@ -154,7 +189,6 @@ pub(crate) fn described(out: &mut dyn Write, fields: &[Field]) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
-    use wsfc_client::v1::property_value::Value;
     use wsfc_client::v1::{PropertyValue, RegistryValue, TextList};
 
     use super::*;
@@ -214,5 +248,26 @@ mod tests {
         insta::assert_snapshot!("registry_key", text(|out| registry_key(out, &key)));
         let empty = ReadRegistryKeyResponse::default();
         assert_eq!(text(|out| registry_key(out, &empty)), "The key is empty.\n");
+    }
+
+    #[test]
+    fn long_bytes_are_cut_and_counted() {
+        assert_eq!(hex(&[1, 255]), "01ff");
+        assert_eq!(hex(&[0; 24]), "00".repeat(24));
+        assert_eq!(hex(&[0; 25]), format!("{}... (25 bytes)", "00".repeat(24)));
+    }
+
+    #[test]
+    fn sizes_are_told_in_fitting_units() {
+        for (bytes, told) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1536, "1.5 KiB"),
+            (1 << 30, "1 GiB"),
+            (8192 << 30, "8 TiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ] {
+            assert_eq!(size(bytes), told, "{bytes}");
+        }
     }
 }

@@ -26,11 +26,11 @@ fn set(scene: &Scene<'_>, account: &str, right: AccessRight, how: AccountAccess)
     let denied = how == AccountAccess::DENY;
     let word = if denied { "denied" } else { "allowed" };
     let right_text = right.as_str_name().trim_start_matches("ACCESS_RIGHT_");
+    // Entries that allow and those that deny stand beside each other.
     let mut of_account = entries(scene)?
         .into_iter()
-        .filter(|entry| same(&entry.account, account));
+        .filter(|entry| same(&entry.account, account) && entry.denied == denied);
     if let (Some(entry), None) = (of_account.next(), of_account.next())
-        && entry.denied == denied
         && entry.right() == right
     {
         return Ok(End::unchanged(format!("{account} is {word} {right_text}.")));

@@ -4,6 +4,7 @@ use wsfc_clusapi::proplist::{Property, PropertyList, Value};
 use wsfc_clusapi::sys::constants::shared_volume_fault;
 use wsfc_clusapi::{Accepted, Controlled as _, Error, GroupType, Resource, ResourceState, Win32};
 use wsfc_proto::v1;
+use wsfc_proto::v1::OperationState;
 
 use super::group::moved;
 use super::resource::brought_online;
@@ -85,13 +86,22 @@ fn settled(scene: &Scene<'_>, accepted: Accepted, name: &str, shared: bool) -> R
 pub(super) fn move_volume(scene: &Scene<'_>, p: &v1::MoveSharedVolumeParameters) -> Run {
     let resource = scene.cluster.open_resource(&p.resource)?;
     let name = told(&resource, &p.resource);
-    scene.foresee("MoveClusterGroup", Win32::ERROR_CLUSTER_NOT_SHARED_VOLUME, || {
-        Ok(!is_shared(scene, &name)?)
-    })?;
+    // The cluster moves the group of any disk, and with an ordinary one the whole role that it belongs to.
+    if !is_shared(scene, &name)? {
+        return Err(Stop::Api(Error::Call {
+            function: "MoveClusterGroup",
+            code: Win32::ERROR_CLUSTER_NOT_SHARED_VOLUME,
+        }));
+    }
     let (_state, _node, group) = resource.state()?;
-    moved(scene, &group, &p.node, |group, node| {
+    let mut end = moved(scene, &group, &p.node, |group, node| {
         group.move_to(node, 0, &PropertyList::default())
-    })
+    })?;
+    // The group of a volume has a name that nobody has given it.
+    if let (OperationState::Succeeded, Some(stands)) = (end.state, &end.final_state) {
+        end.message = format!("The coordinator of {name:?} is {}.", stands.owner_node);
+    }
+    Ok(end)
 }
 
 /// The volumes of a disk that are meant: one by its name, or all.

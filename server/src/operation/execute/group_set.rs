@@ -184,15 +184,69 @@ pub(super) fn remove_group_dependency(scene: &Scene<'_>, p: &v1::RemoveGroupDepe
 
 pub(super) fn set_dependencies(scene: &Scene<'_>, p: &v1::SetGroupSetDependenciesParameters) -> Run {
     let set = scene.cluster.open_group_set(&p.group_set)?;
-    if p.expression.is_empty() && set.provider_sets()?.is_empty() && set.provider_groups()?.is_empty() {
-        return Ok(End::unchanged("The set depends on nothing."));
-    }
-    scene.begin()?;
-    set.set_dependency_expression(&p.expression)?;
     let depends = if p.expression.is_empty() {
         "nothing"
     } else {
         &p.expression
     };
+    if let Some(wished) = named(&p.expression)
+        && depends_on(scene, &set, &wished)?
+    {
+        return Ok(End::unchanged(format!(
+            "The set {:?} depends on {depends}.",
+            p.group_set
+        )));
+    }
+    scene.begin()?;
+    set.set_dependency_expression(&p.expression)?;
     Ok(End::done(format!("The set {:?} depends on {depends}.", p.group_set)))
+}
+
+/// The names of an expression that is names in brackets joined by "and"; nothing for any other one, which the cluster judges.
+fn named(expression: &str) -> Option<Vec<&str>> {
+    let mut names = Vec::new();
+    let mut rest = expression.trim();
+    while !rest.is_empty() {
+        let (name, after) = rest.strip_prefix('[')?.split_once(']')?;
+        names.push(name);
+        rest = after.trim_start();
+        if !rest.is_empty() {
+            let (and, after) = rest.split_at_checked(3)?;
+            rest = after.trim_start();
+            if !and.eq_ignore_ascii_case("and") || rest.is_empty() {
+                return None;
+            }
+        }
+    }
+    Some(names)
+}
+
+/// Whether a set depends on these sets and on nothing else.
+fn depends_on(scene: &Scene<'_>, set: &GroupSet, names: &[&str]) -> Result<bool, Error> {
+    let sets = set.provider_sets()?;
+    if sets.len() != names.len() || !set.provider_groups()?.is_empty() {
+        return Ok(false);
+    }
+    for name in names {
+        match open(scene, name)? {
+            Some(provider) if holds_set(&sets, &provider, name) => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_expressions_are_understood() {
+        assert_eq!(named(""), Some(vec![]));
+        assert_eq!(named(" [A] "), Some(vec!["A"]));
+        assert_eq!(named("[A b] AND [C]and[D]"), Some(vec!["A b", "C", "D"]));
+        for other in ["[A] or [B]", "([A])", "[A] and", "[A", "A", "[A] [B]", "[A] é"] {
+            assert_eq!(named(other), None, "{other}");
+        }
+    }
 }

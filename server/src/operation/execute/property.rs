@@ -12,11 +12,7 @@ pub(super) fn set(scene: &Scene<'_>, p: &v1::SetPropertiesParameters) -> Run {
     let object = properties::open(scene.cluster, p.kind(), &p.name)?;
     let object = object.controlled();
     let private = p.class() == PropertyClass::Private;
-    let has = if private {
-        object.private_properties()?
-    } else {
-        object.common_properties()?
-    };
+    let has = read(object, private)?;
     let read_only = properties::optional(if private {
         object.read_only_private_properties()
     } else {
@@ -33,11 +29,15 @@ pub(super) fn set(scene: &Scene<'_>, p: &v1::SetPropertiesParameters) -> Run {
         has: &has,
         read_only: &read_only,
         formats: &formats,
+        private,
         function: object.control_function(),
     };
     let mut changes = PropertyList::default();
+    let mut only_resets = true;
     for (name, wished) in wished(p) {
-        changes.properties.extend(known.change(name, wished)?);
+        let change = known.change(name, wished)?;
+        only_resets &= change.is_none() || wished.is_none();
+        changes.properties.extend(change);
     }
     if changes.properties.is_empty() {
         return Ok(End::unchanged("The properties have these values."));
@@ -51,8 +51,21 @@ pub(super) fn set(scene: &Scene<'_>, p: &v1::SetPropertiesParameters) -> Run {
     } else {
         object.set_common(&changes)?
     };
+    // The cluster tells no defaults, so that only what comes of a reset shows whether it changed anything.
+    if only_resets && read(object, private)? == has {
+        return Ok(End::unchanged("The properties have their defaults."));
+    }
     let names: Vec<_> = changes.properties.iter().map(|change| change.name.as_str()).collect();
     Ok(End::stored(stored, format!("Set: {}.", names.join(", "))))
+}
+
+/// The properties that can be changed.
+fn read(object: &dyn Controlled, private: bool) -> Result<PropertyList, Error> {
+    if private {
+        object.private_properties()
+    } else {
+        object.common_properties()
+    }
 }
 
 /// What shall be: the properties that the mask takes, and a reset for those that it names beside them.
@@ -92,6 +105,7 @@ struct Known<'k> {
     has: &'k PropertyList,
     read_only: &'k PropertyList,
     formats: &'k [PropertyFormat],
+    private: bool,
     function: &'static str,
 }
 
@@ -120,22 +134,32 @@ impl Known<'_> {
                 known.format()
             });
         let value = match wished {
-            Some(wished) => to_native(wished).ok_or(Error::Answer {
-                function: self.function,
-                problem: "no value to set",
-            })?,
+            Some(wished) => {
+                let value = to_native(wished).ok_or(Error::Answer {
+                    function: self.function,
+                    problem: "no value to set",
+                })?;
+                match (format, value) {
+                    // Text is text: it is stored as the property is.
+                    (Some(Format::ExpandSz), Value::Sz(text)) => Value::ExpandSz(text),
+                    (Some(Format::Sz), Value::ExpandSz(text)) => Value::Sz(text),
+                    (_, value) => value,
+                }
+            }
             None => match format {
                 Some(format) => Value::reset(format),
-                // Without a value and a known format there is nothing to bring back to its default.
-                None => return Ok(None),
+                // Any private property may have been, and then it has its default: it is not there.
+                None if self.private => return Ok(None),
+                None => {
+                    return Err(refused(
+                        Win32::ERROR_INVALID_PARAMETER,
+                        format!("There is no property {name:?}."),
+                    ));
+                }
             },
         };
         if let (Some(format), Some(given)) = (format, format_of(value.syntax()))
             && format != given
-            && !matches!(
-                (format, given),
-                (Format::ExpandSz, Format::Sz) | (Format::Sz, Format::ExpandSz)
-            )
         {
             return Err(refused(
                 Win32::ERROR_CLUSTER_PROPERTY_DATA_TYPE_MISMATCH,
@@ -156,6 +180,7 @@ impl Known<'_> {
 fn refused(code: Win32, message: String) -> Stop {
     End {
         status: Some(code.0),
+        suggested: None,
         ..End::failed(code.name().unwrap_or_default(), message)
     }
     .into()
@@ -195,6 +220,7 @@ mod tests {
             has: &has,
             read_only: &read_only,
             formats: &[],
+            private: false,
             function: "f",
         };
         assert_eq!(known.change("PRIORITY", Some(&dword(2_000))).unwrap(), None);
@@ -211,6 +237,7 @@ mod tests {
         };
         assert_eq!(code(known.change("Priority", Some(&text))), Some(5895));
         assert_eq!(code(known.change("Name", Some(&text))), Some(87));
+        assert_eq!(code(known.change("Priorty", None)), Some(87));
         // What the object does not have yet is the cluster's to judge.
         assert!(known.change("Own", Some(&text)).unwrap().is_some());
     }
