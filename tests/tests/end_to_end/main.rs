@@ -35,6 +35,3 @@ mod upgrade;
 mod validation;
 mod volumes;
 mod watch;
-<<<<<<< HEAD
-=======
->>>>>>> e2eb
