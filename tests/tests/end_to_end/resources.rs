@@ -316,6 +316,29 @@ async fn addresses_and_names_take_their_orders() {
     let daemon = start().await;
     let client = daemon.client();
     changes(&client, call!(RegisterDnsRecordsParameters { resource: "SQL Name" })).await;
+    // An address that is set by hand has no lease.
+    fails(
+        &client,
+        call!(RenewIpLeaseParameters {
+            resource: "SQL Address"
+        }),
+        87,
+    )
+    .await;
+    let dhcp = call!(SetPropertiesParameters {
+        kind: ObjectKind::Resource,
+        name: "SQL Address",
+        class: v1::PropertyClass::Private,
+        properties: vec![v1::Property {
+            name: "EnableDhcp".into(),
+            value: Some(v1::PropertyValue {
+                value: Some(v1::property_value::Value::Dword(1))
+            }),
+            ..Default::default()
+        }]
+    });
+    let records = changes(&client, dhcp).await;
+    assert!(outcome_of(&records).effective_at_next_online, "the address is in use");
     changes(
         &client,
         call!(RenewIpLeaseParameters {
