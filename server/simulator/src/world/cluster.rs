@@ -185,6 +185,13 @@ pub(crate) struct Move {
     pub(crate) arrived: bool,
 }
 
+impl Move {
+    /// A machine goes on running while it is on its way.
+    pub(crate) fn migrates(&self) -> bool {
+        self.live && !self.arrived
+    }
+}
+
 /// A resource.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Resource {
@@ -345,8 +352,7 @@ impl Cluster {
 
     /// The state of a group, which follows from its resources (facts 2.2).
     pub(crate) fn group_state(&self, group: &Group) -> i32 {
-        let migrates = |moving: &Move| moving.live && !moving.arrived;
-        if group.moving.as_ref().is_some_and(migrates) {
+        if group.moving.as_ref().is_some_and(Move::migrates) {
             // Guess: a virtual machine that migrates is on its way, however long it takes, though it goes on running.
             return group_state::PENDING;
         }

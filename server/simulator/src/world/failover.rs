@@ -137,7 +137,7 @@ impl ClusterService<'_> {
         let Some(group) = self.cluster.groups.get_mut(group_id) else {
             return;
         };
-        group.moving = None;
+        let migrated = group.moving.take().is_some_and(|moving| moving.migrates());
         group.queued = None;
         let ids = group.resources.clone();
         let told = self.events.len();
@@ -151,7 +151,9 @@ impl ClusterService<'_> {
                 self.set_resource_state(&id, resource_state::OFFLINE);
             }
         }
-        self.tell_group(group_id);
+        if migrated {
+            self.tell_group(group_id);
+        }
         if !tell {
             self.events.truncate(told);
         }

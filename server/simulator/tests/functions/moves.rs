@@ -167,7 +167,11 @@ fn virtual_machines_move_alive_one_at_a_time() {
     assert_eq!((raw.owner(one), raw.owner(two)), ("n2".into(), "n1".into()));
     raw.advance(2_000);
     assert_eq!(raw.owner(two), "n2");
-    assert_eq!(ear.story(), ["vm1 to 2", "vm2 to 2"], "nothing went offline");
+    assert_eq!(
+        ear.story(),
+        ["vm1 4", "vm1 to 2", "vm1 0", "vm2 4", "vm2 to 2", "vm2 0"],
+        "the groups were on their way, and nothing went offline"
+    );
     // A list that says half is refused, and so is a live migration of anything else.
     let half = dwords(&[("Virtual Machine", vm_migration::LIVE)]);
     assert_eq!(raw.move_group_ex(one, n2, 14, &half), 87);

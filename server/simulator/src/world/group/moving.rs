@@ -180,7 +180,9 @@ impl ClusterService<'_> {
         {
             moving.arrived = true;
         }
-        self.tell_group(group_id);
+        if moving.live {
+            self.tell_group(group_id);
+        }
         self.fresh_start(group_id);
     }
 
@@ -307,10 +309,10 @@ impl ClusterService<'_> {
         let group = self.cluster.groups.get_mut(group_id).ok_or(ERROR_GROUP_NOT_FOUND)?;
         let from = group.owner;
         group.queued = None;
-        if group.moving.as_ref().is_some_and(|moving| !moving.arrived) {
-            group.moving = None;
+        let cancelled = group.moving.take_if(|moving| !moving.arrived);
+        if cancelled.is_some_and(|moving| moving.live) {
+            self.tell_group(group_id);
         }
-        self.tell_group(group_id);
         self.pursue(group_id);
         self.drain_goes_on(from);
         self.start_queued();
