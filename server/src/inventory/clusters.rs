@@ -84,8 +84,8 @@ struct Inner {
     settings: Current<Settings>,
     blocking: Blocking,
     roster: Arc<Roster>,
-    /// The threads of observers.
-    threads: TaskTracker,
+    /// The threads of observers, and the tasks that look for clusters: each holds on to the journal.
+    running: TaskTracker,
     stop: CancellationToken,
     /// The daemon's own runtime, which outlives those that serve connections.
     runtime: Handle,
@@ -111,7 +111,7 @@ impl Clusters {
             settings,
             blocking,
             roster: Arc::default(),
-            threads: TaskTracker::new(),
+            running: TaskTracker::new(),
             stop: CancellationToken::new(),
             runtime: Handle::current(),
         }))
@@ -139,7 +139,7 @@ impl Clusters {
         }
         for name in std::iter::once("").chain(settings.inventory.extra.iter().map(String::as_str)) {
             let (clusters, name) = (self.clone(), name.to_owned());
-            self.0.runtime.spawn(async move { clusters.find(&name).await });
+            self.spawn(async move { clusters.find(&name).await });
         }
     }
 
@@ -211,7 +211,7 @@ impl Clusters {
             return;
         }
         let (clusters, name) = (self.clone(), name.to_owned());
-        self.0.runtime.spawn(async move {
+        self.spawn(async move {
             if let Err(error) = clusters.resolve(&name).await {
                 let error = chain(&error);
                 tracing::warn!(
@@ -240,11 +240,23 @@ impl Clusters {
     pub async fn stop(&self) {
         self.0.stop.cancel();
         self.0.roster.stop();
-        self.0.threads.close();
-        if tokio::time::timeout(END, self.0.threads.wait()).await.is_err() {
-            let left = self.0.threads.len();
+        self.0.running.close();
+        if tokio::time::timeout(END, self.0.running.wait()).await.is_err() {
+            let left = self.0.running.len();
             tracing::warn!(left, "Observers of clusters do not end");
         }
+    }
+
+    /// Does something in the background, until it is done or the daemon stops.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.0.stop.clone();
+        let bounded = async move {
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled_owned() => {}
+            }
+        };
+        self.0.running.spawn_on(bounded, &self.0.runtime);
     }
 
     /// Looks for a cluster until it is there, and then whether it still is the one of this host.
@@ -263,10 +275,7 @@ impl Clusters {
                     );
                 }
             }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.0.stop.cancelled() => return,
-            }
+            tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -323,7 +332,7 @@ impl Clusters {
             line: Arc::clone(&watched.line),
             progress: told,
         });
-        let running = inner.threads.token();
+        let running = inner.running.token();
         let observe = move || {
             observer.run();
             drop(running);
