@@ -31,7 +31,7 @@ fn check(parameters: &Parameters, credentials: Option<&v1::Credentials>, request
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, bytes)) = data.split_first() else { return };
-    match kind % 12 {
+    match kind % 13 {
         0 => start!(v1::CreateClusterRequest, bytes, cluster, Parameters::CreateCluster, |r| r.credentials.as_ref()),
         1 => start!(v1::AddNodeRequest, bytes, node, Parameters::AddNode),
         2 => start!(v1::EvictNodeRequest, bytes, node, Parameters::EvictNode),
@@ -55,6 +55,12 @@ fuzz_target!(|data: &[u8]| {
         8 => start!(v1::AddStorageNodeRequest, bytes, storage_node, Parameters::AddStorageNode),
         9 => start!(v1::RemoveStorageNodeRequest, bytes, storage_node, Parameters::RemoveStorageNode),
         10 => {
+            // Every verb: parameters of any kind.
+            if let Ok(v1::OperationParameters { parameters: Some(parameters) }) = v1::OperationParameters::decode(bytes) {
+                check(&parameters, None, "");
+            }
+        }
+        11 => {
             if let Ok(request) = v1::GetClusterRequest::decode(bytes) {
                 let _ = validate::name_to_open("cluster", &request.cluster);
             }
