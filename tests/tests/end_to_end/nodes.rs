@@ -12,6 +12,9 @@ async fn start() -> TestDaemon {
     TestDaemon::builder(world::production()).observing().start().await
 }
 
+/// Why a test about the cluster services of nodes is about a daemon in this process.
+const SERVICES: &str = "the service managers of a simulated world are in the process that made it";
+
 async fn node(client: &Client, name: &str) -> v1::Node {
     let request = v1::GetNodeRequest {
         node: name.into(),
@@ -175,7 +178,11 @@ async fn a_drain_that_cannot_move_a_group_fails_and_names_it() {
 
 #[tokio::test]
 async fn the_service_of_a_node_stops_and_starts_while_it_is_watched() {
-    let daemon = start().await;
+    let builder = TestDaemon::builder(world::production()).observing();
+    let Some(builder) = builder.in_process(SERVICES) else {
+        return;
+    };
+    let daemon = builder.start().await;
     let client = daemon.client();
     let mut follower = Follower::of_cluster(&client, "prod").await;
     unchanged(&client, call!(StartNodeParameters { node: "hv4" })).await;
@@ -200,7 +207,11 @@ async fn the_service_of_a_node_stops_and_starts_while_it_is_watched() {
 #[tokio::test]
 async fn the_last_votes_are_not_taken_away_unless_by_force() {
     // Two nodes without a witness: one of them decides.
-    let daemon = TestDaemon::builder(world::cluster("CL1", 2)).observing().start().await;
+    let builder = TestDaemon::builder(world::cluster("CL1", 2)).observing();
+    let Some(builder) = builder.in_process(SERVICES) else {
+        return;
+    };
+    let daemon = builder.start().await;
     daemon.logs().expect("A cluster cannot be reached any more");
     daemon.logs().expect("Changes of a cluster may have been missed");
     let client = daemon.client();
