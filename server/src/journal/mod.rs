@@ -60,6 +60,7 @@ pub use redb::RedbStore;
 pub use request::{
     AcceptError, AcceptOutcome, Append, AppendError, Appended, NewOperation, Reply, RequestKey, StoreFailed,
 };
+pub use schema::put as sealed;
 pub use store::{KeyRange, Order, Snapshot, Snapshots, Store, StoreError, Table, Visit, Write};
 
 pub use writer::{Step, Writer};

@@ -28,8 +28,8 @@ pub(super) struct DamagedValue {
     pub(super) table: Table,
 }
 
-/// Puts a value under its checksum.
-pub(super) fn put(table: Table, key: Vec<u8>, content: &[u8]) -> Write {
+/// A write that puts a content under its checksum, as every value of the journal has one.
+pub fn put(table: Table, key: Vec<u8>, content: &[u8]) -> Write {
     let mut value = Vec::with_capacity(4 + content.len());
     value.extend_from_slice(&checksum(table, &key, content).to_be_bytes());
     value.extend_from_slice(content);
