@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 33] = [
+const FILES: [&str; 34] = [
     "wsfc/v1/access.proto",
     "wsfc/v1/access_parameters.proto",
     "wsfc/v1/affinity_rule.proto",
@@ -38,6 +38,7 @@ const FILES: [&str; 33] = [
     "wsfc/v1/shared_volume_parameters.proto",
     "wsfc/v1/status.proto",
     "wsfc/v1/topology.proto",
+    "wsfc/v1/workload.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

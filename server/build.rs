@@ -28,7 +28,9 @@ fn services() -> Result<(), Box<dyn std::error::Error>> {
     for message in record_streams(&set) {
         builder = builder.extern_path(message, "crate::grpc::frame::Frame");
     }
-    builder = builder.extern_path(".wsfc.v1.WatchResponse", "crate::grpc::frame::EventFrame");
+    for message in [".wsfc.v1.WatchResponse", ".wsfc.v1.WatchStatusResponse"] {
+        builder = builder.extern_path(message, "crate::grpc::frame::EventFrame");
+    }
     builder.compile_fds(set)?;
     Ok(())
 }

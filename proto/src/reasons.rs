@@ -182,6 +182,21 @@ reasons! {
         user: "Bring another node or the witness up first, or force it where the call can be forced.",
         operator: "Nothing."
     }
+    WORKLOAD_NOT_FOUND {
+        meaning: "No agent is attached to a workload of this name, and no resource of this host names it.",
+        user: "Check the name, and that the daemon is that of the node where the resource runs.",
+        operator: "Nothing."
+    }
+    WORKLOAD_TAKEN {
+        meaning: "Another agent holds the workload.",
+        user: "Wait until its lease has run out, or attach with `stand_by`.",
+        operator: "Nothing."
+    }
+    LEASE_UNKNOWN {
+        meaning: "The lease has run out, or was never given.",
+        user: "Attach without a lease id.",
+        operator: "Nothing."
+    }
     INTERNAL {
         meaning: "The daemon has a defect.",
         user: "Report it with the request and the time.",

@@ -6,6 +6,11 @@
 pub mod constants;
 mod functions;
 mod left_out;
+#[expect(
+    non_camel_case_types,
+    reason = "the SDK's names, so that its documentation can be searched for them"
+)]
+pub mod resapi;
 pub mod table;
 pub mod types;
 
