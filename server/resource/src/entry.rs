@@ -156,17 +156,18 @@ unsafe extern "system" fn open(name: PCWSTR, key: RawKey, handle: RESOURCE_HANDL
             monitor.log(Level::Warning, &format!("wsfcd: {}", chain(&error)));
             Settings::default()
         });
-        if let Err(error) = SHARED.start() {
-            monitor.log(Level::Error, &format!("wsfcd: no thread can be started: {error}"));
-            return core::ptr::null_mut();
-        }
         let opened = format!(
             "wsfcd: open, workload \"{}\", daemon at {}",
             settings.workload, settings.endpoint
         );
         monitor.log(Level::Information, &opened);
-        let instance = SHARED.change(|resources| resources.open(monitor, name, key, settings, clock::now()));
-        core::ptr::without_provenance_mut(usize::try_from(instance).unwrap_or_default())
+        match SHARED.open(|resources| resources.open(monitor, name, key, settings, clock::now())) {
+            Ok(instance) => core::ptr::without_provenance_mut(usize::try_from(instance).unwrap_or_default()),
+            Err(error) => {
+                monitor.log(Level::Error, &format!("wsfcd: no thread can be started: {error}"));
+                core::ptr::null_mut()
+            }
+        }
     })
 }
 

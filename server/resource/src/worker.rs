@@ -105,16 +105,25 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Starts the thread unless there is one.
+    /// Opens a resource as `open` does, on a thread that is started unless there is one.
     ///
     /// # Errors
     ///
     /// The system has no thread, or nothing to wait with.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
+    pub(crate) fn open(self: &Arc<Self>, open: impl FnOnce(&mut Resources) -> u64) -> io::Result<u64> {
+        // One lock for both, so that the thread does not end between them.
         let mut resources = self.resources();
-        if resources.waker.is_some() {
-            return Ok(());
+        if resources.waker.is_none() {
+            resources.waker = Some(self.start()?);
         }
+        let instance = open(&mut resources);
+        let waker = resources.waker.clone();
+        drop(resources);
+        wake(waker.as_deref());
+        Ok(instance)
+    }
+
+    fn start(self: &Arc<Self>) -> io::Result<Arc<Waker>> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let shared = Arc::clone(self);
@@ -122,9 +131,8 @@ impl Shared {
         let thread = thread::Builder::new()
             .name("wsfcres".to_owned())
             .spawn(move || shared.run(poll))?;
-        resources.waker = Some(waker);
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread.thread().id());
-        Ok(())
+        Ok(waker)
     }
 
     fn run(self: Arc<Self>, mut poll: Poll) {
