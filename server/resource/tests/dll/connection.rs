@@ -49,7 +49,7 @@ fn a_hung_daemon_holds_no_entry_point_up() {
     let daemon = Daemon::hang(&path);
     let resource = Resource::open("hung", path.to_str().unwrap());
     cluster::set_common(resource.handle, "PendingTimeout", 300);
-    cluster::set_private(resource.handle, "DaemonGrace", 1000);
+    cluster::set_private(resource.handle, "DaemonGrace", 3000);
     daemon.connected(1);
     assert_eq!(takes(|| resource.online()), 997);
     assert!(takes(|| resource.is_alive()));
@@ -186,36 +186,13 @@ fn what_cannot_be_understood_ends_the_connection_and_not_the_call() {
         (2, &[2, 0, 0, 0, 0xFF, 0xFF]),
         (3, &[9, 0, 0, 0, 1]),
     ] {
-        daemon.connected(times);
-        daemon.find("the call", |message| match message {
-            to_daemon::Message::Begun(found) if found.again == (times > 1) => Some(()),
-            _ => None,
-        });
-        let begins = |daemon: &Daemon| {
-            daemon
-                .received()
-                .iter()
-                .filter(|message| matches!(message, to_daemon::Message::Begun(_)))
-                .count()
-        };
-        while begins(&daemon) < times {
-            std::thread::yield_now();
-        }
+        daemon.begun_times(times);
         daemon.write(bytes);
         if times == 3 {
             daemon.hang_up();
         }
     }
-    daemon.connected(4);
-    while daemon
-        .received()
-        .iter()
-        .filter(|message| matches!(message, to_daemon::Message::Begun(_)))
-        .count()
-        < 4
-    {
-        std::thread::yield_now();
-    }
+    daemon.begun_times(4);
     daemon.status(&begun, CallState::Online, "works");
     resource.told_state(2);
     resource.logged("the daemon cannot be understood");

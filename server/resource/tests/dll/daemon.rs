@@ -151,6 +151,19 @@ impl Daemon {
         })
     }
 
+    /// Waits until so many calls were told, again ones too.
+    #[track_caller]
+    pub(crate) fn begun_times(&self, times: usize) {
+        let is_call = |message: &&to_daemon::Message| matches!(message, to_daemon::Message::Begun(_));
+        let missing = |state: &mut State| state.received.iter().filter(is_call).count() < times;
+        let (state, timeout) = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.state(), PATIENCE, missing)
+            .unwrap();
+        assert!(!timeout.timed_out(), "no call {times}: {:?}", state.received);
+    }
+
     /// A status that the monitor was told, or was not.
     #[track_caller]
     pub(crate) fn told(&self, what: &str, fits: impl Fn(&Told) -> bool) -> Told {
