@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use wsfc_clusapi::sys::resapi::{
     CLRES_CALLBACK_FUNCTION_TABLE, CLRES_FUNCTION_TABLE, CLRES_V2_FUNCTIONS, CLRES_VERSION_V1_00, CLRES_VERSION_V2_00,
-    LogEvent, RESID, RESOURCE_STATUS_EX,
+    LogEvent, RESID, RESOURCE_STATUS, RESOURCE_STATUS_EX,
 };
 use wsfc_clusapi::sys::types::{HANDLE, PCWSTR};
 use wsfc_clusapi::text_from_c;
@@ -45,25 +45,45 @@ struct Record {
 
 static RECORDS: LazyLock<Mutex<HashMap<isize, Record>>> = LazyLock::new(Mutex::default);
 static CHANGED: Condvar = Condvar::new();
+/// What Startup and StartupEx gave last is what an Open takes, so tests take turns from one to the other.
+static STARTING: Mutex<()> = Mutex::new(());
 static HANDLES: AtomicIsize = AtomicIsize::new(1);
 
 fn records() -> MutexGuard<'static, HashMap<isize, Record>> {
     RECORDS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-unsafe extern "system" fn set_resource_status(handle: isize, status: *mut RESOURCE_STATUS_EX) -> u32 {
+unsafe extern "system" fn set_resource_status_ex(handle: isize, status: *mut RESOURCE_STATUS_EX) -> u32 {
     // SAFETY: The DLL gives a status.
     let status = unsafe { status.read() };
-    let mut records = records();
-    let record = records.get_mut(&handle).expect("a handle of this monitor");
-    assert!(!record.closed, "a status after Close");
-    record.told.push(Told {
+    let told = Told {
         state: status.ResourceState,
         check_point: status.CheckPoint,
         wait_hint: status.WaitHint,
         code: status.ApplicationSpecificErrorCode,
         event: status.EventHandle.addr(),
-    });
+    };
+    take(handle, told)
+}
+
+unsafe extern "system" fn set_resource_status(handle: isize, status: *mut RESOURCE_STATUS) -> u32 {
+    // SAFETY: The DLL gives a status.
+    let status = unsafe { status.read() };
+    let told = Told {
+        state: status.ResourceState,
+        check_point: status.CheckPoint,
+        wait_hint: status.WaitHint,
+        code: 0,
+        event: status.EventHandle.addr(),
+    };
+    take(handle, told)
+}
+
+fn take(handle: isize, told: Told) -> u32 {
+    let mut records = records();
+    let record = records.get_mut(&handle).expect("a handle of this monitor");
+    assert!(!record.closed, "a status after Close");
+    record.told.push(told);
     record.waits = true;
     CHANGED.notify_all();
     let held = |records: &mut HashMap<isize, Record>| records[&handle].held;
@@ -105,7 +125,7 @@ pub(crate) fn start(name: &str, min: u32, max: u32) -> Result<&'static CLRES_FUN
     // SAFETY: A table of absent functions is one.
     let mut callbacks: CLRES_CALLBACK_FUNCTION_TABLE = unsafe { core::mem::zeroed() };
     callbacks.LogEvent = Some(log);
-    callbacks.SetResourceStatusEx = Some(set_resource_status);
+    callbacks.SetResourceStatusEx = Some(set_resource_status_ex);
     let mut table = core::ptr::null_mut();
     // SAFETY: The name ends with a NUL, and the functions are those of a monitor.
     let code = unsafe { wsfcres::StartupEx(wide(name).as_ptr(), min, max, &raw mut callbacks, &raw mut table) };
@@ -116,22 +136,31 @@ pub(crate) fn start(name: &str, min: u32, max: u32) -> Result<&'static CLRES_FUN
     Ok(unsafe { &*table })
 }
 
-unsafe extern "system" fn first_status(_: isize, _: *mut wsfc_clusapi::sys::resapi::RESOURCE_STATUS) -> u32 {
-    CONTINUE
-}
-
-/// The table by the older Startup, without a log.
-pub(crate) fn start_first(min: u32, max: u32) -> Result<u32, u32> {
-    let none: Option<LogEvent> = None;
+/// The table by the older Startup, or the code. What it gives counts for whatever is opened next.
+fn start_first(min: u32, max: u32) -> Result<&'static CLRES_FUNCTION_TABLE, u32> {
+    let log: LogEvent = {
+        let log: unsafe extern "C" fn(isize, i32, PCWSTR) = log_event;
+        // SAFETY: The DLL gives no further arguments, and on the systems here both have one convention.
+        unsafe { core::mem::transmute(log) }
+    };
     let mut table = core::ptr::null_mut();
     let name = wide(wsfcres::RESOURCE_TYPE);
-    // SAFETY: The name ends with a NUL, and the function is one of a monitor.
-    let code = unsafe { wsfcres::Startup(name.as_ptr(), min, max, Some(first_status), none, &raw mut table) };
+    // SAFETY: The name ends with a NUL, and the functions are those of a monitor.
+    let code = unsafe {
+        wsfcres::Startup(
+            name.as_ptr(),
+            min,
+            max,
+            Some(set_resource_status),
+            Some(log),
+            &raw mut table,
+        )
+    };
     if code != 0 {
         return Err(code);
     }
-    // SAFETY: After a success it is a table.
-    Ok(unsafe { (*table).Version })
+    // SAFETY: After a success it is a table, which lives as long as the library.
+    Ok(unsafe { &*table })
 }
 
 fn functions() -> &'static CLRES_V2_FUNCTIONS {
@@ -163,9 +192,32 @@ impl Resource {
         HANDLES.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Opens a resource as the first version does, with the status of that version.
+    pub(crate) fn open_first(name: &str, endpoint: &str) -> Self {
+        let handle = Self::new_handle();
+        cluster::set_text(handle, "Workload", name);
+        cluster::set_text(handle, "Endpoint", endpoint);
+        records().entry(handle).or_default();
+        let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        // The cluster API comes with the other one.
+        functions();
+        assert_eq!(start_first(0, 0).map(|_| ()), Err(1306));
+        let table = start_first(CLRES_VERSION_V1_00, CLRES_VERSION_V1_00).unwrap();
+        assert_eq!(table.Version, CLRES_VERSION_V1_00);
+        // SAFETY: The table is of version 1.
+        let first = unsafe { &table.Anonymous.V1Functions };
+        let key = core::ptr::without_provenance_mut::<c_void>(handle.cast_unsigned());
+        // SAFETY: The name ends with a NUL, and key and handle are the monitor's.
+        let id = unsafe { first.Open.unwrap()(wide(name).as_ptr(), key, handle) };
+        assert!(!id.is_null());
+        let functions = functions();
+        Self { functions, handle, id }
+    }
+
     /// Opens a resource by a handle, which is the number of its key too.
     pub(crate) fn open_with(name: &str, handle: isize) -> Self {
         records().entry(handle).or_default();
+        let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let functions = functions();
         let key = core::ptr::without_provenance_mut::<c_void>(handle.cast_unsigned());
         // SAFETY: The name ends with a NUL, and key and handle are the monitor's.

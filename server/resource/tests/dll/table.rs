@@ -3,8 +3,11 @@
 use wsfc_clusapi::proplist::{Property, PropertyList, Tail, Value};
 use wsfc_clusapi::sys::constants::control as ctl;
 use wsfc_clusapi::sys::resapi::{CLRES_FUNCTION_TABLE, RESID};
+use wsfc_resource_channel::{CallState, Status, to_monitor};
 
-use crate::monitor::{Resource, start, start_first, wide};
+use crate::daemon::Daemon;
+use crate::monitor::{Resource, start, wide};
+use crate::socket;
 
 #[test]
 fn the_highest_version_that_fits_is_given() {
@@ -16,8 +19,29 @@ fn the_highest_version_that_fits_is_given() {
     assert_eq!(negotiated(0x500, 0x600), Err(1306));
     assert_eq!(negotiated(0x200, 0x100), Err(1306));
     assert_eq!(start("Generic Script", 0x100, 0x400).map(|_| ()), Err(5080));
-    assert_eq!(start_first(0x100, 0x100), Ok(0x100));
-    assert_eq!(start_first(0, 0), Err(1306));
+}
+
+#[test]
+fn a_monitor_of_the_first_version_is_told_by_its_own_layout() {
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    let resource = Resource::open_first("first", path.to_str().unwrap());
+    assert_eq!(resource.online(), 997);
+    let begun = daemon.begun("first", 1);
+    daemon.say(to_monitor::Message::Status(Status {
+        instance: begun.instance,
+        call: begun.call,
+        state: CallState::Pending.into(),
+        wait_hint_ms: 5000,
+        ..Status::default()
+    }));
+    let told = resource.told_state(129);
+    assert_eq!((told.check_point, told.wait_hint, told.event), (1, 5000, 0));
+    daemon.status(&begun, CallState::Online, "works");
+    let told = resource.told_state(2);
+    assert_eq!((told.check_point, told.wait_hint), (2, 0));
+    assert_ne!(told.event, 0);
+    resource.close();
 }
 
 /// Asks a control code of the type through a table of version 4, and one of no resource.
