@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::sys::resapi::ResolveClusterApi;
 use crate::sys::types::BOOL;
 use crate::sys::{FUNCTIONS, FunctionInfo, Table, TableProvider};
 use crate::win32::Win32;
@@ -106,16 +107,28 @@ impl Clusapi {
     fn from_library(library: libloading::Library, path: Option<PathBuf>) -> Self {
         // SAFETY: Both callers load a cluster API, and the library is kept beside the table.
         let table = unsafe { Table::from_library(&library) };
-        #[cfg(windows)]
-        let table = Table {
-            GetLastError: Some(windows_sys::Win32::Foundation::GetLastError),
-            ..table
-        };
         let origin = Origin::Library {
             path,
             _library: library,
         };
-        Self::new(table, origin)
+        Self::new(with_last_error_of_system(table), origin)
+    }
+
+    /// The functions that a resolver finds by their names, as a resource DLL is given them where there is no
+    /// `clusapi.dll`. Off Windows it finds `GetLastError` too.
+    ///
+    /// # Safety
+    ///
+    /// What is found must keep the contract of [`TableProvider`] for as long as anything made from the result lives.
+    #[must_use]
+    pub unsafe fn from_resolver(resolve: ResolveClusterApi) -> Self {
+        let find = |name: &core::ffi::CStr| {
+            // SAFETY: The name ends with a NUL.
+            unsafe { resolve(name.as_ptr()) }
+        };
+        // SAFETY: By this function's contract the answers are the functions, and outlive the table.
+        let table = unsafe { Table::from_names(find) };
+        Self::new(with_last_error_of_system(table), Origin::Raw)
     }
 
     /// The functions of a provider, which stays alive as long as anything made from them.
@@ -215,6 +228,16 @@ impl Clusapi {
         let code = self.last_error();
         Error::Call { function, code }
     }
+}
+
+/// On Windows the last error is the system's own, whoever set it.
+fn with_last_error_of_system(table: Table) -> Table {
+    #[cfg(windows)]
+    let table = Table {
+        GetLastError: Some(windows_sys::Win32::Foundation::GetLastError),
+        ..table
+    };
+    table
 }
 
 /// Checks a call that answers a Win32 code.

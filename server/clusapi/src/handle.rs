@@ -23,8 +23,12 @@ const TRUTH: Check = |api, function, answer| api.check_bool(function, answer);
 /// The answer is a code.
 const CODE: Check = |_, function, answer| check_status(function, answer);
 
-/// Closes one handle and logs a failure: a drop has nobody to tell.
+/// Closes one handle and logs a failure: a drop has nobody to tell. 0 is no handle: a [`LentKey`] has no cluster handle, and
+/// its own is not for us to close.
 fn close(api: &Clusapi, function: &'static str, entry: Option<CloseFunction>, raw: isize, check: Check) {
+    if raw == 0 {
+        return;
+    }
     let Some(entry) = entry else {
         tracing::warn!(
             function,
@@ -162,6 +166,45 @@ owning_handle! {
     Key(HKEY), closed by ClusterRegCloseKey, which answers a CODE;
 }
 
+/// A key that somebody else has opened and closes, such as the one that a resource DLL is given with its Open (facts 5.1).
+#[derive(Debug)]
+pub struct LentKey {
+    key: Key,
+}
+
+impl LentKey {
+    /// Borrows an open handle.
+    ///
+    /// # Safety
+    ///
+    /// The handle must come from the same table, be a key, and stay open as long as the result.
+    #[must_use]
+    pub unsafe fn from_raw(api: &Clusapi, raw: HKEY) -> Self {
+        let connection = Arc::new(Connection {
+            api: api.clone(),
+            raw: 0,
+        });
+        Self {
+            key: Key { connection, raw },
+        }
+    }
+}
+
+impl core::ops::Deref for LentKey {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl Drop for LentKey {
+    fn drop(&mut self) {
+        // What has lent it closes it.
+        self.key.raw = 0;
+    }
+}
+
 /// Something with an open handle of a cluster.
 pub(crate) trait Opened {
     /// The connection that it was opened through.
@@ -214,6 +257,7 @@ const _: () = {
     shareable::<NetworkInterface>();
     shareable::<GroupSet>();
     shareable::<Key>();
+    shareable::<LentKey>();
     shareable::<ResourceType>();
     shareable::<AffinityRule>();
 };

@@ -47,7 +47,7 @@ pub use credentials::Credentials;
 pub use enumeration::{GroupItem, ObjectName, ResourceItem};
 pub use error::{Error, TextProblem};
 pub use handle::{
-    AffinityRule, Cluster, Group, GroupSet, Key, Network, NetworkInterface, Node, Resource, ResourceType,
+    AffinityRule, Cluster, Group, GroupSet, Key, LentKey, Network, NetworkInterface, Node, Resource, ResourceType,
 };
 pub use numbers::{
     AccountAccess, AffinityRuleType, CloudType, ClusterVersion, Failback, GroupState, GroupType,
@@ -62,5 +62,6 @@ pub use setup::{
     Cleanup, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Evicted, StorageNodeConfig, Upgraded,
 };
 pub use verb::{Accepted, Stored};
+pub use wide::copy as text_from_c;
 pub use win32::{Status, Win32};
 pub use zeroize::Zeroizing;

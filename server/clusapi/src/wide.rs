@@ -123,7 +123,7 @@ pub(crate) fn names_for_c(field: &'static str, names: &[&str]) -> Result<Vec<u16
 /// # Safety
 ///
 /// `string` must be NULL, or readable up to its NUL or `limit` units, whichever comes first.
-pub(crate) unsafe fn copy(string: PCWSTR, limit: usize) -> Option<String> {
+pub unsafe fn copy(string: PCWSTR, limit: usize) -> Option<String> {
     if string.is_null() {
         return None;
     }

@@ -399,3 +399,26 @@ fn reads_are_answered_together() {
     assert!(key.read(&reads).is_err());
     assert_eq!(taken_log(), ["read p NULL", "close reads 910", "close reply 911"]);
 }
+
+unsafe extern "system" fn resolve(name: *const core::ffi::c_char) -> *const c_void {
+    // SAFETY: The name ends with a NUL.
+    match unsafe { core::ffi::CStr::from_ptr(name) }.to_bytes() {
+        b"ClusterRegOpenKey" => open as *const c_void,
+        b"ClusterRegCloseKey" => close as *const c_void,
+        _ => core::ptr::null(),
+    }
+}
+
+#[test]
+fn a_lent_key_is_used_through_functions_found_by_name_and_not_closed() {
+    // SAFETY: The functions found have the signatures of the table, and outlive it.
+    let api = unsafe { crate::Clusapi::from_resolver(resolve) };
+    assert!(api.is_supported("ClusterRegOpenKey"));
+    assert!(!api.is_supported("ClusterRegQueryValue"));
+    // SAFETY: The fake takes any number for a key.
+    let key = unsafe { crate::LentKey::from_raw(&api, 700) };
+    drop(key.open("Parameters", 1).unwrap());
+    assert!(matches!(key.value("v"), Err(Error::Unsupported { .. })));
+    drop(key);
+    assert_eq!(taken_log(), ["open Parameters below 700 1", "close key 801"]);
+}

@@ -11,7 +11,7 @@
     reason = "looking a C function up by name trusts the library to export the right one"
 )]
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::fmt;
 
 use super::types::{
@@ -126,6 +126,33 @@ macro_rules! function_table {
                             )
                         };
                         symbol.ok().map(|symbol| *symbol)
+                    },)+
+                }
+            }
+
+            /// Asks for every function by its name. A name that is answered with null leaves its entry absent.
+            ///
+            /// # Safety
+            ///
+            /// What is answered must be null or the function of the failover cluster API of this name, which must outlive
+            /// every use of the table.
+            #[must_use]
+            pub unsafe fn from_names(mut resolve: impl FnMut(&CStr) -> *const c_void) -> Self {
+                Self {
+                    $($name: {
+                        const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                            Ok(name) => name,
+                            Err(_) => c"",
+                        };
+                        let address = resolve(NAME);
+                        (!address.is_null()).then(|| {
+                            // SAFETY: It is no null pointer, and by this function's contract it is the function.
+                            unsafe {
+                                core::mem::transmute::<*const c_void, unsafe extern "system" fn($($type),*) -> $result>(
+                                    address,
+                                )
+                            }
+                        })
                     },)+
                 }
             }

@@ -1,0 +1,274 @@
+//! A connection to a daemon, which is made again when it is lost.
+
+use std::io::{self, Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use mio::{Interest, Registry, Token};
+use wsfc_resource_channel::frame::{self, FrameError, Incoming};
+use wsfc_resource_channel::to_daemon::Message;
+use wsfc_resource_channel::{Hello, ToDaemon, ToMonitor, VERSION};
+
+use crate::stream::{self, Stream};
+
+/// How long the first pause before another try is, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a daemon that has taken the connection may take to say so.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// Bytes that are read of one daemon before the others have their turn.
+const READ_AT_ONCE: usize = 1 << 18;
+
+/// Bytes that wait encoded before more messages are.
+const WRITE_AHEAD: usize = 1 << 16;
+
+/// Why a connection is no more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Lost {
+    /// The daemon has closed it.
+    #[error("the daemon has closed the connection")]
+    Closed,
+    /// It has failed.
+    #[error("the connection has failed: {0}")]
+    Failed(#[from] io::Error),
+    /// What the daemon says cannot be understood.
+    #[error("the daemon cannot be understood: {0}")]
+    Frame(#[from] FrameError),
+    /// The daemon says something before its welcome.
+    #[error("the daemon says something before its welcome")]
+    Unwelcome,
+    /// The daemon does not greet.
+    #[error("the daemon does not answer")]
+    NoGreeting,
+    /// The daemon does not read.
+    #[error("the daemon does not read what it is told")]
+    Clogged,
+}
+
+/// How far the connection is.
+#[derive(Debug)]
+enum Phase {
+    /// There is none until then.
+    Pause {
+        /// When the next try is due.
+        until: Instant,
+    },
+    /// The daemon is to say that it takes the DLL.
+    Greeting {
+        /// The connection.
+        stream: Stream,
+        /// Until when.
+        until: Instant,
+    },
+    /// It is there.
+    Open {
+        /// The connection.
+        stream: Stream,
+    },
+}
+
+/// The connection to the daemon of one endpoint.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    endpoint: String,
+    token: Token,
+    phase: Phase,
+    /// How long the next pause is.
+    pause: Duration,
+    incoming: Incoming,
+    outgoing: Vec<u8>,
+    /// How many of `outgoing` have been sent.
+    sent: usize,
+    /// Whether there may be more to read than was read.
+    more: bool,
+}
+
+impl Channel {
+    /// A connection that is to be made now.
+    pub(crate) fn new(endpoint: String, token: Token, now: Instant) -> Self {
+        Self {
+            endpoint,
+            token,
+            phase: Phase::Pause { until: now },
+            pause: FIRST_PAUSE,
+            incoming: Incoming::default(),
+            outgoing: Vec::new(),
+            sent: 0,
+            more: false,
+        }
+    }
+
+    /// The token of its events.
+    pub(crate) const fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Whether the daemon has taken the DLL.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open { .. })
+    }
+
+    /// Whether something is still to be sent.
+    pub(crate) const fn is_sending(&self) -> bool {
+        self.is_open() && self.sent < self.outgoing.len()
+    }
+
+    /// When the connection wants to be looked after by [`Channel::step`]; `None` when only the daemon can change anything.
+    pub(crate) const fn due(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Pause { until } | Phase::Greeting { until, .. } => Some(until),
+            Phase::Open { .. } => None,
+        }
+    }
+
+    /// Whether it wants to read again at once.
+    pub(crate) const fn wants_more(&self) -> bool {
+        self.more
+    }
+
+    /// Connects when it is time, and says hello.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection any more; a try that fails is none.
+    pub(crate) fn step(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
+        match self.phase {
+            Phase::Pause { until } if until <= now => {
+                if self.connect(registry, monitor_id, now).is_err() {
+                    self.hang_up(registry, now);
+                }
+                Ok(())
+            }
+            Phase::Greeting { until, .. } if until <= now => Err(Lost::NoGreeting),
+            _ => Ok(()),
+        }
+    }
+
+    fn connect(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
+        let mut stream = stream::connect(&self.endpoint)?;
+        registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+        self.phase = Phase::Greeting {
+            stream,
+            until: now + GREETING,
+        };
+        self.encode(Message::Hello(Hello {
+            version: VERSION,
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            process_id: std::process::id(),
+            monitor_id: monitor_id.to_owned(),
+        }))?;
+        self.write()
+    }
+
+    /// The daemon takes the DLL.
+    pub(crate) fn welcome(&mut self, now: Instant) {
+        self.pause = FIRST_PAUSE;
+        let pause = Phase::Pause { until: now };
+        self.phase = match std::mem::replace(&mut self.phase, pause) {
+            Phase::Greeting { stream, .. } => Phase::Open { stream },
+            phase => phase,
+        };
+    }
+
+    /// Ends the connection; another is tried after a pause.
+    pub(crate) fn hang_up(&mut self, registry: &Registry, now: Instant) {
+        if let Phase::Greeting { stream, .. } | Phase::Open { stream } = &mut self.phase {
+            // It is closed next, so it does not matter whether this works.
+            let _unregistered = registry.deregister(stream);
+        }
+        self.phase = Phase::Pause {
+            until: now + self.pause,
+        };
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.incoming = Incoming::default();
+        self.outgoing.clear();
+        self.sent = 0;
+        self.more = false;
+    }
+
+    /// What the daemon has said.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection any more. What had been said before is lost with it.
+    pub(crate) fn read(&mut self) -> Result<Vec<ToMonitor>, Lost> {
+        self.more = false;
+        let (Phase::Greeting { stream, .. } | Phase::Open { stream }) = &mut self.phase else {
+            return Ok(Vec::new());
+        };
+        let mut buffer = [0; 1 << 14];
+        let mut total = 0;
+        let mut end = None;
+        while total < READ_AT_ONCE {
+            match stream.read(&mut buffer) {
+                Ok(0) => {
+                    end = Some(Lost::Closed);
+                    break;
+                }
+                Ok(count) => {
+                    self.incoming.extend(buffer.get(..count).unwrap_or_default());
+                    total += count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    end = Some(error.into());
+                    break;
+                }
+            }
+        }
+        self.more = total >= READ_AT_ONCE;
+        let mut messages = Vec::new();
+        while let Some(message) = self.incoming.take()? {
+            messages.push(message);
+        }
+        match end {
+            // What the daemon said with its last breath counts; the end is seen by the next read.
+            Some(_) if !messages.is_empty() => {
+                self.more = true;
+                Ok(messages)
+            }
+            Some(lost) => Err(lost),
+            None => Ok(messages),
+        }
+    }
+
+    /// Whether more messages may be encoded.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.outgoing.len() - self.sent < WRITE_AHEAD
+    }
+
+    /// Puts a message behind those that are to be sent.
+    ///
+    /// # Errors
+    ///
+    /// It is too long.
+    pub(crate) fn encode(&mut self, message: Message) -> Result<(), FrameError> {
+        let message = ToDaemon { message: Some(message) };
+        frame::encode(&message, &mut self.outgoing)
+    }
+
+    /// Sends what the daemon takes.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection any more.
+    pub(crate) fn write(&mut self) -> Result<(), Lost> {
+        let (Phase::Greeting { stream, .. } | Phase::Open { stream }) = &mut self.phase else {
+            return Ok(());
+        };
+        while let Some(rest) = self.outgoing.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match stream.write(rest) {
+                Ok(0) => return Err(Lost::Closed),
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.outgoing.clear();
+        self.sent = 0;
+        Ok(())
+    }
+}

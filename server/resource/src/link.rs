@@ -1,0 +1,207 @@
+//! What is to be said to the daemon of one endpoint.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use wsfc_resource_channel::Closed;
+use wsfc_resource_channel::to_daemon::Message;
+
+use crate::call::Reach;
+
+/// Messages that wait at most for a daemon that takes them too slowly; more, and it is taken for gone. Besides these, each
+/// resource may have a few.
+const LONGEST: usize = 16_384;
+const FOR_EACH_RESOURCE: usize = 4;
+
+/// Told statuses that are kept at most while the daemon is away; then the oldest are forgotten.
+const KEPT: usize = 1024;
+
+/// A daemon, and what waits to be sent to it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    reach: Reach,
+    waiting: VecDeque<Message>,
+}
+
+impl Link {
+    /// A daemon that has not been reached yet.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            reach: Reach::Away { since: now },
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Whether the daemon can be reached.
+    pub(crate) const fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Whether the daemon can be reached.
+    pub(crate) fn is_open(&self) -> bool {
+        self.reach == Reach::Open
+    }
+
+    /// Says something. While the daemon is away only what it could not find out later is kept: what was told to the monitor, and
+    /// what was terminated. The rest it learns when it is back.
+    pub(crate) fn say(&mut self, message: Message) {
+        match (self.reach, &message) {
+            (Reach::Open, _) | (_, Message::Terminated(_)) => {}
+            (_, Message::Told(_)) => {
+                let told = |message: &Message| matches!(message, Message::Told(_));
+                if self.waiting.len() >= KEPT
+                    && self.waiting.iter().filter(|message| told(message)).count() >= KEPT
+                    && let Some(oldest) = self.waiting.iter().position(told)
+                {
+                    self.waiting.remove(oldest);
+                }
+            }
+            _ => return,
+        }
+        self.waiting.push_back(message);
+    }
+
+    /// The daemon is there: it is told the opened resources first, then what waits of earlier calls, the calls that are under way,
+    /// and what waits of them.
+    pub(crate) fn open(
+        &mut self,
+        opened: Vec<Message>,
+        begun: Vec<Message>,
+        is_of_a_call_under_way: impl Fn(&Message) -> bool,
+    ) {
+        self.reach = Reach::Open;
+        let (later, earlier): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(is_of_a_call_under_way);
+        self.waiting.extend(opened);
+        self.waiting.extend(earlier);
+        self.waiting.extend(begun);
+        self.waiting.extend(later);
+    }
+
+    /// The daemon is gone.
+    pub(crate) fn lose(&mut self, now: Instant) {
+        if self.is_open() {
+            self.reach = Reach::Away { since: now };
+        }
+        for message in std::mem::take(&mut self.waiting) {
+            self.say(message);
+        }
+    }
+
+    /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since the daemon will
+    /// not know what it is about.
+    pub(crate) fn close(&mut self, instance: u64) {
+        if self.is_open() {
+            self.say(Message::Closed(Closed { instance }));
+        } else {
+            self.waiting.retain(|message| instance_of(message) != Some(instance));
+        }
+    }
+
+    /// What is to be sent next, at most so many, while the daemon is there.
+    pub(crate) fn take(&mut self, most: usize) -> Vec<Message> {
+        if !self.is_open() {
+            return Vec::new();
+        }
+        let count = self.waiting.len().min(most);
+        self.waiting.drain(..count).collect()
+    }
+
+    /// Whether something is to be sent now.
+    pub(crate) fn has_something(&self) -> bool {
+        self.is_open() && !self.waiting.is_empty()
+    }
+
+    /// Whether more waits than a daemon that listens would leave.
+    pub(crate) fn is_clogged(&self, resources: usize) -> bool {
+        self.waiting.len() > LONGEST.saturating_add(resources.saturating_mul(FOR_EACH_RESOURCE))
+    }
+}
+
+/// The resource that a message is about.
+fn instance_of(message: &Message) -> Option<u64> {
+    match message {
+        Message::Hello(_) => None,
+        Message::Opened(message) => Some(message.instance),
+        Message::Begun(message) => Some(message.instance),
+        Message::Told(message) => Some(message.instance),
+        Message::Terminated(message) => Some(message.instance),
+        Message::Closed(message) => Some(message.instance),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wsfc_resource_channel::{Opened, Terminated, Told};
+
+    use super::*;
+    use crate::clock;
+
+    fn told(instance: u64, check_point: u32) -> Message {
+        Message::Told(Told {
+            instance,
+            call: 1,
+            check_point,
+            ..Told::default()
+        })
+    }
+
+    fn terminated(instance: u64) -> Message {
+        Message::Terminated(Terminated { instance, call: 1 })
+    }
+
+    fn opened(instance: u64) -> Message {
+        Message::Opened(Opened {
+            instance,
+            ..Opened::default()
+        })
+    }
+
+    #[test]
+    fn only_what_the_daemon_could_not_find_out_is_kept_for_it() {
+        let mut link = Link::new(clock::now());
+        for message in [
+            opened(1),
+            told(1, 1),
+            Message::Closed(Closed { instance: 3 }),
+            terminated(2),
+        ] {
+            link.say(message);
+        }
+        assert!(!link.has_something());
+        assert_eq!(link.take(9), []);
+        link.open(vec![opened(1)], vec![], |message| instance_of(message) == Some(1));
+        assert_eq!(link.take(2), [opened(1), terminated(2)]);
+        link.lose(clock::now());
+        link.open(vec![], vec![], |_| false);
+        assert_eq!(link.take(9), [told(1, 1)]);
+    }
+
+    #[test]
+    fn of_many_statuses_the_newest_are_kept_and_no_termination_is_forgotten() {
+        let mut link = Link::new(clock::now());
+        link.say(terminated(1));
+        for check_point in 0..5000 {
+            link.say(told(1, check_point));
+        }
+        link.open(vec![], vec![], |_| false);
+        let kept = link.take(usize::MAX);
+        assert_eq!(kept.len(), 1025);
+        assert_eq!(kept.first(), Some(&terminated(1)));
+        assert_eq!(kept.last(), Some(&told(1, 4999)));
+    }
+
+    #[test]
+    fn a_daemon_that_takes_nothing_is_noticed() {
+        let mut link = Link::new(clock::now());
+        link.open(vec![], vec![], |_| false);
+        for check_point in 0..20_000 {
+            link.say(told(1, check_point));
+        }
+        assert!(link.is_clogged(1));
+        assert!(!link.is_clogged(1000));
+        link.lose(clock::now());
+        assert!(!link.is_clogged(1));
+    }
+}

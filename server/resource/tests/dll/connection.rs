@@ -1,0 +1,230 @@
+//! Daemons that are away, slow, hung, restarted, or make no sense.
+
+use std::process::Command;
+use std::time::Duration;
+
+use wsfc_resource_channel::{CallState, Source, to_daemon};
+
+use crate::cluster;
+use crate::daemon::{Daemon, PATIENCE};
+use crate::monitor::{Resource, assert_rising, is_readable};
+use crate::socket;
+
+/// What entry points promise (facts 5.2), with room for a busy machine: the promise is that they do not wait for the daemon, which
+/// would be for seconds.
+const AT_ONCE: Duration = Duration::from_millis(300 * 5);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long an entry point takes is what is promised"
+)]
+fn takes<T>(call: impl FnOnce() -> T) -> T {
+    let begin = std::time::Instant::now();
+    let result = call();
+    assert!(begin.elapsed() < AT_ONCE, "took {:?}", begin.elapsed());
+    result
+}
+
+#[test]
+fn without_a_daemon_a_call_waits_for_the_grace_and_fails() {
+    let resource = Resource::open("alone", "/nowhere/resource.sock");
+    cluster::set_common(resource.handle, "PendingTimeout", 300);
+    cluster::set_private(resource.handle, "DaemonGrace", 1000);
+    assert_eq!(takes(|| resource.online()), 997);
+    let failed = resource.told_state(4);
+    assert_eq!(failed.code, 1062);
+    resource.logged("waiting for the daemon");
+    resource.logged("the daemon cannot be reached");
+    let told = resource.told("waiting", |_| true);
+    assert_rising(&told);
+    assert!(told.len() > 2, "{told:?}");
+    assert!(told[..told.len() - 1].iter().all(|told| told.state == 129), "{told:?}");
+    takes(|| resource.terminate());
+    takes(|| resource.close());
+}
+
+#[test]
+fn a_hung_daemon_holds_no_entry_point_up() {
+    let (_folder, path) = socket();
+    let daemon = Daemon::hang(&path);
+    let resource = Resource::open("hung", path.to_str().unwrap());
+    cluster::set_common(resource.handle, "PendingTimeout", 300);
+    cluster::set_private(resource.handle, "DaemonGrace", 3000);
+    daemon.connected(1);
+    assert_eq!(takes(|| resource.online()), 997);
+    assert!(takes(|| resource.is_alive()));
+    takes(|| resource.terminate());
+    assert_eq!(takes(|| resource.offline()), 997);
+    assert_eq!(resource.told_state(4).code, 1062);
+    takes(|| resource.terminate());
+    takes(|| resource.close());
+    assert!(matches!(daemon.received().as_slice(), [to_daemon::Message::Hello(_)]));
+}
+
+#[test]
+fn a_daemon_that_says_nothing_of_a_call_fails_it() {
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    let resource = Resource::open("silent", path.to_str().unwrap());
+    cluster::set_common(resource.handle, "PendingTimeout", 300);
+    resource.online();
+    let begun = daemon.begun("silent", 1);
+    assert_eq!(resource.told_state(4).code, 1460);
+    resource.logged("waiting for the next status");
+    let told = daemon.told("the failure", |told| told.native_state == 4);
+    assert_eq!((told.source(), told.win32_code), (Source::Dll, 1460));
+    daemon.status(&begun, CallState::Online, "too late");
+    assert_eq!(
+        daemon.told("a refusal", |told| told.message == "too late").exit_state,
+        None
+    );
+    resource.terminate();
+    resource.close();
+}
+
+#[test]
+fn a_daemon_that_comes_late_gets_the_call() {
+    let (_folder, path) = socket();
+    let resource = Resource::open("patient", path.to_str().unwrap());
+    cluster::set_common(resource.handle, "PendingTimeout", 600);
+    cluster::set_private(resource.handle, "DaemonGrace", 60_000);
+    resource.online();
+    let waited = resource.told("waiting", |told| !told.is_empty());
+    let daemon = Daemon::start(&path);
+    let begun = daemon.begun("patient", 1);
+    assert!(!begun.again);
+    assert!(begun.check_point >= waited[0].check_point);
+    // What the monitor was told meanwhile comes after the call that it belongs to.
+    let told = daemon.told("what was told", |told| told.message == "waiting for the daemon");
+    assert_eq!((told.source(), told.exit_state), (Source::Dll, Some(0)));
+    let position = |wanted: fn(&to_daemon::Message) -> bool| daemon.received().iter().position(wanted);
+    let begins = position(|message| matches!(message, to_daemon::Message::Begun(_)));
+    assert!(begins < position(|message| matches!(message, to_daemon::Message::Told(_))));
+    daemon.status(&begun, CallState::Online, "works");
+    resource.told_state(2);
+    resource.close();
+}
+
+#[test]
+fn a_restarted_daemon_is_told_everything_again() {
+    let (_folder, path) = socket();
+    let endpoint = path.to_str().unwrap();
+    let daemon = Daemon::start(&path);
+    let online = Resource::open("again online", endpoint);
+    online.online();
+    daemon.status(&daemon.begun("again online", 1), CallState::Online, "works");
+    online.told_state(2);
+    let pending = Resource::open("again pending", endpoint);
+    pending.online();
+    let begun = daemon.begun("again pending", 1);
+    daemon.status(&begun, CallState::Pending, "starting");
+    pending.told_state(129);
+    let terminated = Resource::open("again terminated", endpoint);
+    terminated.online();
+    let ended = daemon.begun("again terminated", 1);
+    drop(daemon);
+    online.logged("is lost");
+    terminated.terminate();
+
+    let daemon = Daemon::start(&path);
+    let again = daemon.begun("again pending", 1);
+    assert!(again.again);
+    assert_eq!((again.instance, again.call), (begun.instance, 1));
+    assert!(again.check_point >= 1);
+    daemon.terminated(ended.instance, 1);
+    let mut states = Vec::new();
+    for message in daemon.received() {
+        if let to_daemon::Message::Opened(opened) = message {
+            assert!(opened.again);
+            states.push((opened.resource, opened.native_state));
+        }
+    }
+    let states: Vec<_> = states
+        .iter()
+        .map(|(resource, state)| (resource.as_str(), *state))
+        .collect();
+    assert_eq!(
+        states,
+        [("again online", 2), ("again pending", 129), ("again terminated", 3)]
+    );
+    assert!(online.is_alive());
+    daemon.status(&again, CallState::Online, "works");
+    pending.told_state(2);
+    let told = pending.told("all", |_| true);
+    assert_rising(&told);
+    for resource in [online, pending, terminated] {
+        resource.close();
+    }
+}
+
+#[test]
+fn an_online_resource_outlives_a_daemon_for_the_grace_only() {
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    let resource = Resource::open("orphan", path.to_str().unwrap());
+    cluster::set_private(resource.handle, "DaemonGrace", 700);
+    resource.online();
+    daemon.status(&daemon.begun("orphan", 1), CallState::Online, "works");
+    let event = resource.told_state(2).event;
+    drop(daemon);
+    assert!(is_readable(event, PATIENCE));
+    assert!(!resource.is_alive());
+    resource.terminate();
+    resource.close();
+}
+
+#[test]
+fn what_cannot_be_understood_ends_the_connection_and_not_the_call() {
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    let resource = Resource::open("garbled", path.to_str().unwrap());
+    resource.online();
+    let begun = daemon.begun("garbled", 1);
+    // Longer than any message may be; then a message that is none; then an end in the middle of one.
+    for (times, bytes) in [
+        (1, &[0xFF; 8][..]),
+        (2, &[2, 0, 0, 0, 0xFF, 0xFF]),
+        (3, &[9, 0, 0, 0, 1]),
+    ] {
+        daemon.begun_times(times);
+        daemon.write(bytes);
+        if times == 3 {
+            daemon.hang_up();
+        }
+    }
+    daemon.begun_times(4);
+    daemon.status(&begun, CallState::Online, "works");
+    resource.told_state(2);
+    resource.logged("the daemon cannot be understood");
+    resource.logged("the daemon has closed the connection");
+    resource.close();
+}
+
+#[test]
+fn the_thread_that_ends_with_the_last_resource_is_there_again_with_the_next() {
+    const INSIDE: &str = "WSFCRES_TEST_ALONE";
+    const NAME: &str = "connection::the_thread_that_ends_with_the_last_resource_is_there_again_with_the_next";
+    // Other tests would keep the thread alive, so this one has a process of its own.
+    if std::env::var_os(INSIDE).is_none() {
+        let this = std::env::current_exe().unwrap();
+        let output = Command::new(this)
+            .args(["--exact", NAME])
+            .env(INSIDE, "yes")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+        return;
+    }
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    for number in 0..500 {
+        let name = format!("again {number}");
+        let resource = Resource::open(&name, path.to_str().unwrap());
+        daemon.find("opening", |message| match message {
+            to_daemon::Message::Opened(opened) if opened.workload == name => Some(()),
+            _ => None,
+        });
+        resource.close();
+    }
+}
