@@ -49,6 +49,24 @@ pub enum Incident {
         /// The other.
         other: String,
     },
+    /// Two machines no longer hear each other over one network, which is partitioned as long as both are members.
+    CutPath {
+        /// The network.
+        network: String,
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// They hear each other over the network again.
+    HealPath {
+        /// The network.
+        network: String,
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// A machine hears nobody, and nobody hears it, until `heal_all`.
     IsolateMachine {
         /// The machine.
@@ -130,7 +148,10 @@ impl Incident {
             | Self::IsolateMachine { machine }
             | Self::InterfaceDown { machine, .. }
             | Self::InterfaceUp { machine, .. } => vec![machine],
-            Self::CutHeartbeats { one, other } | Self::HealHeartbeats { one, other } => vec![one, other],
+            Self::CutHeartbeats { one, other }
+            | Self::HealHeartbeats { one, other }
+            | Self::CutPath { one, other, .. }
+            | Self::HealPath { one, other, .. } => vec![one, other],
             Self::BlockResource { node: Some(node), .. } => vec![node],
             _ => Vec::new(),
         }
@@ -142,7 +163,9 @@ impl Incident {
             Self::NetworkDown { network }
             | Self::NetworkUp { network }
             | Self::InterfaceDown { network, .. }
-            | Self::InterfaceUp { network, .. } => Some(network),
+            | Self::InterfaceUp { network, .. }
+            | Self::CutPath { network, .. }
+            | Self::HealPath { network, .. } => Some(network),
             _ => None,
         }
     }

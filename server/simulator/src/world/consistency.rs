@@ -16,7 +16,8 @@ impl World {
                 .groups
                 .iter()
                 .try_for_each(|group| self.check_group(cluster, group))?;
-            check_votes(cluster)
+            check_votes(cluster)?;
+            self.check_networks(cluster)
         })
     }
 
@@ -38,6 +39,24 @@ impl World {
         } else {
             Err("two nodes have the same number".into())
         }
+    }
+
+    /// What was told of networks and interfaces is what they are.
+    fn check_networks(&self, cluster: &Cluster) -> Result<(), String> {
+        if !cluster.is_formed() {
+            return Ok(());
+        }
+        for network in &cluster.networks {
+            if network.told != self.network_state(cluster, network) {
+                return Err(format!("the state of network {} was not told", network.name));
+            }
+            for interface in &network.interfaces {
+                if interface.told != self.interface_state(cluster, network, interface) {
+                    return Err(format!("the state of interface {} was not told", interface.name));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_group(&self, cluster: &Cluster, group: &Group) -> Result<(), String> {

@@ -108,6 +108,8 @@ impl World {
             }
             Incident::CutHeartbeats { one, other } => self.cut(one, other, true),
             Incident::HealHeartbeats { one, other } => self.cut(one, other, false),
+            Incident::CutPath { network, one, other } => self.cut_path(network, one, other, true),
+            Incident::HealPath { network, one, other } => self.cut_path(network, one, other, false),
             Incident::IsolateMachine { machine } => {
                 let name = self.known_machine(machine)?;
                 self.heartbeats.isolate(&name);
@@ -199,6 +201,14 @@ impl World {
     fn cut(&mut self, one: &str, other: &str, cut: bool) -> Result<(), IncidentError> {
         let (one, other) = (self.known_machine(one)?, self.known_machine(other)?);
         self.heartbeats.set_cut(&one, &other, cut);
+        self.heard_again();
+        Ok(())
+    }
+
+    fn cut_path(&mut self, network: &str, one: &str, other: &str, cut: bool) -> Result<(), IncidentError> {
+        let network = self.known_network(network)?;
+        let (one, other) = (self.known_machine(one)?, self.known_machine(other)?);
+        self.heartbeats.set_cut_on(&network, &one, &other, cut);
         self.heard_again();
         Ok(())
     }

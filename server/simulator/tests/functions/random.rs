@@ -48,7 +48,7 @@ impl Play {
         let (machine, other) = (self.machine(), self.machine());
         let resource = self.resource_name();
         let network = format!("Cluster Network {}", self.random.usize(1..=2));
-        match self.random.usize(..22) {
+        match self.random.usize(..26) {
             0 | 1 => Incident::KillMachine { machine },
             2..=5 => Incident::PowerOn { machine },
             6 => Incident::StopService { machine },
@@ -73,6 +73,16 @@ impl Play {
                 node: self.random.bool().then_some(machine),
             },
             20 => Incident::UnblockResource { resource },
+            21 | 22 => Incident::CutPath {
+                network,
+                one: machine,
+                other,
+            },
+            23 | 24 => Incident::HealPath {
+                network,
+                one: machine,
+                other,
+            },
             _ => Incident::Witness {
                 cluster: None,
                 reachable: self.random.bool(),
