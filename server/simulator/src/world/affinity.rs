@@ -92,7 +92,7 @@ impl Cluster {
         }
     }
 
-    /// Forgets a group that is gone: rules, sets and dependencies no longer name it.
+    /// Forgets a group that is gone: rules, sets and dependencies no longer name it, and it waits no more.
     pub(crate) fn forget_group(&mut self, group: &str) {
         for rule in &mut self.rules {
             rule.groups.retain(|own| own != group);
@@ -101,6 +101,7 @@ impl Cluster {
             set.groups.retain(|own| own.group != group);
         }
         self.order.forget(group);
+        self.waiting.remove(group);
     }
 
     /// The name of an enabled rule that forbids a group to run on a node, given where the other groups are now. Rules

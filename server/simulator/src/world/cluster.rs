@@ -1,6 +1,6 @@
 //! A cluster and what belongs to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use super::resource::dependency::Expression;
 use super::resource_type::ResourceType;
 use super::roster::{Entry, Roster};
 use super::shared_volume::SharedVolume;
+use super::start::Waiting;
 use super::{Machine, World};
 use crate::release::{Release, make_version};
 
@@ -41,6 +42,9 @@ pub(crate) struct Cluster {
     pub(crate) rules: Vec<AffinityRule>,
     /// What groups and sets wait for.
     pub(crate) order: StartOrder,
+    /// The groups that shall start and wait, by id.
+    #[serde(default)]
+    pub(crate) waiting: BTreeMap<String, Waiting>,
     pub(crate) volumes: Vec<SharedVolume>,
     /// The keys that callers have made.
     pub(crate) database: registry::Key,
@@ -155,6 +159,9 @@ pub(crate) struct Group {
     /// The state that was told last.
     #[serde(default = "Group::told_at_first")]
     pub(crate) told: i32,
+    /// Simulated time since which it has been online; `None` also for what was online when the world began.
+    #[serde(default)]
+    pub(crate) online_ms: Option<u64>,
     /// The move that goes on.
     #[serde(default)]
     pub(crate) moving: Option<Move>,
@@ -279,6 +286,7 @@ impl Cluster {
             group_sets: Vec::new(),
             rules: Vec::new(),
             order: StartOrder::default(),
+            waiting: BTreeMap::new(),
             volumes: Vec::new(),
             database: registry::Key::default(),
             storage_nodes: Vec::new(),
@@ -359,6 +367,13 @@ impl Cluster {
         group_state_of(self.resources_of(group).map(|resource| resource.state))
     }
 
+    /// CLUSGRP_STATUS bits of a group (facts 2.2).
+    pub(crate) fn group_status(&self, group: &Group, now_ms: u64) -> u64 {
+        const QUEUED_FOR_MOVE: u64 = 4;
+        let queued = if group.queued.is_some() { QUEUED_FOR_MOVE } else { 0 };
+        queued | self.waiting_status(&group.id, now_ms)
+    }
+
     /// True for a node that runs what it owns: an active member that is not paused.
     pub(crate) fn is_up(&self, node: u32) -> bool {
         self.node(node)
@@ -405,6 +420,7 @@ impl Group {
             private: Settings::new(),
             preferred: Vec::new(),
             told: Self::told_at_first(),
+            online_ms: None,
             moving: None,
             queued: None,
             failovers: Vec::new(),
@@ -423,12 +439,6 @@ impl Group {
             self.group_type,
             group_type::CORE_CLUSTER | group_type::AVAILABLE_STORAGE
         )
-    }
-
-    /// CLUSGRP_STATUS bits (facts 2.2).
-    pub(crate) fn status_information(&self) -> u64 {
-        const QUEUED_FOR_MOVE: u64 = 4;
-        if self.queued.is_some() { QUEUED_FOR_MOVE } else { 0 }
     }
 }
 

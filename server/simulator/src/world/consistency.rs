@@ -17,6 +17,7 @@ impl World {
                 .iter()
                 .try_for_each(|group| self.check_group(cluster, group))?;
             check_votes(cluster)?;
+            self.check_start_order(cluster)?;
             self.check_networks(cluster)
         })
     }
@@ -38,6 +39,23 @@ impl World {
             Ok(())
         } else {
             Err("two nodes have the same number".into())
+        }
+    }
+
+    /// What waits to start has not started, and what was told of sets is what they are.
+    fn check_start_order(&self, cluster: &Cluster) -> Result<(), String> {
+        for id in cluster.waiting.keys() {
+            let Some(group) = cluster.group(id) else {
+                return Err(format!("group {id} waits and is not there"));
+            };
+            if group.is_core() || cluster.resources_of(group).any(|resource| is_active(resource.state)) {
+                return Err(format!("group {} waits and has started", group.name));
+            }
+        }
+        let untold = |set: &&super::group_set::GroupSet| set.told_ready != cluster.is_set_ready(set, self.now_ms);
+        match cluster.group_sets.iter().find(untold) {
+            Some(set) if cluster.is_formed() => Err(format!("the readiness of set {} was not told", set.name)),
+            _ => Ok(()),
         }
     }
 

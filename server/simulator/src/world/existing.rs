@@ -97,6 +97,11 @@ impl World {
         self.add_sets_and_rules(&id, existing);
         self.refresh_networks(&id);
         self.refresh_volumes(&id);
+        if let Some(cluster) = self.cluster_mut(&id) {
+            // What is online has been so for long.
+            cluster.groups.iter_mut().for_each(|group| group.online_ms = None);
+        }
+        self.refresh_sets(&id);
         // Only now the witness is there, which decides whether an even number of nodes has all its votes.
         if let Some(mut service) = self.service(&id) {
             service.rebalance();

@@ -124,6 +124,7 @@ impl ClusterService<'_> {
         for id in self.by_priority(lost) {
             self.drop_online(&id, true);
             self.find_home(&id);
+            self.hold_back(&id, false);
             self.pursue(&id);
         }
         // What was on its way to a node that is gone stays, and what waited for it does too.
@@ -218,6 +219,7 @@ impl ClusterService<'_> {
             if !self.cluster.is_up(owner) {
                 self.find_home(&id);
             }
+            self.hold_back(&id, true);
             self.pursue(&id);
         }
     }

@@ -38,6 +38,14 @@ impl World {
                 epoch,
             } => self.with_service(&cluster, |service| service.retry_failed(&resource, epoch)),
             Step::LiveArrival { cluster, group } => self.with_service(&cluster, |service| service.arrive_live(&group)),
+            Step::StartWaiting { cluster } | Step::SetReady { cluster } => {
+                self.with_service(&cluster, |service| service.start_waiting());
+            }
+            Step::DependencyTimeout {
+                cluster,
+                group,
+                since_ms,
+            } => self.with_service(&cluster, |service| service.dependency_timeout(&group, since_ms)),
             Step::DrainAgain { cluster, node } => self.with_service(&cluster, |service| service.drain_again(node)),
             Step::Failback { cluster, group } => self.with_service(&cluster, |service| service.fail_back(&group)),
             Step::EndIsolation { cluster, node, until } => self.with_service(&cluster, |service| {

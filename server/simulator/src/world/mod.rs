@@ -29,6 +29,7 @@ pub(crate) mod save;
 pub(crate) mod service;
 pub(crate) mod setup;
 pub(crate) mod shared_volume;
+pub(crate) mod start;
 pub(crate) mod upgrade;
 
 use std::collections::BTreeSet;
@@ -227,13 +228,14 @@ impl World {
         taken
     }
 
-    /// Tells what has followed from changes elsewhere: the states of networks, interfaces and shared volumes.
+    /// Tells what has followed from changes elsewhere: the states of networks, interfaces, shared volumes and group sets.
     pub(crate) fn refresh_derived(&mut self) {
         let ids: Vec<String> = self.clusters.iter().map(|cluster| cluster.id.clone()).collect();
         for id in ids {
             let told = self.events.len();
             self.refresh_networks(&id);
             self.refresh_volumes(&id);
+            self.refresh_sets(&id);
             if !self.cluster(&id).is_some_and(Cluster::is_formed) {
                 // Nobody is there who could tell.
                 self.events.truncate(told);

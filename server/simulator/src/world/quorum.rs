@@ -252,6 +252,7 @@ impl ClusterService<'_> {
             self.drop_online(&id, false);
             self.tell_group(&id);
         }
+        self.cluster.waiting.clear();
         self.events.truncate(told);
         let event = Event::of_cluster(&self.cluster.id, notify_cluster::STATE, &self.cluster.name);
         self.tell(event);

@@ -25,6 +25,7 @@ mod replay;
 mod resources;
 mod sets;
 mod setup;
+mod start;
 mod upgrade;
 mod verbs;
 mod volumes;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wsfc_clusapi::sys::constants::{group_move_flags, quorum_kind};
 use wsfc_simulator::{Incident, Simulation};
 
+use crate::call::open;
 use crate::raw::{Raw, wide};
 use crate::verbs::{Ear, dwords, existing};
 
@@ -42,6 +43,15 @@ impl Play {
     fn resource(&mut self) -> Option<isize> {
         let name = self.resource_name();
         self.raw.open_resource(self.cluster, &name).ok()
+    }
+
+    /// One of two group sets.
+    fn set(&mut self) -> isize {
+        let name = format!("s{}", self.random.usize(..2));
+        let table = self.raw.table;
+        let found = open(&self.raw, table.OpenClusterGroupSet, self.cluster, &name);
+        let made = |_| open(&self.raw, table.CreateClusterGroupSet, self.cluster, &name);
+        found.or_else(made).unwrap_or(0)
     }
 
     fn incident(&mut self) -> Incident {
@@ -121,7 +131,9 @@ impl Play {
             let made = unsafe { self.raw.table.CreateClusterGroup.unwrap()(self.cluster, name_units.as_ptr()) };
             return format!("make {name} {made:#x}");
         };
-        let verb = self.random.usize(..9);
+        let verb = self.random.usize(..13);
+        let (other, set) = (self.group().unwrap_or(0), self.set());
+        let table = self.raw.table;
         let code = match verb {
             0 | 1 => self.raw.online_group(group, if self.random.bool() { node } else { 0 }),
             2 => self.raw.offline_group(group),
@@ -133,16 +145,33 @@ impl Play {
                 .raw
                 .move_group_ex(group, 0, group_move_flags::RETURN_TO_SOURCE_NODE_ON_ERROR, &[]),
             // SAFETY: The function checks its handle.
-            6 => unsafe { self.raw.table.CancelClusterGroupOperation.unwrap()(group, 0) },
+            6 => unsafe { table.CancelClusterGroupOperation.unwrap()(group, 0) },
+            // SAFETY: The function checks its handles.
+            9 => unsafe { table.AddClusterGroupDependency.unwrap()(group, other) },
+            // SAFETY: The function checks its handles.
+            10 => unsafe { table.AddClusterGroupToGroupSetDependency.unwrap()(group, set) },
+            // SAFETY: The function checks its handles.
+            11 => unsafe { table.ClusterAddGroupToGroupSet.unwrap()(set, group) },
+            // SAFETY: The functions check their handles.
+            12 => unsafe {
+                table.RemoveClusterGroupDependency.unwrap()(group, other);
+                table.RemoveClusterGroupToGroupSetDependency.unwrap()(group, set);
+                table.ClusterRemoveGroupFromGroupSet.unwrap()(group)
+            },
             7 => {
                 let priority = self.random.choice([0, 1_000, 2_000, 3_000]).unwrap();
                 let failback = self.random.u32(..2);
-                let policy = dwords(&[("Priority", priority), ("AutoFailbackType", failback)]);
+                let start_delay = self.random.choice([0, 0, 30_000]).unwrap();
+                let policy = dwords(&[
+                    ("Priority", priority),
+                    ("AutoFailbackType", failback),
+                    ("GroupStartDelay", start_delay),
+                ]);
                 self.raw.set_group_property(group, &policy)
             }
             _ if node != 0 && self.random.bool() => self.raw.prefer(group, &[node]),
             // SAFETY: The function checks its handle.
-            _ => unsafe { self.raw.table.DestroyClusterGroup.unwrap()(group) },
+            _ => unsafe { table.DestroyClusterGroup.unwrap()(group) },
         };
         format!("group verb {verb} {name} {code}")
     }

@@ -80,6 +80,7 @@ impl ClusterService<'_> {
             let event = Event::of_group(&self.cluster.id, notify_group::DELETED, &group);
             self.tell(event);
             self.drain_goes_on(group.owner);
+            self.start_order_changed();
         }
         Ok(())
     }
@@ -140,6 +141,7 @@ impl ClusterService<'_> {
         if !group_type_is_core || !resources.is_empty() {
             self.persist_group(group_id, true);
         }
+        self.hold_back(group_id, false);
         if to == owner {
             self.pursue(group_id);
         } else {
@@ -161,6 +163,7 @@ impl ClusterService<'_> {
         for id in &resources {
             self.want_offline(id, false);
         }
+        self.end_waiting(group_id);
         self.persist_group(group_id, false);
         self.pursue(group_id);
         Ok(())

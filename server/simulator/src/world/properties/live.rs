@@ -30,7 +30,7 @@ impl World {
                     .then(|| Setting::Binary(access::SecurityDescriptor::standard().write()))
             }
             (Found::Node(node), Class::ReadOnlyCommon) => self.live_node(node, name),
-            (Found::Group(group), Class::ReadOnlyCommon) => live_group(group, name),
+            (Found::Group(group), Class::ReadOnlyCommon) => self.live_group(cluster, group, name),
             (Found::Resource(resource), Class::ReadOnlyCommon) => live_resource(resource, name),
             (Found::Resource(resource), Class::Private | Class::ReadOnlyPrivate) => {
                 live_private(cluster, resource, name)
@@ -104,6 +104,15 @@ impl World {
         }
     }
 
+    fn live_group(&self, cluster: &Cluster, group: &Group, name: &str) -> Option<Setting> {
+        match name {
+            "Name" => text(&group.name),
+            "GroupType" => dword(group.group_type),
+            "StatusInformation" => Some(Setting::Large(cluster.group_status(group, self.now_ms))),
+            _ => None,
+        }
+    }
+
     fn live_interface(
         &self,
         cluster: &Cluster,
@@ -123,15 +132,6 @@ impl World {
             "IPv6Addresses" => joined(interface.address.into_iter().filter(IpAddr::is_ipv6)),
             _ => None,
         }
-    }
-}
-
-fn live_group(group: &Group, name: &str) -> Option<Setting> {
-    match name {
-        "Name" => text(&group.name),
-        "GroupType" => dword(group.group_type),
-        "StatusInformation" => Some(Setting::Large(group.status_information())),
-        _ => None,
     }
 }
 

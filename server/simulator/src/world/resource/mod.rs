@@ -174,6 +174,7 @@ impl ClusterService<'_> {
                 });
             }
         }
+        self.end_waiting(&group_id);
         let persist = flags & resource_online_flags::DO_NOT_UPDATE_PERSISTENT_STATE == 0;
         self.want_online(id, persist);
         if persist {
@@ -311,6 +312,8 @@ impl ClusterService<'_> {
             self.tell_in_group(notify_group::RESOURCE_GAINED, to, &id);
             self.tell_resource(notify_resource::OWNER_GROUP, &id);
         }
+        // What runs already has not waited.
+        self.end_waiting(to);
         self.pursue(&from);
         self.pursue(to);
         Ok(())

@@ -44,6 +44,7 @@ impl ClusterService<'_> {
                 }
                 resource_state::OFFLINE
                     if !leaving
+                        && !self.cluster.waiting.contains_key(group_id)
                         && resource.wanted
                         && self.can_run_here(group, resource)
                         && holds_over(resource, &staying) =>
