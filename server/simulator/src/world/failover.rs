@@ -195,6 +195,11 @@ impl ClusterService<'_> {
                 owners.remove(&node);
             }
         }
+        for kind in &mut self.cluster.resource_types {
+            if let Some(nodes) = &mut kind.nodes {
+                nodes.remove(&node);
+            }
+        }
         if self.cluster.is_formed() {
             self.tell_membership();
             self.take_over();

@@ -69,6 +69,9 @@ pub(crate) struct World {
     /// How long things take: the scenario's, so that a saved world goes on at the pace that it is given.
     #[serde(skip)]
     pub(crate) times: service::Times,
+    /// The most resources of a cluster: the scenario's too.
+    #[serde(skip)]
+    pub(crate) resource_limit: usize,
     /// What has changed and was not yet handed to the notification ports.
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
@@ -163,6 +166,7 @@ impl World {
             queue: queue::Queue::default(),
             heartbeats: heartbeat::Heartbeats::default(),
             times: scenario.timing.times(),
+            resource_limit: scenario.resource_limit,
             events: Vec::new(),
         };
         world.add_disks(scenario);

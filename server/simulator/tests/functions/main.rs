@@ -26,6 +26,7 @@ mod resources;
 mod sets;
 mod setup;
 mod start;
+mod types;
 mod upgrade;
 mod verbs;
 mod volumes;

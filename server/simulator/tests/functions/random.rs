@@ -131,7 +131,7 @@ impl Play {
             let made = unsafe { self.raw.table.CreateClusterGroup.unwrap()(self.cluster, name_units.as_ptr()) };
             return format!("make {name} {made:#x}");
         };
-        let verb = self.random.usize(..13);
+        let verb = self.random.usize(..15);
         let (other, set) = (self.group().unwrap_or(0), self.set());
         let table = self.raw.table;
         let code = match verb {
@@ -152,12 +152,12 @@ impl Play {
             10 => unsafe { table.AddClusterGroupToGroupSetDependency.unwrap()(group, set) },
             // SAFETY: The function checks its handles.
             11 => unsafe { table.ClusterAddGroupToGroupSet.unwrap()(set, group) },
-            // SAFETY: The functions check their handles.
-            12 => unsafe {
-                table.RemoveClusterGroupDependency.unwrap()(group, other);
-                table.RemoveClusterGroupToGroupSetDependency.unwrap()(group, set);
-                table.ClusterRemoveGroupFromGroupSet.unwrap()(group)
-            },
+            // SAFETY: The function checks its handles.
+            12 => unsafe { table.RemoveClusterGroupDependency.unwrap()(group, other) },
+            // SAFETY: The function checks its handles.
+            13 => unsafe { table.RemoveClusterGroupToGroupSetDependency.unwrap()(group, set) },
+            // SAFETY: The function checks its handle.
+            14 => unsafe { table.ClusterRemoveGroupFromGroupSet.unwrap()(group) },
             7 => {
                 let priority = self.random.choice([0, 1_000, 2_000, 3_000]).unwrap();
                 let failback = self.random.u32(..2);
