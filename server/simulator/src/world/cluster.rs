@@ -70,6 +70,22 @@ pub(crate) struct Quorum {
     pub(crate) witness_weight: u32,
     /// Nothing reaches the witness.
     pub(crate) witness_lost: bool,
+    /// FixQuorum: the cluster goes on by force, without a majority of the votes that are configured.
+    #[serde(default)]
+    pub(crate) forced: bool,
+}
+
+/// What a node's cluster service was told about quorum when it was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Start {
+    /// Votes decide.
+    #[default]
+    ByVotes,
+    /// Its side goes on whatever the votes (`/fq`).
+    Forced,
+    /// It joins and forms nothing (`/pq`).
+    Prevented,
 }
 
 /// A node of a cluster.
@@ -92,6 +108,8 @@ pub(crate) struct Node {
     /// It is Joining, and its cluster service runs.
     #[serde(default)]
     pub(crate) joining: bool,
+    #[serde(default)]
+    pub(crate) start: Start,
     /// DynamicWeight: the vote that it has now.
     #[serde(default)]
     pub(crate) dynamic_weight: u32,

@@ -3,7 +3,7 @@
 use wsfc_clusapi::sys::constants::{node_state, resource_state};
 
 use super::World;
-use super::cluster::{Cluster, Group};
+use super::cluster::{Cluster, Group, Start};
 use super::resource::running::is_active;
 
 impl World {
@@ -155,7 +155,18 @@ fn check_votes(cluster: &Cluster) -> Result<(), String> {
         return Err(format!("the witness of {name} is not there"));
     }
     if !cluster.is_formed() {
-        return Ok(());
+        return if cluster.quorum.forced {
+            Err(format!("{name} goes on by force and does not"))
+        } else {
+            Ok(())
+        };
+    }
+    if let Some(node) = cluster
+        .nodes
+        .iter()
+        .find(|node| node.present && node.start == Start::Prevented)
+    {
+        return Err(format!("node {} is a member and forms nothing", node.name));
     }
     let dynamic = super::service::dword(&cluster.settings, "DynamicQuorum", 1) != 0;
     let stray = cluster

@@ -3,6 +3,7 @@
 use wsfc_clusapi::sys::constants::resource_state;
 
 use super::World;
+use super::cluster::Start;
 use super::queue::Step;
 use super::quorum::Leaving;
 use crate::incident::{Incident, IncidentError};
@@ -105,15 +106,15 @@ impl World {
             Incident::StartService {
                 machine,
                 clear_quarantine,
-            } => {
-                self.change(machine, Leaving::Abruptly, |machine| {
-                    machine.service_running = machine.membership.is_some();
-                })?;
-                if *clear_quarantine {
-                    self.clear_quarantine(machine);
-                }
-                Ok(())
-            }
+            } => self.start_cluster_service(machine, *clear_quarantine, None),
+            Incident::ForceQuorum {
+                machine,
+                clear_quarantine,
+            } => self.start_cluster_service(machine, *clear_quarantine, Some(Start::Forced)),
+            Incident::PreventQuorum {
+                machine,
+                clear_quarantine,
+            } => self.start_cluster_service(machine, *clear_quarantine, Some(Start::Prevented)),
             Incident::CutHeartbeats { one, other } => self.cut(one, other, true),
             Incident::HealHeartbeats { one, other } => self.cut(one, other, false),
             Incident::CutPath { network, one, other } => self.cut_path(network, one, other, true),
@@ -157,6 +158,30 @@ impl World {
         } else {
             Err(IncidentError::NoMachine { name: machine.into() })
         }
+    }
+
+    /// Starts the cluster service of a machine. `start` is what it is told about quorum; a service that runs is told so
+    /// by a start of its own.
+    fn start_cluster_service(
+        &mut self,
+        machine: &str,
+        clear_quarantine: bool,
+        start: Option<Start>,
+    ) -> Result<(), IncidentError> {
+        let name = self.known_machine(machine)?;
+        if clear_quarantine {
+            self.clear_quarantine(&name);
+        }
+        if let Some(start) = start {
+            let nodes = self.clusters.iter_mut().flat_map(|cluster| &mut cluster.nodes);
+            let own = nodes.filter(|node| node.name.eq_ignore_ascii_case(&name));
+            // A member of a cluster has nothing to prevent.
+            own.filter(|node| start == Start::Forced || !node.present)
+                .for_each(|node| node.start = start);
+        }
+        self.change(&name, Leaving::Unheard, |machine| {
+            machine.service_running = machine.membership.is_some();
+        })
     }
 
     /// Who hears whom has changed.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_node};
 
 use super::World;
-use super::cluster::{Cluster, Drain, Health, Node};
+use super::cluster::{Cluster, Drain, Health, Node, Start};
 use super::events::Event;
 use super::properties::Settings;
 use super::quorum::Leaving;
@@ -96,6 +96,7 @@ impl World {
             private,
             present: false,
             joining: false,
+            start: Start::default(),
             told: Node::told_at_first(),
             dynamic_weight: 0,
             drain: Drain::default(),

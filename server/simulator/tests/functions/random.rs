@@ -58,7 +58,7 @@ impl Play {
         let (machine, other) = (self.machine(), self.machine());
         let resource = self.resource_name();
         let network = format!("Cluster Network {}", self.random.usize(1..=2));
-        match self.random.usize(..26) {
+        match self.random.usize(..29) {
             0 | 1 => Incident::KillMachine { machine },
             2..=5 => Incident::PowerOn { machine },
             6 => Incident::StopService { machine },
@@ -83,6 +83,14 @@ impl Play {
                 node: self.random.bool().then_some(machine),
             },
             20 => Incident::UnblockResource { resource },
+            26 => Incident::ForceQuorum {
+                machine,
+                clear_quarantine: self.random.bool(),
+            },
+            27 => Incident::PreventQuorum {
+                machine,
+                clear_quarantine: self.random.bool(),
+            },
             21 | 22 => Incident::CutPath {
                 network,
                 one: machine,

@@ -29,7 +29,7 @@ impl World {
                 (!cluster.settings.contains_key(SECURITY_DESCRIPTOR))
                     .then(|| Setting::Binary(access::SecurityDescriptor::standard().write()))
             }
-            (Found::Node(node), Class::ReadOnlyCommon) => self.live_node(node, name),
+            (Found::Node(node), Class::ReadOnlyCommon) => self.live_node(cluster, node, name),
             (Found::Group(group), Class::ReadOnlyCommon) => self.live_group(cluster, group, name),
             (Found::Resource(resource), Class::ReadOnlyCommon) => live_resource(resource, name),
             (Found::Resource(resource), Class::Private | Class::ReadOnlyPrivate) => {
@@ -73,12 +73,13 @@ impl World {
             "AdminAccessPoint" => dword(cluster.management_point.cast_unsigned()),
             "ClusterFunctionalLevel" => dword(cluster.functional_level),
             "ClusterUpgradeVersion" => dword(cluster.upgrade_version()),
+            "FixQuorum" => dword(cluster.quorum.forced.into()),
             "WitnessDynamicWeight" => dword(cluster.quorum.witness_weight),
             _ => None,
         }
     }
 
-    fn live_node(&self, node: &Node, name: &str) -> Option<Setting> {
+    fn live_node(&self, cluster: &Cluster, node: &Node, name: &str) -> Option<Setting> {
         let os = self.machine_of(node).map(|machine| machine.os);
         let (major, minor, build) = os.map_or((0, 0, 0), |os| os.os_version());
         match name {
@@ -93,6 +94,8 @@ impl World {
             "NodeDrainTarget" => dword(node.drain.target),
             "DrainErrorCode" => dword(node.drain.error),
             "NodeFailbackStatus" => dword(node.drain.failback_status),
+            // While quorum is forced, who is outside must not form a cluster of its own (guess).
+            "NeedsPreventQuorum" => dword((cluster.quorum.forced && !node.present).into()),
             "DynamicWeight" => dword(node.dynamic_weight),
             "StatusInformation" => dword(node.status_information()),
             "SerialNumber" | "UniqueID" => text(&format!("SIM-{}", node.name.to_uppercase())),
