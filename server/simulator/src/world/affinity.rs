@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use wsfc_clusapi::sys::constants::{notify_groupset, notify_object};
 
 use super::World;
-use super::cluster::{Cluster, Node};
+use super::cluster::Cluster;
 use super::events::Event;
+use super::node::Node;
 use super::properties::{Setting, Settings};
 use crate::win32::{
     ERROR_CLUSTER_AFFINITY_CONFLICT, ERROR_FILE_NOT_FOUND, ERROR_GROUP_NOT_FOUND, ERROR_INVALID_PARAMETER,

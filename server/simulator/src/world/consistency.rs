@@ -3,7 +3,8 @@
 use wsfc_clusapi::sys::constants::{node_state, resource_state};
 
 use super::World;
-use super::cluster::{Cluster, Group, Start};
+use super::cluster::{Cluster, Group};
+use super::node::Start;
 use super::resource::running::is_active;
 
 impl World {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use wsfc_clusapi::sys::constants::{group_type, management_point_type, node_state, resource_state};
 
 use super::World;
-use super::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Node, Resource};
+use super::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Resource};
 use super::group_set::{Dependent, Provider};
+use super::node::Node;
 use super::properties::{Class, Kind, Owner, Setting, settings_of};
 use super::resource::dependency::Expression;
 use super::service::PERSISTENT_STATE;

@@ -3,7 +3,7 @@
 use wsfc_clusapi::sys::constants::resource_state;
 
 use super::World;
-use super::cluster::Start;
+use super::node::Start;
 use super::queue::Step;
 use super::quorum::Leaving;
 use crate::incident::{Incident, IncidentError};

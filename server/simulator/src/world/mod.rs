@@ -18,6 +18,7 @@ pub(crate) mod incidents;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod network;
+pub(crate) mod node;
 pub(crate) mod properties;
 pub(crate) mod queue;
 pub(crate) mod quorum;

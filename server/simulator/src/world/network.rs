@@ -9,8 +9,9 @@ use wsfc_clusapi::sys::constants::{
 };
 
 use super::World;
-use super::cluster::{Cluster, IP_ADDRESS, IPV6_ADDRESS, Node};
+use super::cluster::{Cluster, IP_ADDRESS, IPV6_ADDRESS};
 use super::events::Event;
+use super::node::Node;
 use super::properties::{Owner, Setting, Settings};
 use crate::win32::{
     ERROR_CLUSTER_LAST_INTERNAL_NETWORK, ERROR_CLUSTER_NETINTERFACE_NOT_FOUND, ERROR_CLUSTER_NETWORK_HAS_DEPENDENTS,

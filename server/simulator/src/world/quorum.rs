@@ -8,8 +8,9 @@ use wsfc_clusapi::sys::constants::{
 };
 
 use super::World;
-use super::cluster::{Cluster, Node, Start};
+use super::cluster::Cluster;
 use super::events::Event;
+use super::node::{Node, Start};
 use super::properties::Setting;
 use super::queue::Step;
 use super::service::{ClusterService, dword};
@@ -124,7 +125,7 @@ impl Cluster {
     }
 
     /// The configured vote of a node.
-    fn configured_weight(node: &super::cluster::Node) -> u32 {
+    fn configured_weight(node: &Node) -> u32 {
         u32::from(dword(&node.settings, "NodeWeight", 1) != 0)
     }
 
@@ -346,7 +347,7 @@ impl ClusterService<'_> {
 
     /// Tells the StatusInformation of a node.
     pub(crate) fn tell_node_status(&mut self, node: u32) {
-        if let Some(status) = self.cluster.node(node).map(super::cluster::Node::status_information) {
+        if let Some(status) = self.cluster.node(node).map(Node::status_information) {
             self.tell_node_properties(node, &[("StatusInformation", status)]);
         }
     }

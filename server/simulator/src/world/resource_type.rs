@@ -239,11 +239,12 @@ impl ResourceType {
         self.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node))
     }
 
-    fn well_known(known: &Known) -> Self {
+    /// A type that all nodes support.
+    fn new(name: &str, display_name: &str, dll: &str) -> Self {
         Self {
-            name: known.name.into(),
-            display_name: known.name.into(),
-            dll: known.dll.into(),
+            name: name.into(),
+            display_name: display_name.into(),
+            dll: dll.into(),
             own_characteristics: 0,
             nodes: None,
             settings: Settings::new(),
@@ -273,7 +274,10 @@ impl Cluster {
 
     /// Registers the types that every cluster has.
     pub(crate) fn add_resource_types(&mut self) {
-        self.resource_types = KNOWN.iter().map(ResourceType::well_known).collect();
+        self.resource_types = KNOWN
+            .iter()
+            .map(|known| ResourceType::new(known.name, known.name, known.dll))
+            .collect();
     }
 }
 
@@ -302,15 +306,8 @@ impl World {
         // 0 asks for the default.
         let settings = intervals.into_iter().filter(|(_, interval)| *interval != 0);
         let settings = settings.map(|(name, interval)| (name.to_owned(), Setting::Dword(interval)));
-        let kind = ResourceType {
-            name: name.into(),
-            display_name: display_name.into(),
-            dll: dll.into(),
-            own_characteristics: 0,
-            nodes: None,
-            settings: settings.collect(),
-            private: Settings::new(),
-        };
+        let mut kind = ResourceType::new(name, display_name, dll);
+        kind.settings.extend(settings);
         if let Some(cluster) = self.cluster_mut(cluster_id) {
             cluster.resource_types.push(kind);
         }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::{Class, Found, SECURITY_DESCRIPTOR, Setting};
 use crate::world::World;
 use crate::world::access;
-use crate::world::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, Node, Resource};
+use crate::world::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, Resource};
 use crate::world::network::{ClusterNetwork, Interface};
+use crate::world::node::Node;
 
 fn text(value: &str) -> Option<Setting> {
     Some(Setting::Text(value.into()))
