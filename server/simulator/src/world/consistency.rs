@@ -162,6 +162,9 @@ fn check_votes(cluster: &Cluster) -> Result<(), String> {
             Ok(())
         };
     }
+    if cluster.quorum.forced && cluster.has_configured_majority() {
+        return Err(format!("{name} goes on by force and has a majority"));
+    }
     if let Some(node) = cluster
         .nodes
         .iter()

@@ -68,7 +68,7 @@ impl Cluster {
     }
 
     /// True when more than half of the configured votes are together, so that nothing needs to be forced.
-    fn has_configured_majority(&self) -> bool {
+    pub(crate) fn has_configured_majority(&self) -> bool {
         let all: u32 = self.nodes.iter().map(Self::configured_weight).sum();
         let present = self.nodes.iter().filter(|node| node.present);
         let active: u32 = present.map(Self::configured_weight).sum();

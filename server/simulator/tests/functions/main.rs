@@ -4,6 +4,7 @@
 
 mod access;
 mod call;
+mod codes;
 mod connections;
 mod drain;
 mod enumerations;
