@@ -370,6 +370,37 @@ async fn refused(client: &Client, request: v1::WatchRequest, reason: Reason, cod
 }
 
 #[tokio::test]
+async fn a_request_that_contradicts_itself_is_refused_with_its_fields() {
+    let daemon = start().await;
+    let client = daemon.client();
+    let contradictions = [
+        (
+            v1::WatchRequest {
+                after_revision: Some(1),
+                ..snapshot_of("prod")
+            },
+            "after_revision",
+        ),
+        (
+            v1::WatchRequest {
+                snapshot_only: true,
+                ..after(1, "")
+            },
+            "snapshot_only",
+        ),
+    ];
+    for (request, field) in contradictions {
+        let mut watch = client.watch(request);
+        let error = soon("the refusal", watch.next()).await.unwrap().unwrap_err();
+        assert_eq!(error.reason(), Some(&Reason::InvalidField), "{error:?}");
+        let fields = &error.rejection().unwrap().fields;
+        assert_eq!(fields.len(), 1, "{fields:?}");
+        assert_eq!(fields[0].field, field);
+    }
+    daemon.finish().await;
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_be_is_refused_with_what_can() {
     let daemon = start().await;
     let client = daemon.client();
