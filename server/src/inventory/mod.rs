@@ -8,6 +8,7 @@
 mod clusters;
 pub mod diff;
 pub mod fields;
+mod gone;
 pub mod hearing;
 pub mod identity;
 pub mod model;

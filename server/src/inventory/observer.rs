@@ -5,7 +5,7 @@
 //! have been missed, a GAP comes before them. The thread waits for the journal after each append, so that what a cluster
 //! tells faster than the disk takes it waits at the port.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,8 @@ use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, ObjectKind};
 
 use super::diff::diff;
-use super::hearing::{Hearing, Loss};
+use super::gone::is_gone;
+use super::hearing::{Hearing, Loss, Read};
 use super::identity::{Identity, identify};
 use super::model::Model;
 use super::object::{Key, common, without_revision};
@@ -49,6 +50,8 @@ pub enum Order {
     Compare(oneshot::Sender<Result<(), Arc<Error>>>),
     /// To take every object of the cluster out of the inventory, and to end. Answered when that is durable.
     Forget(oneshot::Sender<()>),
+    /// To read the objects of a kind again, of which notifications may not tell.
+    Read(ObjectKind),
     /// To look whether it is to end.
     Wake,
 }
@@ -128,12 +131,17 @@ pub struct Observer {
     id: ClusterId,
     /// The cluster as the journal has it.
     model: Model,
+    /// The nodes that it had at the last comparison: while somebody destroys it, it tells of each that leaves, and the
+    /// last one is asked what became of it.
+    nodes: Vec<String>,
     /// Why changes may have been missed since the model was true.
     gap: Option<v1::Gap>,
     orders: Receiver<Order>,
     line: Arc<Line>,
     /// Those who wait for a comparison.
     asked: Vec<oneshot::Sender<Result<(), Arc<Error>>>>,
+    /// The kinds of objects that are to be read again.
+    reads: BTreeSet<ObjectKind>,
     progress: watch::Sender<Progress>,
 }
 
@@ -165,6 +173,7 @@ impl Observer {
         let model = recorded(&begin.journal, &begin.id);
         let gap = model.cluster().map(|_| gap(DAEMON_RESTARTED));
         Self {
+            nodes: nodes_of(&model),
             api: begin.api,
             journal: begin.journal,
             platform: begin.platform,
@@ -176,6 +185,7 @@ impl Observer {
             orders: begin.orders,
             line: begin.line,
             asked: Vec::new(),
+            reads: BTreeSet::new(),
             progress: begin.progress,
         }
     }
@@ -188,6 +198,12 @@ impl Observer {
                 break;
             };
             if self.line.is_stopped() {
+                break;
+            }
+            if let Some(error) = &error
+                && self.is_gone()
+            {
+                self.end(error);
                 break;
             }
             self.gap.get_or_insert(gap);
@@ -217,6 +233,33 @@ impl Observer {
                 break;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether the cluster exists no more, as far as it is known. Nothing is to be taken out of one that was never read.
+    fn is_gone(&self) -> bool {
+        let mut names = self.roster.aliases(&self.id);
+        names.push(self.name.clone());
+        self.model.cluster().is_some() && is_gone(&self.api, &self.id, &names, &self.nodes())
+    }
+
+    /// Takes a cluster that exists no more out of the inventory, and answers who waits.
+    fn end(&mut self, error: &Arc<Error>) {
+        tracing::warn!(
+            cluster = self.name,
+            id = %self.id,
+            error = chain(error),
+            "A cluster exists no more: none of its nodes belongs to it"
+        );
+        if self.forget().is_err() {
+            return;
+        }
+        // The next who asks for the name opens it anew.
+        self.roster.leave(&self.id);
+        self.progress.send_replace(Progress::Failed(Arc::clone(error)));
+        for asked in self.asked.drain(..) {
+            // Who has gone away needs no answer.
+            let _ = asked.send(Err(Arc::clone(error)));
         }
     }
 
@@ -253,6 +296,9 @@ impl Observer {
     fn take(&mut self, order: Order) -> bool {
         match order {
             Order::Compare(asked) => self.asked.push(asked),
+            Order::Read(kind) => {
+                self.reads.insert(kind);
+            }
             Order::Wake => {}
             Order::Forget(told) => {
                 if self.forget().is_ok() {
@@ -293,6 +339,7 @@ impl Observer {
             if !self.asked.is_empty() {
                 self.compare(&mut reader)?;
             }
+            self.read_what_was_asked_for(&mut reader)?;
             let gathered = gather(&mut port, &mut queue);
             self.hear(&mut reader, &mut queue)?;
             gathered?;
@@ -300,9 +347,16 @@ impl Observer {
     }
 
     fn open(&self) -> Result<Cluster, Error> {
-        let nodes = self.model.of(ObjectKind::Node).filter_map(|(_, node)| common(node));
-        let nodes: Vec<_> = nodes.map(|node| node.name.to_owned()).collect();
-        open_by_any_name(&self.api, &self.name, &nodes)
+        open_by_any_name(&self.api, &self.name, &self.nodes())
+    }
+
+    /// The names of the nodes that are known, and of those that have left since the last comparison.
+    fn nodes(&self) -> Vec<String> {
+        let mut nodes = nodes_of(&self.model);
+        let left = self.nodes.iter().filter(|name| !nodes.contains(name));
+        let left: Vec<_> = left.cloned().collect();
+        nodes.extend(left);
+        nodes
     }
 
     /// A cluster that comes back under its name with another id is another cluster: the former is gone.
@@ -321,6 +375,7 @@ impl Observer {
                 return Err(Ended::Over);
             }
             self.model = recorded(&self.journal, &id);
+            self.nodes = nodes_of(&self.model);
             self.gap = self.model.cluster().map(|_| gap(DAEMON_RESTARTED));
             self.id = id;
         }
@@ -349,6 +404,7 @@ impl Observer {
     /// Reads everything, records what is not as the journal has it, and answers who asked for that.
     fn compare(&mut self, reader: &mut Reader) -> Result<(), Ended> {
         let began = self.platform.clock.now();
+        self.reads.clear();
         let mut whole = reader.whole()?;
         let mut events = Vec::new();
         match self.model.cluster() {
@@ -359,11 +415,7 @@ impl Observer {
                 });
                 if let Some(gap) = self.gap.take() {
                     tell_gap(&known.name, &gap);
-                    events.push(ClusterEvent {
-                        changes: vec![ChangeType::Gap.into()],
-                        gap: Some(gap),
-                        ..ClusterEvent::default()
-                    });
+                    events.push(of_gap(gap));
                 }
             }
             // Nothing was known that could have been missed.
@@ -383,6 +435,7 @@ impl Observer {
         }
         let (objects, changes) = (whole.objects().len(), events.len());
         self.model = whole;
+        self.nodes = nodes_of(&self.model);
         self.append(events)?;
         let took = self.platform.clock.now().duration_since(began).unwrap_or_default();
         tracing::info!(
@@ -396,6 +449,19 @@ impl Observer {
             let _ = asked.send(Ok(()));
         }
         Ok(())
+    }
+
+    /// Reads the kinds again that somebody asked for.
+    fn read_what_was_asked_for(&mut self, reader: &mut Reader) -> Result<(), Ended> {
+        let mut hearing = Hearing::default();
+        let kinds = std::mem::take(&mut self.reads);
+        let reads = kinds
+            .into_iter()
+            .map(|kind| (Read::Kind(kind), v1::Notification::default()));
+        hearing.reads.extend(reads);
+        let read = read_again(reader, &mut self.model, &mut hearing);
+        self.append(hearing.events)?;
+        Ok(read?)
     }
 
     /// Applies what the port has told, in order.
@@ -458,7 +524,15 @@ impl Observer {
             .cluster()
             .map(|cluster| cluster.name.clone())
             .unwrap_or_default();
-        let mut events = diff(self.model.objects(), Model::default().objects());
+        let mut events = Vec::new();
+        if let Some(gap) = self.gap.take()
+            && self.model.cluster().is_some()
+        {
+            // What became of the objects before they went was not seen.
+            tell_gap(&name, &gap);
+            events.push(of_gap(gap));
+        }
+        events.extend(diff(self.model.objects(), Model::default().objects()));
         for event in &mut events {
             event.cluster.clone_from(&name);
         }
@@ -508,6 +582,12 @@ fn recorded(journal: &Journal, id: &ClusterId) -> Model {
     objects.collect()
 }
 
+/// The names of a cluster's nodes.
+fn nodes_of(model: &Model) -> Vec<String> {
+    let nodes = model.of(ObjectKind::Node).filter_map(|(_, node)| common(node));
+    nodes.map(|node| node.name.to_owned()).collect()
+}
+
 /// Every daemon that starts has missed something; a loss while it runs is worth a look.
 fn tell_gap(cluster: &str, gap: &v1::Gap) {
     let (reason, status) = (&gap.reason, gap.status.as_ref().map(|status| status.raw));
@@ -515,6 +595,14 @@ fn tell_gap(cluster: &str, gap: &v1::Gap) {
         tracing::info!(cluster, reason, "What changed while the daemon was down is looked for");
     } else {
         tracing::warn!(cluster, reason, status, "Changes of a cluster may have been missed");
+    }
+}
+
+fn of_gap(gap: v1::Gap) -> ClusterEvent {
+    ClusterEvent {
+        changes: vec![ChangeType::Gap.into()],
+        gap: Some(gap),
+        ..ClusterEvent::default()
     }
 }
 

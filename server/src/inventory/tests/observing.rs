@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prost::Message as _;
 use wsfc_clusapi::proplist::{Property, PropertyList, Value};
-use wsfc_clusapi::{Clusapi, Cluster, Controlled as _};
+use wsfc_clusapi::{Answer, Clusapi, Cluster, Controlled as _};
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, InventoryObject, ObjectKind};
 use wsfc_simulator::{ConnectionEvent, Scenario, Simulation};
@@ -454,6 +454,85 @@ async fn a_destroyed_cluster_leaves_nothing_behind() {
     lab.clusters.stop().await;
 }
 
+/// Destroys the cluster as somebody else does, who takes its roles away first.
+fn destroy(lab: &Lab) {
+    for group in lab.cluster().groups().unwrap() {
+        let group = lab.cluster().open_group(&group.name).unwrap();
+        if !group.is_core().unwrap() {
+            group.destroy().unwrap();
+        }
+    }
+    lab.cluster().destroy(true, |_progress| Answer::Continue).unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_that_somebody_else_destroys_is_gone() {
+    let mut scenario = Scenario::builtin("production").unwrap();
+    scenario.timing.scale = 0.0;
+    let mut lab = Lab::of(scenario, Settings::default());
+    let resolved = lab.clusters.resolve("prod").await.unwrap();
+    lab.catch_up(&resolved.id).await;
+    let place = lab.events.len();
+    destroy(&lab);
+    let is_removed_cluster = |event: &ClusterEvent| is(event, ChangeType::Removed) && state_of(event).is_some();
+    let last = lab.until(place, is_removed_cluster).await;
+    assert_eq!(last + 1, lab.events.len(), "the cluster itself goes last");
+    assert!(lab.watched[resolved.id.as_str()].objects().is_empty());
+    assert!(lab.journal.inventory().is_empty());
+    let nowhere = lab.clusters.resolve("prod").await.unwrap_err();
+    assert!(matches!(nowhere, ResolveError::Cluster { .. }), "{nowhere:?}");
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_was_destroyed_while_the_daemon_was_down_is_gone() {
+    let mut scenario = Scenario::builtin("production").unwrap();
+    scenario.timing.scale = 0.0;
+    let mut lab = Lab::of(scenario, Settings::default());
+    let id = lab.clusters.resolve("prod").await.unwrap().id;
+    lab.catch_up(&id).await;
+    let place = lab.events.len();
+    lab.restart(destroy).await;
+    let nowhere = lab.clusters.resolve("prod").await.unwrap_err();
+    assert!(matches!(nowhere, ResolveError::Cluster { .. }), "{nowhere:?}");
+    let gone = lab.until(place, |event| is(event, ChangeType::Removed)).await;
+    assert!(is_gap(&lab.events[gone - 1], "DAEMON_RESTARTED"));
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_out_of_reach_stays() {
+    let mut lab = Lab::observed("production").await;
+    let (id, place) = (lab.id(), lab.events.len());
+    for node in ["hv2", "hv3", "hv4"] {
+        assert!(lab.world.set_service(node, false));
+    }
+    // One that cannot be asked is enough, and one whose service does not run says nothing of its cluster.
+    assert!(lab.world.set_reachable("hv1", false));
+    let lost = lab
+        .until(place, |event| is_connection(event, ConnectionState::Reconnecting))
+        .await;
+    // Each of these tries to open the cluster, and judges.
+    for _ in 0..3 {
+        let refused = lab.clusters.refresh(&id).await.unwrap_err();
+        assert!(matches!(refused, ResolveError::Cluster { .. }), "{refused:?}");
+    }
+    assert!(lab.journal.inventory().cluster(&id).is_some());
+    assert!(lab.world.set_reachable("hv1", true));
+    for node in ["hv1", "hv2", "hv3", "hv4"] {
+        assert!(lab.world.set_service(node, true));
+    }
+    let back = lab
+        .until(lost, |event| is_connection(event, ConnectionState::Connected))
+        .await;
+    assert!(
+        lab.events[lost..back]
+            .iter()
+            .all(|event| !is(event, ChangeType::Removed))
+    );
+    lab.clusters.stop().await;
+}
+
 #[tokio::test]
 async fn another_cluster_of_the_same_name_takes_the_place_of_the_former() {
     let mut lab = Lab::observed("production").await;
@@ -471,8 +550,9 @@ async fn another_cluster_of_the_same_name_takes_the_place_of_the_former() {
     lab.catch_up(&later).await;
     assert_eq!(lab.watched[former.as_str()].objects().len(), 0);
     let added = lab.until(place, |event| is(event, ChangeType::Added)).await;
+    assert!(is_gap(&lab.events[place], "DAEMON_RESTARTED"));
     assert!(
-        lab.events[place..added]
+        lab.events[place + 1..added]
             .iter()
             .all(|event| is(event, ChangeType::Removed))
     );
