@@ -22,11 +22,11 @@ use super::gone::is_gone;
 use super::hearing::{Hearing, Loss, Read};
 use super::identity::{Identity, identify};
 use super::model::Model;
-use super::object::{Key, common, without_revision};
+use super::object::{Key, without_revision};
 use super::read::Reader;
 use super::reread::{Source as _, read_again};
 use super::roster::{Progress, Roster};
-use crate::journal::{ClusterId, Journal, ObserveError, StoreFailed, appends};
+use crate::journal::{ClusterId, Common, Journal, ObserveError, StoreFailed, appends};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::inspect::open_by_any_name;
@@ -584,7 +584,7 @@ fn recorded(journal: &Journal, id: &ClusterId) -> Model {
 
 /// The names of a cluster's nodes.
 fn nodes_of(model: &Model) -> Vec<String> {
-    let nodes = model.of(ObjectKind::Node).filter_map(|(_, node)| common(node));
+    let nodes = model.of(ObjectKind::Node).filter_map(|(_, node)| Common::of(node));
     nodes.map(|node| node.name.to_owned()).collect()
 }
 
