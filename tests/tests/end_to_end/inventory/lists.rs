@@ -6,6 +6,8 @@ use wsfc_client::v1::{self, GroupState, GroupType, NodeState, ResourceState};
 use wsfc_client::{ListRequest, Reason};
 use wsfc_tests::verbs::changes;
 
+use wsfc_tests::watching::Follower;
+use wsfc_tests::{TestDaemon, world};
 
 use super::{names, pages, refused, start};
 
@@ -367,4 +369,51 @@ async fn pages_go_on_where_they_were_when_objects_come_and_go() {
     assert_eq!(second.groups[0].name, "Web1 again");
     assert!(second.revision > first.revision);
     daemon.finish().await;
+}
+
+/// The enumerations that tell groups and resources with their properties at once, and ids beside names (facts 2.1).
+const AT_ONCE: [&str; 4] = [
+    "ClusterOpenEnumEx",
+    "ClusterNodeOpenEnumEx",
+    "ClusterGroupOpenEnumEx",
+    "ClusterResourceOpenEnumEx",
+];
+
+#[tokio::test]
+async fn a_windows_without_the_newer_enumerations_tells_the_same() {
+    let mut told = Vec::new();
+    for absent in [&[][..], &AT_ONCE] {
+        let mut scenario = world::production();
+        scenario.functions_absent = absent.iter().map(|&name| name.to_owned()).collect();
+        let daemon = TestDaemon::builder(scenario).observing().start().await;
+        let client = daemon.client();
+        let mut follower = Follower::of_cluster(&client, "prod").await;
+        let mut groups = pages(&client, v1::ListGroupsRequest::default()).await;
+        groups.iter_mut().for_each(|group| group.revision = 0);
+        let mut resources = pages(&client, v1::ListResourcesRequest::default()).await;
+        resources.iter_mut().for_each(|resource| resource.revision = 0);
+        let mut nodes = pages(&client, v1::ListNodesRequest::default()).await;
+        nodes.iter_mut().for_each(|node| node.revision = 0);
+        for name in absent {
+            assert_eq!(daemon.simulation().calls(name), 0, "{name}");
+        }
+        told.push((nodes, groups, resources));
+        // And it is kept current.
+        let files = v1::MoveGroupParameters {
+            group: "Files".into(),
+            node: "hv4".into(),
+            ..Default::default()
+        };
+        changes(&client, files).await;
+        follower
+            .until_cache("the move", |cache| {
+                let held = cache
+                    .find(v1::ObjectKind::Group, "Files")
+                    .and_then(|held| held.object.clone());
+                matches!(held, Some(v1::inventory_object::Object::Group(group)) if group.owner_node == "hv4")
+            })
+            .await;
+        daemon.finish().await;
+    }
+    assert_eq!(told[0], told[1]);
 }
