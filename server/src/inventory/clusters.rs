@@ -11,7 +11,8 @@ use wsfc_clusapi::{Clusapi, Error};
 use wsfc_proto::v1::ObjectKind;
 
 use super::identity::{Identity, identify};
-use super::observer::{Begin, Line, Observer, Order};
+use super::line::{Line, Order};
+use super::observer::{Begin, Observer};
 use super::roster::{Entered, Progress, Roster, Watched, plain};
 use crate::blocking::{Blocking, BlockingError};
 use crate::journal::{ClusterId, Journal};

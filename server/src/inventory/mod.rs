@@ -11,6 +11,7 @@ pub mod fields;
 mod gone;
 pub mod hearing;
 pub mod identity;
+pub mod line;
 pub mod model;
 pub mod object;
 pub mod observer;

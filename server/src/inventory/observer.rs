@@ -6,13 +6,13 @@
 //! tells faster than the disk takes it waits at the port.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prost_types::Timestamp;
 use tokio::sync::{oneshot, watch};
-use wsfc_clusapi::notify::{Closer, Notification, NotifyPort};
+use wsfc_clusapi::notify::{Notification, NotifyPort};
 use wsfc_clusapi::{Clusapi, Cluster, Error};
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, ObjectKind};
@@ -21,6 +21,7 @@ use super::diff::diff;
 use super::gone::is_gone;
 use super::hearing::{Hearing, Loss, Read};
 use super::identity::{Identity, identify};
+use super::line::{Line, Order};
 use super::model::Model;
 use super::object::{Key, without_revision};
 use super::read::Reader;
@@ -42,51 +43,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The reason of a gap after the daemon has started.
 pub const DAEMON_RESTARTED: &str = "DAEMON_RESTARTED";
-
-/// What an observer is asked for.
-#[derive(Debug)]
-pub enum Order {
-    /// To compare everything now. Answered when what was found is durable.
-    Compare(oneshot::Sender<Result<(), Arc<Error>>>),
-    /// To take every object of the cluster out of the inventory, and to end. Answered when that is durable.
-    Forget(oneshot::Sender<()>),
-    /// To read the objects of a kind again, of which notifications may not tell.
-    Read(ObjectKind),
-    /// To look whether it is to end.
-    Wake,
-}
-
-/// The line on which an observer is told to end, also while it waits at its port.
-#[derive(Debug, Default)]
-pub struct Line(Mutex<Attached>);
-
-#[derive(Debug, Default)]
-struct Attached {
-    stopped: bool,
-    port: Option<Closer>,
-}
-
-impl Line {
-    /// Tells the observer to end.
-    pub fn stop(&self) {
-        let mut attached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attached.stopped = true;
-        if let Some(port) = attached.port.take() {
-            port.close();
-        }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).stopped
-    }
-
-    /// Lets the port be closed from the other side; false when it is too late to wait at it.
-    fn attach(&self, port: Closer) -> bool {
-        let mut attached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attached.port = Some(port);
-        !attached.stopped
-    }
-}
 
 /// How a session with a cluster ended.
 enum Ended {
@@ -251,12 +207,12 @@ impl Observer {
             error = chain(error),
             "A cluster exists no more: none of its nodes belongs to it"
         );
+        // The next who asks for the name opens it anew, and finds nothing; so nobody is led to what is about to go.
+        self.progress.send_replace(Progress::Failed(Arc::clone(error)));
+        self.roster.leave(&self.id);
         if self.forget().is_err() {
             return;
         }
-        // The next who asks for the name opens it anew.
-        self.roster.leave(&self.id);
-        self.progress.send_replace(Progress::Failed(Arc::clone(error)));
         for asked in self.asked.drain(..) {
             // Who has gone away needs no answer.
             let _ = asked.send(Err(Arc::clone(error)));

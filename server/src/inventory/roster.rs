@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use wsfc_clusapi::Error;
 
-use super::observer::{Line, Order};
+use super::line::{Line, Order};
 use crate::journal::{ClusterId, caseless};
 
 /// How many names that clients made up are remembered. They are looked up again when they are forgotten.

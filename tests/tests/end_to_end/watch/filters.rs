@@ -1,6 +1,6 @@
 //! What passes a filter, and the records of operations among the events.
 
-use wsfc_client::object::{self};
+use wsfc_client::object;
 use wsfc_client::v1::{self, ChangeType, InventoryObject, ObjectKind, WatchFilter};
 use wsfc_simulator::Incident;
 use wsfc_tests::records::outcome_of;

@@ -1,6 +1,6 @@
 //! What a watch tells where changes may have been missed.
 
-use wsfc_client::object::{self};
+use wsfc_client::object;
 use wsfc_client::v1::{self, ChangeType, ConnectionState, InventoryObject, ObjectKind, WatchFilter};
 use wsfc_simulator::{ConnectionEvent, Incident};
 use wsfc_tests::verbs::run;
