@@ -232,9 +232,12 @@ impl Place {
     /// The request that goes on from here.
     fn ask(&self, request: &WatchRequest) -> WatchRequest {
         let snapshot = self.snapshot.is_some();
+        if snapshot && request.snapshot {
+            // In the caller's own words: where they contradict each other, it is the daemon that says so.
+            return request.clone();
+        }
         WatchRequest {
             snapshot,
-            snapshot_only: snapshot && request.snapshot_only,
             after_revision: self.revision.filter(|_| !snapshot),
             store_id: if snapshot { String::new() } else { self.store_id.clone() },
             ..request.clone()

@@ -94,13 +94,8 @@ impl SimulatedHosts {
 }
 
 impl Hosts for SimulatedHosts {
-    // The simulated service knows no other argument: its quorum is decided by votes alone.
     fn start(&self, host: &str, arguments: &[&str]) -> Result<(), HostError> {
-        let incident = Incident::StartService {
-            machine: host.into(),
-            clear_quarantine: arguments.contains(&"/cq"),
-        };
-        self.happen("StartServiceW", &incident)
+        self.happen("StartServiceW", &Incident::service_start(host, arguments))
     }
 
     fn stop(&self, host: &str) -> Result<(), HostError> {

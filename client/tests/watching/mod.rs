@@ -239,6 +239,44 @@ async fn a_wrong_request_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_contradicts_itself_is_asked_as_it_is() {
+    let contradictions = [
+        WatchRequest {
+            after_revision: Some(7),
+            ..with_snapshot()
+        },
+        WatchRequest {
+            after_revision: Some(7),
+            store_id: STORE.to_owned(),
+            snapshot_only: true,
+            ..with_snapshot()
+        },
+        WatchRequest {
+            snapshot_only: true,
+            ..Default::default()
+        },
+        WatchRequest {
+            snapshot_only: true,
+            after_revision: Some(7),
+            ..Default::default()
+        },
+    ];
+    for request in contradictions {
+        let refusal = || vec![Fail(rejection(Code::InvalidArgument, "INVALID_FIELD"))];
+        // Also when the first attempt gets no answer.
+        let daemon = Daemon::default().events(vec![Cut]).events(refusal());
+        let mut watch = daemon.client(options()).watch(request.clone()).resnapshot(true);
+        let (said, error) = told(&mut watch, 9).await;
+        assert_eq!(
+            (said.as_str(), error.unwrap().reason()),
+            ("~1", Some(&Reason::InvalidField))
+        );
+        let asked = daemon.seen().events.lock().unwrap();
+        assert_eq!(*asked, [request.clone(), request]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_daemon_is_left_and_a_cache_is_none_the_wiser() {
     let daemon = Daemon::default()
         .events(vec![objects(&["A", "B"]), complete(STORE, 3), Silence])

@@ -8,9 +8,11 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wsfc_clusapi::{Clusapi, Error};
+use wsfc_proto::v1::ObjectKind;
 
 use super::identity::{Identity, identify};
-use super::observer::{Begin, Line, Observer, Order};
+use super::line::{Line, Order};
+use super::observer::{Begin, Observer};
 use super::roster::{Entered, Progress, Roster, Watched, plain};
 use crate::blocking::{Blocking, BlockingError};
 use crate::journal::{ClusterId, Journal};
@@ -223,6 +225,15 @@ impl Clusters {
         });
     }
 
+    /// Lets objects of a kind be read again, in the background, after an operation on one of them of which the cluster
+    /// may not tell.
+    pub fn changed(&self, name: &str, kind: ObjectKind) {
+        if let Some((_, watched)) = self.0.roster.find(name) {
+            // An observer that has ended has nothing to read.
+            let _ = watched.orders.send(Order::Read(kind));
+        }
+    }
+
     /// Takes a cluster that was destroyed out of the inventory, and returns when that is durable.
     pub async fn destroyed(&self, name: &str) {
         let Some((id, watched)) = self.0.roster.find(name) else {
@@ -259,13 +270,18 @@ impl Clusters {
         self.0.running.spawn_on(bounded, &self.0.runtime);
     }
 
-    /// Looks for a cluster until it is there, and then whether it still is the one of this host.
+    /// Looks for a cluster until it is there, and then whether it still is: the one of this host may be another by now,
+    /// and one of the settings may have been destroyed and made again.
     async fn find(&self, name: &str) {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.take_in(name).await {
-                Ok(_) if !name.is_empty() => return,
-                Ok(_) => pause = LONGEST_PAUSE,
+            let is_known = !name.is_empty() && self.0.roster.find(name).is_some();
+            match if is_known {
+                Ok(())
+            } else {
+                self.take_in(name).await.map(drop)
+            } {
+                Ok(()) => pause = LONGEST_PAUSE,
                 Err(error) => {
                     // Many hosts have no cluster, and that is no news.
                     tracing::debug!(

@@ -7,7 +7,8 @@ use prost::{Message as _, Name as _};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
 use wsfc_proto::v1::{ChangeType, ClusterEvent, InventoryObject};
 
-use super::object::{Key, common};
+use super::object::Key;
+use crate::journal::Common;
 
 /// Fields that have a change type of their own.
 const TOLD_APART: [&str; 8] = [
@@ -58,7 +59,7 @@ fn changed(before: &InventoryObject, after: &InventoryObject) -> Option<ClusterE
     if changed_fields.is_empty() {
         return None;
     }
-    let (was, is) = (common(before)?, common(after)?);
+    let (was, is) = (Common::of(before)?, Common::of(after)?);
     let mut event = ClusterEvent {
         object: Some(after.clone()),
         ..ClusterEvent::default()

@@ -8,8 +8,10 @@
 mod clusters;
 pub mod diff;
 pub mod fields;
+mod gone;
 pub mod hearing;
 pub mod identity;
+pub mod line;
 pub mod model;
 pub mod object;
 pub mod observer;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, InventoryObject, ObjectKind};
 
-use super::object::{Key, common};
-use crate::journal::caseless;
+use super::object::{Key, key};
+use crate::journal::{Common, caseless};
 
 /// The objects of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -66,13 +66,13 @@ impl Model {
     /// The name of a node by its number.
     pub fn node_name(&self, number: &str) -> Option<&str> {
         let node = self.get(&Key::new(ObjectKind::Node, number))?;
-        common(node).map(|common| common.name)
+        Common::of(node).map(|common| common.name)
     }
 
     /// Puts an object in the place of what has its key.
     pub fn put(&mut self, object: InventoryObject) {
-        let Some(common) = common(&object) else { return };
-        let key = common.key();
+        let Some(common) = Common::of(&object) else { return };
+        let key = Key::from(common);
         self.remove(&key);
         let ids = self.names.entry((key.kind, caseless(common.name))).or_default();
         ids.push(key.id.clone());
@@ -86,7 +86,7 @@ impl Model {
     /// Takes an object away.
     pub fn remove(&mut self, key: &Key) -> Option<InventoryObject> {
         let object = self.objects.remove(key)?;
-        if let Some(common) = common(&object) {
+        if let Some(common) = Common::of(&object) {
             let name = (key.kind, caseless(common.name));
             if let Some(ids) = self.names.get_mut(&name) {
                 ids.retain(|id| *id != key.id);
@@ -111,8 +111,8 @@ impl Model {
     pub fn apply(&mut self, event: &v1::ClusterEvent) {
         let Some(object) = &event.object else { return };
         if event.changes.contains(&v1::ChangeType::Removed.into()) {
-            if let Some(common) = common(object) {
-                self.remove(&common.key());
+            if let Some(key) = key(object) {
+                self.remove(&key);
             }
         } else {
             self.put(object.clone());

@@ -5,27 +5,29 @@
 //! have been missed, a GAP comes before them. The thread waits for the journal after each append, so that what a cluster
 //! tells faster than the disk takes it waits at the port.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prost_types::Timestamp;
 use tokio::sync::{oneshot, watch};
-use wsfc_clusapi::notify::{Closer, Notification, NotifyPort};
+use wsfc_clusapi::notify::{Notification, NotifyPort};
 use wsfc_clusapi::{Clusapi, Cluster, Error};
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, ObjectKind};
 
 use super::diff::diff;
-use super::hearing::{Hearing, Loss};
+use super::gone::is_gone;
+use super::hearing::{Hearing, Loss, Read};
 use super::identity::{Identity, identify};
+use super::line::{Line, Order};
 use super::model::Model;
-use super::object::{Key, common, without_revision};
+use super::object::{Key, without_revision};
 use super::read::Reader;
 use super::reread::{Source as _, read_again};
 use super::roster::{Progress, Roster};
-use crate::journal::{ClusterId, Journal, ObserveError, StoreFailed, appends};
+use crate::journal::{ClusterId, Common, Journal, ObserveError, StoreFailed, appends};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::inspect::open_by_any_name;
@@ -41,49 +43,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The reason of a gap after the daemon has started.
 pub const DAEMON_RESTARTED: &str = "DAEMON_RESTARTED";
-
-/// What an observer is asked for.
-#[derive(Debug)]
-pub enum Order {
-    /// To compare everything now. Answered when what was found is durable.
-    Compare(oneshot::Sender<Result<(), Arc<Error>>>),
-    /// To take every object of the cluster out of the inventory, and to end. Answered when that is durable.
-    Forget(oneshot::Sender<()>),
-    /// To look whether it is to end.
-    Wake,
-}
-
-/// The line on which an observer is told to end, also while it waits at its port.
-#[derive(Debug, Default)]
-pub struct Line(Mutex<Attached>);
-
-#[derive(Debug, Default)]
-struct Attached {
-    stopped: bool,
-    port: Option<Closer>,
-}
-
-impl Line {
-    /// Tells the observer to end.
-    pub fn stop(&self) {
-        let mut attached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attached.stopped = true;
-        if let Some(port) = attached.port.take() {
-            port.close();
-        }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).stopped
-    }
-
-    /// Lets the port be closed from the other side; false when it is too late to wait at it.
-    fn attach(&self, port: Closer) -> bool {
-        let mut attached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attached.port = Some(port);
-        !attached.stopped
-    }
-}
 
 /// How a session with a cluster ended.
 enum Ended {
@@ -128,12 +87,17 @@ pub struct Observer {
     id: ClusterId,
     /// The cluster as the journal has it.
     model: Model,
+    /// The nodes that it had at the last comparison: while somebody destroys it, it tells of each that leaves, and the
+    /// last one is asked what became of it.
+    nodes: Vec<String>,
     /// Why changes may have been missed since the model was true.
     gap: Option<v1::Gap>,
     orders: Receiver<Order>,
     line: Arc<Line>,
     /// Those who wait for a comparison.
     asked: Vec<oneshot::Sender<Result<(), Arc<Error>>>>,
+    /// The kinds of objects that are to be read again.
+    reads: BTreeSet<ObjectKind>,
     progress: watch::Sender<Progress>,
 }
 
@@ -165,6 +129,7 @@ impl Observer {
         let model = recorded(&begin.journal, &begin.id);
         let gap = model.cluster().map(|_| gap(DAEMON_RESTARTED));
         Self {
+            nodes: nodes_of(&model),
             api: begin.api,
             journal: begin.journal,
             platform: begin.platform,
@@ -176,6 +141,7 @@ impl Observer {
             orders: begin.orders,
             line: begin.line,
             asked: Vec::new(),
+            reads: BTreeSet::new(),
             progress: begin.progress,
         }
     }
@@ -188,6 +154,12 @@ impl Observer {
                 break;
             };
             if self.line.is_stopped() {
+                break;
+            }
+            if let Some(error) = &error
+                && self.is_gone()
+            {
+                self.end(error);
                 break;
             }
             self.gap.get_or_insert(gap);
@@ -217,6 +189,33 @@ impl Observer {
                 break;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether the cluster exists no more, as far as it is known. Nothing is to be taken out of one that was never read.
+    fn is_gone(&self) -> bool {
+        let mut names = self.roster.aliases(&self.id);
+        names.push(self.name.clone());
+        self.model.cluster().is_some() && is_gone(&self.api, &self.id, &names, &self.nodes())
+    }
+
+    /// Takes a cluster that exists no more out of the inventory, and answers who waits.
+    fn end(&mut self, error: &Arc<Error>) {
+        tracing::warn!(
+            cluster = self.name,
+            id = %self.id,
+            error = chain(error),
+            "A cluster exists no more: none of its nodes belongs to it"
+        );
+        // The next who asks for the name opens it anew, and finds nothing; so nobody is led to what is about to go.
+        self.progress.send_replace(Progress::Failed(Arc::clone(error)));
+        self.roster.leave(&self.id);
+        if self.forget().is_err() {
+            return;
+        }
+        for asked in self.asked.drain(..) {
+            // Who has gone away needs no answer.
+            let _ = asked.send(Err(Arc::clone(error)));
         }
     }
 
@@ -253,6 +252,9 @@ impl Observer {
     fn take(&mut self, order: Order) -> bool {
         match order {
             Order::Compare(asked) => self.asked.push(asked),
+            Order::Read(kind) => {
+                self.reads.insert(kind);
+            }
             Order::Wake => {}
             Order::Forget(told) => {
                 if self.forget().is_ok() {
@@ -293,6 +295,7 @@ impl Observer {
             if !self.asked.is_empty() {
                 self.compare(&mut reader)?;
             }
+            self.read_what_was_asked_for(&mut reader)?;
             let gathered = gather(&mut port, &mut queue);
             self.hear(&mut reader, &mut queue)?;
             gathered?;
@@ -300,9 +303,16 @@ impl Observer {
     }
 
     fn open(&self) -> Result<Cluster, Error> {
-        let nodes = self.model.of(ObjectKind::Node).filter_map(|(_, node)| common(node));
-        let nodes: Vec<_> = nodes.map(|node| node.name.to_owned()).collect();
-        open_by_any_name(&self.api, &self.name, &nodes)
+        open_by_any_name(&self.api, &self.name, &self.nodes())
+    }
+
+    /// The names of the nodes that are known, and of those that have left since the last comparison.
+    fn nodes(&self) -> Vec<String> {
+        let mut nodes = nodes_of(&self.model);
+        let left = self.nodes.iter().filter(|name| !nodes.contains(name));
+        let left: Vec<_> = left.cloned().collect();
+        nodes.extend(left);
+        nodes
     }
 
     /// A cluster that comes back under its name with another id is another cluster: the former is gone.
@@ -321,6 +331,7 @@ impl Observer {
                 return Err(Ended::Over);
             }
             self.model = recorded(&self.journal, &id);
+            self.nodes = nodes_of(&self.model);
             self.gap = self.model.cluster().map(|_| gap(DAEMON_RESTARTED));
             self.id = id;
         }
@@ -349,6 +360,7 @@ impl Observer {
     /// Reads everything, records what is not as the journal has it, and answers who asked for that.
     fn compare(&mut self, reader: &mut Reader) -> Result<(), Ended> {
         let began = self.platform.clock.now();
+        self.reads.clear();
         let mut whole = reader.whole()?;
         let mut events = Vec::new();
         match self.model.cluster() {
@@ -359,11 +371,7 @@ impl Observer {
                 });
                 if let Some(gap) = self.gap.take() {
                     tell_gap(&known.name, &gap);
-                    events.push(ClusterEvent {
-                        changes: vec![ChangeType::Gap.into()],
-                        gap: Some(gap),
-                        ..ClusterEvent::default()
-                    });
+                    events.push(of_gap(gap));
                 }
             }
             // Nothing was known that could have been missed.
@@ -383,6 +391,7 @@ impl Observer {
         }
         let (objects, changes) = (whole.objects().len(), events.len());
         self.model = whole;
+        self.nodes = nodes_of(&self.model);
         self.append(events)?;
         let took = self.platform.clock.now().duration_since(began).unwrap_or_default();
         tracing::info!(
@@ -396,6 +405,19 @@ impl Observer {
             let _ = asked.send(Ok(()));
         }
         Ok(())
+    }
+
+    /// Reads the kinds again that somebody asked for.
+    fn read_what_was_asked_for(&mut self, reader: &mut Reader) -> Result<(), Ended> {
+        let mut hearing = Hearing::default();
+        let kinds = std::mem::take(&mut self.reads);
+        let reads = kinds
+            .into_iter()
+            .map(|kind| (Read::Kind(kind), v1::Notification::default()));
+        hearing.reads.extend(reads);
+        let read = read_again(reader, &mut self.model, &mut hearing);
+        self.append(hearing.events)?;
+        Ok(read?)
     }
 
     /// Applies what the port has told, in order.
@@ -458,7 +480,15 @@ impl Observer {
             .cluster()
             .map(|cluster| cluster.name.clone())
             .unwrap_or_default();
-        let mut events = diff(self.model.objects(), Model::default().objects());
+        let mut events = Vec::new();
+        if let Some(gap) = self.gap.take()
+            && self.model.cluster().is_some()
+        {
+            // What became of the objects before they went was not seen.
+            tell_gap(&name, &gap);
+            events.push(of_gap(gap));
+        }
+        events.extend(diff(self.model.objects(), Model::default().objects()));
         for event in &mut events {
             event.cluster.clone_from(&name);
         }
@@ -508,6 +538,12 @@ fn recorded(journal: &Journal, id: &ClusterId) -> Model {
     objects.collect()
 }
 
+/// The names of a cluster's nodes.
+fn nodes_of(model: &Model) -> Vec<String> {
+    let nodes = model.of(ObjectKind::Node).filter_map(|(_, node)| Common::of(node));
+    nodes.map(|node| node.name.to_owned()).collect()
+}
+
 /// Every daemon that starts has missed something; a loss while it runs is worth a look.
 fn tell_gap(cluster: &str, gap: &v1::Gap) {
     let (reason, status) = (&gap.reason, gap.status.as_ref().map(|status| status.raw));
@@ -515,6 +551,14 @@ fn tell_gap(cluster: &str, gap: &v1::Gap) {
         tracing::info!(cluster, reason, "What changed while the daemon was down is looked for");
     } else {
         tracing::warn!(cluster, reason, status, "Changes of a cluster may have been missed");
+    }
+}
+
+fn of_gap(gap: v1::Gap) -> ClusterEvent {
+    ClusterEvent {
+        changes: vec![ChangeType::Gap.into()],
+        gap: Some(gap),
+        ..ClusterEvent::default()
     }
 }
 

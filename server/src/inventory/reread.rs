@@ -86,6 +86,8 @@ fn read_one<S: Source>(
     read: &Read,
     told: &v1::Notification,
 ) -> Result<(), S::Error> {
+    // What somebody asked for was told by no notification.
+    let told = (*told != v1::Notification::default()).then_some(told);
     match read {
         Read::Everything => {}
         Read::Kind(kind) => {
@@ -93,16 +95,16 @@ fn read_one<S: Source>(
             let gone = model.of(*kind).map(|(key, _)| key);
             let gone: Vec<_> = gone.filter(|key| now.get(key).is_none()).cloned().collect();
             for key in gone {
-                hearing.gone(model, &key, Some(told));
+                hearing.gone(model, &key, told);
             }
             for object in now.objects().values() {
                 let object = keeping_connection(model, object.clone());
-                hearing.change(model, object, Some(told));
+                hearing.change(model, object, told);
             }
         }
         Read::Members(group) => {
             for resource in source.members(model, group)? {
-                hearing.change(model, resource, Some(told));
+                hearing.change(model, resource, told);
             }
         }
         Read::Object(kind, id, name) => {
@@ -113,8 +115,8 @@ fn read_one<S: Source>(
                 Some(Key::new(*kind, id))
             };
             match (source.object(model, *kind, id, name)?, key) {
-                (Some(object), _) => hearing.change(model, object, Some(told)),
-                (None, Some(key)) => hearing.gone(model, &key, Some(told)),
+                (Some(object), _) => hearing.change(model, object, told),
+                (None, Some(key)) => hearing.gone(model, &key, told),
                 (None, None) => {}
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use wsfc_clusapi::Error;
 
-use super::observer::{Line, Order};
+use super::line::{Line, Order};
 use crate::journal::{ClusterId, caseless};
 
 /// How many names that clients made up are remembered. They are looked up again when they are forgotten.
@@ -124,6 +124,13 @@ impl Roster {
         state.aliases.insert(wanted(name), id.clone());
     }
 
+    /// The names by which clients have found a cluster.
+    pub fn aliases(&self, id: &ClusterId) -> Vec<String> {
+        let state = self.state();
+        let aliases = state.aliases.iter().filter(|(_, known)| *known == id);
+        aliases.map(|(name, _)| name.clone()).collect()
+    }
+
     /// A cluster has another name.
     pub fn rename(&self, id: &ClusterId, name: &str) {
         if let Some(watched) = self.state().watched.get_mut(id) {
@@ -235,6 +242,8 @@ mod tests {
         roster.remember("", &two);
         assert_eq!(found(&roster, "10.0.0.1").as_deref(), Some("1"));
         assert_eq!(found(&roster, "").as_deref(), Some("2"));
+        assert_eq!(roster.aliases(&one), ["10.0.0.1"]);
+        assert!(roster.aliases(&two).is_empty());
         roster.rename(&one, "CL9");
         assert_eq!(found(&roster, "cl9").as_deref(), Some("1"));
         roster.leave(&one);

@@ -8,7 +8,8 @@ use prost::Message as _;
 use wsfc_proto::v1;
 use wsfc_proto::v1::inventory_object::Object as Value;
 
-use super::objects::{Identity, caseless};
+use super::common::Common;
+use super::objects::caseless;
 
 /// The tag of field 1, length-delimited: `events` of `WatchResponse`, and `operation` of `Event`.
 const FIRST_FIELD: u8 = 0x0A;
@@ -106,7 +107,7 @@ struct Subject<'o> {
 
 impl<'o> Subject<'o> {
     fn of(object: &'o v1::InventoryObject) -> Self {
-        let Some(Identity { kind, name, id }) = Identity::of(object) else {
+        let Some(Common { kind, name, id, .. }) = Common::of(object) else {
             return Self::default();
         };
         let (group, group_id, node) = match &object.object {

@@ -8,6 +8,7 @@
 //! **Invariant:** nothing is published, answered or woken for before it is durable. **Invariant:** a value that fails
 //! its checksum is never served. **Invariant:** no reader makes the writer wait, and no watcher a callback.
 
+mod common;
 mod compaction;
 mod cursor;
 mod data_dir;
@@ -45,12 +46,13 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use wsfc_proto::v1;
 
+pub use common::{Common, set_revision};
 pub use cursor::{Cursor, Lane, Position};
 pub use events::{EventBatch, EventCursor};
 pub use filter::Filter;
 pub use handover::{ProgressReport, ProgressSink};
 pub use memory::MemoryStore;
-pub use objects::{ClusterId, Identity, Inventory, Object, caseless};
+pub use objects::{ClusterId, Inventory, Object, caseless};
 pub use observe::{MAX_APPEND, MAX_APPEND_BYTES, ObserveError, Observed, appends};
 #[cfg(feature = "planted-bugs")]
 pub use options::PlantedBug;

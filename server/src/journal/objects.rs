@@ -12,6 +12,7 @@ use wsfc_proto::v1;
 use wsfc_proto::v1::inventory_object::Object as Value;
 
 use super::Journal;
+use super::common::{self, Common};
 
 /// How many objects a page holds at most.
 const PAGE: usize = 256;
@@ -51,81 +52,6 @@ pub fn caseless(name: &str) -> String {
     }
 }
 
-/// What an object is called, and what it is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity<'o> {
-    /// Its kind.
-    pub kind: v1::ObjectKind,
-    /// Its name.
-    pub name: &'o str,
-    /// Its id; empty for kinds without one.
-    pub id: &'o str,
-}
-
-impl<'o> Identity<'o> {
-    /// The identity of an object; `None` when it holds no object that is known here.
-    pub fn of(object: &'o v1::InventoryObject) -> Option<Self> {
-        use v1::ObjectKind as Kind;
-        let (kind, name, id) = match object.object.as_ref()? {
-            Value::Cluster(it) => (Kind::Cluster, &it.name, Some(&it.id)),
-            Value::Node(it) => (Kind::Node, &it.name, Some(&it.id)),
-            Value::Group(it) => (Kind::Group, &it.name, Some(&it.id)),
-            Value::Resource(it) => (Kind::Resource, &it.name, Some(&it.id)),
-            Value::ResourceType(it) => (Kind::ResourceType, &it.name, None),
-            Value::Network(it) => (Kind::Network, &it.name, Some(&it.id)),
-            Value::NetworkInterface(it) => (Kind::NetworkInterface, &it.name, Some(&it.id)),
-            Value::GroupSet(it) => (Kind::GroupSet, &it.name, None),
-            Value::AffinityRule(it) => (Kind::AffinityRule, &it.name, None),
-            Value::SharedVolume(it) => (Kind::SharedVolume, &it.name, Some(&it.id)),
-            Value::Quorum(_) => {
-                return Some(Self {
-                    kind: Kind::Quorum,
-                    name: "",
-                    id: "",
-                });
-            }
-        };
-        let id = id.map_or("", String::as_str);
-        Some(Self { kind, name, id })
-    }
-
-    /// What the object is known by among those of its kind: its id, or its name, in lower case. The cluster itself and its
-    /// quorum, of which there is one, by nothing: a rename must not make another.
-    pub fn key(&self) -> String {
-        caseless(match self.kind {
-            v1::ObjectKind::Cluster | v1::ObjectKind::Quorum => "",
-            _ if self.id.is_empty() => self.name,
-            _ => self.id,
-        })
-    }
-}
-
-/// Does the same with an object of whichever kind.
-macro_rules! with_any {
-    ($object:expr, $it:ident => $do:expr) => {
-        match $object {
-            Value::Cluster($it) => $do,
-            Value::Node($it) => $do,
-            Value::Group($it) => $do,
-            Value::Resource($it) => $do,
-            Value::ResourceType($it) => $do,
-            Value::Network($it) => $do,
-            Value::NetworkInterface($it) => $do,
-            Value::GroupSet($it) => $do,
-            Value::AffinityRule($it) => $do,
-            Value::SharedVolume($it) => $do,
-            Value::Quorum($it) => $do,
-        }
-    };
-}
-
-/// Sets the revision at which an object last changed.
-pub(super) fn set_revision(object: &mut v1::InventoryObject, revision: u64) {
-    if let Some(object) = &mut object.object {
-        with_any!(object, it => it.revision = revision);
-    }
-}
-
 /// An object of the inventory, with what it is found by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
@@ -138,8 +64,8 @@ pub struct Object {
 impl Object {
     /// Takes an object; `None` when it holds none that is known here.
     pub(super) fn new(value: v1::InventoryObject) -> Option<Self> {
-        let identity = Identity::of(&value)?;
-        let (kind, name, key) = (identity.kind, caseless(identity.name).into(), identity.key().into());
+        let common = Common::of(&value)?;
+        let (kind, name, key) = (common.kind, caseless(common.name).into(), common.key().into());
         Some(Self { kind, name, key, value })
     }
 
@@ -150,10 +76,7 @@ impl Object {
 
     /// The revision at which it last changed.
     pub fn revision(&self) -> u64 {
-        match &self.value.object {
-            Some(object) => with_any!(object, it => it.revision),
-            None => 0,
-        }
+        common::revision(&self.value)
     }
 
     /// Its name in lower case, which it is ordered by.
@@ -161,7 +84,7 @@ impl Object {
         &self.name
     }
 
-    /// What it is known by among those of its kind, in lower case; see [`Identity::key`].
+    /// What it is known by among those of its kind, in lower case; see [`Common::key`].
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -383,7 +306,7 @@ impl Inventory {
         }
     }
 
-    /// The object of a kind that has this key; see [`Identity::key`].
+    /// The object of a kind that has this key; see [`Common::key`].
     pub fn get(&self, cluster: &ClusterId, kind: v1::ObjectKind, key: &str) -> Option<&Arc<Object>> {
         self.kind(cluster, kind)?.by_key.get(&by_key(key))
     }

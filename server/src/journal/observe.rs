@@ -7,9 +7,10 @@ use prost_types::Timestamp;
 use wsfc_proto::v1;
 
 use super::Journal;
+use super::common::{Common, set_revision};
 use super::event;
 use super::handover::Request;
-use super::objects::{Identity, Object, set_revision};
+use super::objects::Object;
 use super::request::{Reply, StoreFailed};
 use super::ring::EventPlace;
 use super::schema::{self, StoredEvent};
@@ -80,7 +81,7 @@ impl Journal {
     ///
     /// The writer gives each event its revision, also to its object, and the time unless it has one. An event with an
     /// object puts it into the inventory, REMOVED takes it out; others are recorded only. An object is known by its
-    /// cluster, its kind and its id, or its name where it has no id; see [`Identity::key`]. More than fits into one
+    /// cluster, its kind and its id, or its name where it has no id; see [`Common::key`]. More than fits into one
     /// append goes through [`appends`].
     pub fn observe(&self, events: Vec<v1::ClusterEvent>) -> Reply<Observed, ObserveError> {
         let (answer, reply) = Reply::channel();
@@ -161,11 +162,11 @@ fn check(events: &[v1::ClusterEvent]) -> Result<(), ObserveError> {
             bytes,
         });
     }
-    let names_nothing = |object: &v1::InventoryObject| match Identity::of(object) {
+    let names_nothing = |object: &v1::InventoryObject| match Common::of(object) {
         None => true,
-        Some(identity) => {
-            let is_single = matches!(identity.kind, v1::ObjectKind::Cluster | v1::ObjectKind::Quorum);
-            object.cluster_id.is_empty() || (!is_single && identity.key().is_empty())
+        Some(common) => {
+            let is_single = matches!(common.kind, v1::ObjectKind::Cluster | v1::ObjectKind::Quorum);
+            object.cluster_id.is_empty() || (!is_single && common.key().is_empty())
         }
     };
     let nameless = events

@@ -4,33 +4,31 @@
 //! (facts 1.4), `DestroyCluster` returns the last failure of a cluster that is gone (facts 1.4), and 5975 is an upgrade
 //! that worked (facts 1.7).
 
+mod evidence;
 mod verb;
 
-use wsfc_clusapi::{Cleanup, Win32};
-use wsfc_proto::reasons;
-use wsfc_proto::v1::operation_record::Payload;
-use wsfc_proto::v1::{
-    HostState, Inspection, OperationKind, OperationOutcome, OperationRecord, OperationState, OperationWarning,
-    SetupPhase, SetupSeverity, SuggestedAction,
-};
-
+pub use self::evidence::Evidence;
 pub use self::verb::interrupted as verb_interrupted;
 use super::call::{Call as _, Parameters};
 use super::execute::scene::End;
 use super::inspect::member;
 use super::suggest::{all_untouched, is_in_vain, suggest};
 use crate::native;
-
-/// How many warnings an outcome lists; the records hold all of them.
-const LISTED_WARNINGS: usize = 100;
+use wsfc_clusapi::{Cleanup, Win32};
+use wsfc_proto::reasons;
+use wsfc_proto::v1::{
+    HostState, Inspection, OperationKind, OperationOutcome, OperationState, SetupPhase, SuggestedAction,
+};
 
 /// ERROR_CANCELLED, which a call answers whose callback said FALSE (facts 1.5, a guess of the simulator).
 const CANCELLED: Win32 = Win32(1223);
+
 /// ERROR_CLUSTER_UPGRADE_RESTART_REQUIRED: upgraded, a restart of the cluster service brings the rest (facts 1.7).
 const UPGRADED_RESTART_REQUIRED: u32 = 5975;
 
 /// ERROR_CLUSTER_EVICT_WITHOUT_CLEANUP: out of the cluster, but not clean (facts 1.4).
 const EVICTED_WITHOUT_CLEANUP: u32 = 5896;
+
 /// WAIT_TIMEOUT: the clean-up goes on after the wait for it is over (facts 1.4).
 const WAIT_TIMEOUT: u32 = 258;
 
@@ -49,87 +47,6 @@ pub enum Returned {
     Failed(wsfc_clusapi::Error),
     /// The thread that made the call panicked, which is a defect of the daemon.
     Panicked,
-}
-
-/// What the records of an operation prove.
-#[derive(Debug, Default, PartialEq)]
-pub struct Evidence {
-    worst: i32,
-    warnings: Vec<OperationWarning>,
-    warning_count: u64,
-    /// Something that should have been made is missing.
-    missing: bool,
-    /// The call has reported 100 percent.
-    completed: bool,
-    /// The call has begun to change hosts or the cluster, so that it may have left remains.
-    changed: bool,
-}
-
-impl Evidence {
-    /// Takes in the next record.
-    pub fn observe(&mut self, record: &OperationRecord) {
-        let Some(Payload::SetupProgress(progress)) = &record.payload else {
-            return;
-        };
-        self.worst = self.worst.max(progress.severity);
-        self.completed |= progress.percent >= 100;
-        self.changed |= changes(progress.phase);
-        if progress.severity <= SetupSeverity::Informational.into() {
-            return;
-        }
-        self.missing |= makes_a_part(progress.phase);
-        self.warning_count += 1;
-        if self.warnings.len() < LISTED_WARNINGS {
-            self.warnings.push(OperationWarning {
-                sequence: record.sequence,
-                phase: progress.phase,
-                severity: progress.severity,
-                object_name: progress.object_name.clone(),
-                status: progress.status.clone(),
-            });
-        }
-    }
-
-    /// The status of the phase that could not finish, if one could not.
-    fn fatal(&self) -> Option<&OperationWarning> {
-        self.warnings
-            .iter()
-            .find(|warning| warning.severity >= SetupSeverity::Fatal.into())
-    }
-}
-
-/// The phases that change a host or the cluster; before them a call has only looked (facts 1.5).
-fn changes(phase: i32) -> bool {
-    SetupPhase::try_from(phase).is_ok_and(|phase| {
-        !matches!(
-            phase,
-            SetupPhase::Unspecified
-                | SetupPhase::Initialize
-                | SetupPhase::ValidateNodeState
-                | SetupPhase::ValidateNetft
-                | SetupPhase::ValidateClusDisk
-                | SetupPhase::QueryClusterNameAccount
-                | SetupPhase::ValidateClusterNameAccount
-                | SetupPhase::GettingCurrentMembership
-                | SetupPhase::FailureCleanup
-        )
-    })
-}
-
-/// The phases whose failure leaves a cluster without something it should have (facts 1.4).
-fn makes_a_part(phase: i32) -> bool {
-    SetupPhase::try_from(phase).is_ok_and(|phase| {
-        matches!(
-            phase,
-            SetupPhase::QueryClusterNameAccount
-                | SetupPhase::ValidateClusterNameAccount
-                | SetupPhase::CreateClusterAccount
-                | SetupPhase::ConfigureClusterAccount
-                | SetupPhase::CreateIpAddressResources
-                | SetupPhase::CreateNetworkName
-                | SetupPhase::ClusterGroupOnline
-        )
-    })
 }
 
 /// What was asked of the callback, for the reading of error 1223.
@@ -338,7 +255,10 @@ fn contradiction(call: &Parameters, inspection: &Inspection) -> Option<String> {
 mod tests {
     use wsfc_clusapi::Error;
     use wsfc_proto::v1;
-    use wsfc_proto::v1::{Cluster, HostObservation, Node, NodeState, SetupProgress};
+    use wsfc_proto::v1::operation_record::Payload;
+    use wsfc_proto::v1::{
+        Cluster, HostObservation, Node, NodeState, OperationRecord, SetupPhase, SetupProgress, SetupSeverity,
+    };
 
     use super::*;
 

@@ -10,7 +10,7 @@ use wsfc_clusapi::{Credentials, Zeroizing};
 use wsfc_proto::reasons;
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
-use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
+use wsfc_proto::v1::{ObjectKind, OperationKind, OperationState, PendingReason};
 
 use super::call::{self, Call as _, Parameters, cluster_key, locks};
 use super::engine::{Engine, Inner, Live, id_of, was_found};
@@ -241,6 +241,10 @@ impl Supervised {
         };
         if let Err(error) = engine.conclude(append).await {
             tracing::error!(%operation_id, %error, "The outcome could not be recorded; it will be found out at the next start");
+        }
+        if call.object() == ObjectKind::AffinityRule {
+            // Servers that do not know rules among the objects of notifications (facts 4.2) tell nobody else.
+            engine.clusters.changed(&cluster, ObjectKind::AffinityRule);
         }
         if found {
             engine.clusters.noticed(&cluster);

@@ -1,10 +1,13 @@
 //! Affinity rules.
 
 use wsfc_client::Reason;
+use wsfc_client::property::Changes;
 use wsfc_client::v1::inventory_object::Object;
-use wsfc_client::v1::{self, AffinityRule, AffinityRuleType};
+use wsfc_client::v1::property_value::Value;
+use wsfc_client::v1::{self, AffinityRule, AffinityRuleType, ChangeType, ObjectKind};
+use wsfc_simulator::Fault;
 
-use crate::stage::{CLUSTER, Stage};
+use crate::stage::{CLUSTER, Stage, changed, object};
 
 const TOGETHER: &str = "Directory together";
 
@@ -73,6 +76,38 @@ async fn a_rule_comes_is_filled_and_goes() {
             |object| matches!(object, Object::AffinityRule(rule) if rule.name == TOGETHER),
         )
         .await;
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn watchers_see_rules_also_where_no_notification_tells_of_them() {
+    // The server does not know the newest kind of objects of notifications, so the port is made without it.
+    let mut stage = Stage::with(|scenario| {
+        scenario.faults.push(Fault {
+            call: Some("CreateClusterNotifyPortV2".into()),
+            status: Some(87),
+            times: Some(1),
+            ..Fault::default()
+        });
+    })
+    .await;
+    stage.done_once(create(TOGETHER, AffinityRuleType::SameNode)).await;
+    sees(&mut stage, "the rule", |rule| rule.groups.is_empty()).await;
+    stage.done_once(add(TOGETHER, "DC1")).await;
+    sees(&mut stage, "the group", |rule| rule.groups == ["DC1"]).await;
+    let disabled = Changes::new(CLUSTER, ObjectKind::AffinityRule, TOGETHER)
+        .set("Enabled", Value::Dword(0))
+        .build();
+    stage.done_once(disabled).await;
+    sees(&mut stage, "the rule without effect", |rule| !rule.enabled).await;
+    stage.done_once(delete(TOGETHER)).await;
+    let event = stage
+        .sees("the end of the rule", |event| {
+            changed(event, ChangeType::Removed)
+                && matches!(object(event), Some(Object::AffinityRule(rule)) if rule.name == TOGETHER)
+        })
+        .await;
+    assert!(event.notification.is_none(), "{event:?}");
     stage.finish().await;
 }
 

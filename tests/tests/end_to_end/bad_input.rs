@@ -301,6 +301,24 @@ async fn damaged_notifications_make_a_gap_and_a_comparison() {
         daemon
             .simulation()
             .happen(&Incident::KillMachine { machine: "hv3".into() });
+        // A state of a length that no state has cannot be understood: before it is told, the gap is. In the other ways
+        // it is a number, which passes as it is until it is read again.
+        if matches!(damage, Damage::Truncated | Damage::OddLength) {
+            let told = follower
+                .until_change("the node to be down", |change| {
+                    is(change, ChangeType::State)
+                        && matches!(
+                            change.object.as_ref().and_then(|held| held.object.as_ref()),
+                            Some(v1::inventory_object::Object::Node(node)) if node.name == "hv3"
+                        )
+                })
+                .await;
+            let place = told
+                .iter()
+                .position(|change| gap(change) == Some("UNKNOWN_NOTIFICATION"));
+            let state = told.iter().position(|change| is(change, ChangeType::State));
+            assert!(place.is_some() && place < state, "{damage:?}: {told:#?}");
+        }
         // Whatever was damaged, the end is what the cluster is.
         follower
             .until_cache("what the damage hid", |cache| {

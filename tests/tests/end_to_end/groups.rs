@@ -539,7 +539,7 @@ async fn the_groups_of_a_node_that_dies_fail_over_while_they_are_watched() {
 async fn two_calls_for_a_group_are_one_after_the_other() {
     let daemon = start().await;
     let client = daemon.client();
-    let point = wsfc_simulator::Point::entry("MoveClusterGroup");
+    let point = wsfc_simulator::Point::entry("MoveClusterGroupEx");
     daemon.simulation().hold(point.clone());
     let first = client
         .move_group(call!(MoveGroupParameters {

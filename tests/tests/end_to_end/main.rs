@@ -9,6 +9,7 @@
 
 mod access;
 mod affinity_rules;
+mod backups;
 mod bad_input;
 mod cloud_witness;
 mod cluster_verbs;
@@ -17,6 +18,7 @@ mod group_sets;
 mod groups;
 mod inventory;
 mod limits;
+mod moves;
 mod networks;
 mod nodes;
 mod operations;

@@ -255,3 +255,47 @@ async fn nodes_that_are_not_there_are_refused_before_anything_starts() {
     names_nothing(&client, call!(StopNodeParameters { node: "hv5" }), "hv5").await;
     daemon.finish().await;
 }
+
+/// NodeStatus (facts 2.2): quarantined.
+const QUARANTINED: u32 = 2;
+
+#[tokio::test]
+async fn a_quarantine_is_shown_and_ended() {
+    let builder = TestDaemon::builder(world::production()).observing();
+    let Some(builder) = builder.in_process(SERVICES) else {
+        return;
+    };
+    let daemon = builder.start().await;
+    let client = daemon.client();
+    let mut follower = Follower::of_cluster(&client, "prod").await;
+    // It is lost three times within an hour (QuarantineThreshold).
+    for _ in 0..3 {
+        let machine = || "hv4".to_owned();
+        daemon
+            .simulation()
+            .happen(&Incident::KillMachine { machine: machine() });
+        daemon.simulation().happen(&Incident::PowerOn { machine: machine() });
+    }
+    follower
+        .until_cache("the quarantine", |cache| {
+            held_node(cache, "hv4")
+                .is_some_and(|node| node.state() == NodeState::Down && node.status_information & QUARANTINED != 0)
+        })
+        .await;
+    // Its service runs, and the others do not let it in.
+    unchanged(&client, call!(StartNodeParameters { node: "hv4" })).await;
+    assert_ne!(node(&client, "hv4").await.status_information & QUARANTINED, 0);
+    let cleared = call!(StartNodeParameters {
+        node: "hv4",
+        clear_quarantine: true
+    });
+    let records = changes(&client, cleared).await;
+    assert_eq!(final_state(&records).state, "UP");
+    follower
+        .until_cache("the end of the quarantine", |cache| {
+            held_node(cache, "hv4")
+                .is_some_and(|node| node.state() == NodeState::Up && node.status_information & QUARANTINED == 0)
+        })
+        .await;
+    daemon.finish().await;
+}

@@ -293,7 +293,7 @@ async fn a_mask_takes_some_and_resets_what_it_names_beside_them() {
     changes.update_mask = Some(prost_types::FieldMask {
         paths: vec!["priority".into(), "FailoverThreshold".into()],
     });
-    stage.done(changes).await;
+    stage.done_once(changes).await;
     for (name, is) in [
         ("Priority", 1000),
         // It is not in the mask.
@@ -320,6 +320,15 @@ async fn a_property_is_reset_to_its_default() {
     let reset = Changes::new(CLUSTER, REPORTS.0, REPORTS.1).reset("Description").build();
     stage.done_once(reset).await;
     assert!(common(&stage, REPORTS, "Description").await.is_default);
+    // A private property, which is not there any more afterwards, or has what its type gives it.
+    for (name, value) in [("StartupParameters", text("/fast")), ("Own", text("ours"))] {
+        let service = (ObjectKind::Resource, "SQL Server");
+        let private = |changes: Changes| changes.private().build();
+        let set = private(Changes::new(CLUSTER, service.0, service.1).set(name, value));
+        stage.done_once(set).await;
+        let reset = private(Changes::new(CLUSTER, service.0, service.1).reset(name));
+        stage.done_once(reset).await;
+    }
     stage.finish().await;
 }
 

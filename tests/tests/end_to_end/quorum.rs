@@ -1,12 +1,15 @@
 //! The quorum: what is told of it, what a check says, and the calls that change it.
 
 use wsfc_client::v1::{self, ObjectKind, OperationState, QuorumType, ResourceState};
-use wsfc_client::{Client, Reason};
+use wsfc_client::{Client, Reason, object};
 use wsfc_simulator::Incident;
 use wsfc_tests::records::{outcome_of, to_the_end};
-use wsfc_tests::verbs::{changes_once, fails, names_nothing, run};
+use wsfc_tests::verbs::{changes_once, fails, names_nothing, run, states};
 use wsfc_tests::watching::Follower;
 use wsfc_tests::{TestDaemon, call, world};
+
+/// A resource that is offline (facts 2.2).
+const OFFLINE: i32 = 3;
 
 async fn start() -> TestDaemon {
     TestDaemon::builder(world::production()).observing().start().await
@@ -81,7 +84,8 @@ async fn the_quorum_goes_through_its_kinds_and_watchers_see_it() {
         ),
     ] {
         let wanted = set.r#type();
-        changes_once(&client, set).await;
+        let former = quorum(&client).await;
+        let records = changes_once(&client, set).await;
         let now = quorum(&client).await;
         assert_eq!(now.r#type(), wanted, "{now:?}");
         assert_eq!(
@@ -91,6 +95,21 @@ async fn the_quorum_goes_through_its_kinds_and_watchers_see_it() {
         );
         if !witness.is_empty() {
             assert_eq!(now.witness_state(), ResourceState::Online);
+        }
+        if former.witness_type == "File Share Witness" {
+            let is_taken_offline =
+                |state: &&v1::ObjectStateChanged| state.name == former.witness && state.native_state == Some(OFFLINE);
+            assert!(states(&records).iter().any(is_taken_offline), "{records:?}");
+            assert!(outcome_of(&records).message.contains("was removed"), "{records:?}");
+            follower
+                .until_cache("the former witness is gone", |cache| {
+                    let name = &former.witness;
+                    cache
+                        .of_kind(ObjectKind::Resource)
+                        .iter()
+                        .all(|held| object::name(held) != name)
+                })
+                .await;
         }
         follower
             .until_cache("the quorum", |cache| {
@@ -103,6 +122,51 @@ async fn the_quorum_goes_through_its_kinds_and_watchers_see_it() {
             })
             .await;
     }
+    daemon.finish().await;
+}
+
+/// A share as the witness, by a name of its own.
+fn share(name: &str) -> v1::SetQuorumParameters {
+    call!(SetQuorumParameters {
+        r#type: QuorumType::FileShareWitness,
+        witness_resource: name,
+        share_path: r"\\nas\witness"
+    })
+}
+
+async fn is_there(client: &Client, resource: &str) -> bool {
+    let request = v1::GetResourceRequest {
+        resource: resource.into(),
+        fresh: true,
+        ..Default::default()
+    };
+    match client.get_resource(request).await {
+        Ok(_) => true,
+        Err(error) => {
+            assert_eq!(error.reason(), Some(&Reason::ObjectNotFound), "{error:?}");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_witness_that_was_replaced_goes_unless_something_hinders_it() {
+    let daemon = start().await;
+    let client = daemon.client();
+    changes_once(&client, share("Share A")).await;
+    assert!(is_there(&client, "Quorum").await, "a disk stays");
+    changes_once(&client, share("Share B")).await;
+    assert!(!is_there(&client, "Share A").await);
+    daemon.simulation().happen(&Incident::LockResource {
+        resource: "Share B".into(),
+        locked: true,
+    });
+    daemon.logs().expect("The former witness could not be removed");
+    let records = changes_once(&client, share("Share C")).await;
+    let message = &outcome_of(&records).message;
+    assert!(message.contains("could not be removed"), "{message}");
+    assert!(is_there(&client, "Share B").await);
+    assert_eq!(quorum(&client).await.witness, "Share C");
     daemon.finish().await;
 }
 

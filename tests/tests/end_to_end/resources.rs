@@ -118,34 +118,40 @@ async fn a_resource_lives_from_its_creation_to_its_end() {
     .await;
     assert!(!resource(&client, "Extra 2").await.0.separate_monitor);
 
-    let kind = v1::CheckpointKind::Registry;
-    let key = "Software\\Extra";
-    changes_once(
-        &client,
-        call!(AddCheckpointParameters {
-            resource: "Extra 2",
-            kind: kind,
-            key: key
-        }),
-    )
-    .await;
-    let request = v1::ListCheckpointsRequest {
-        resource: made.id.clone(),
-        ..Default::default()
-    };
-    let listed = client.list_checkpoints(request.clone()).await.unwrap().checkpoints;
-    assert_eq!(listed.len(), 1, "{listed:?}");
-    assert_eq!((listed[0].kind(), listed[0].key.as_str()), (kind, key));
-    changes_once(
-        &client,
-        call!(RemoveCheckpointParameters {
-            resource: "Extra 2",
-            kind: kind,
-            key: key
-        }),
-    )
-    .await;
-    assert!(client.list_checkpoints(request).await.unwrap().checkpoints.is_empty());
+    for (kind, key) in [
+        (v1::CheckpointKind::Registry, "Software\\Extra"),
+        (
+            v1::CheckpointKind::Crypto,
+            "Microsoft Strong Cryptographic Provider/Extra",
+        ),
+    ] {
+        changes_once(
+            &client,
+            call!(AddCheckpointParameters {
+                resource: "Extra 2",
+                kind: kind,
+                key: key
+            }),
+        )
+        .await;
+        let request = v1::ListCheckpointsRequest {
+            resource: made.id.clone(),
+            ..Default::default()
+        };
+        let listed = client.list_checkpoints(request.clone()).await.unwrap().checkpoints;
+        assert_eq!(listed.len(), 1, "{listed:?}");
+        assert_eq!((listed[0].kind(), listed[0].key.as_str()), (kind, key));
+        changes_once(
+            &client,
+            call!(RemoveCheckpointParameters {
+                resource: "Extra 2",
+                kind: kind,
+                key: key
+            }),
+        )
+        .await;
+        assert!(client.list_checkpoints(request).await.unwrap().checkpoints.is_empty());
+    }
 
     changes_once(
         &client,

@@ -50,6 +50,12 @@ pub(crate) enum Verb {
         /// End the quarantine of its node.
         #[arg(long)]
         clear_quarantine: bool,
+        /// Its side has quorum whatever its votes (`/fq`).
+        #[arg(long, conflicts_with = "prevent_quorum")]
+        force_quorum: bool,
+        /// It joins a cluster, and helps to form none (`/pq`).
+        #[arg(long)]
+        prevent_quorum: bool,
     },
     /// Let two machines no longer hear each other; a side without quorum stops.
     Cut {
@@ -60,6 +66,24 @@ pub(crate) enum Verb {
     },
     /// Let two machines hear each other again.
     Heal {
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// Let two machines no longer hear each other over one network, which is then partitioned.
+    CutPath {
+        /// The network.
+        network: String,
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// Let two machines hear each other over the network again.
+    HealPath {
+        /// The network.
+        network: String,
         /// One machine.
         one: String,
         /// The other.
@@ -283,12 +307,33 @@ fn incident(verb: &Verb, cluster: Option<String>) -> Option<Incident> {
         Verb::StartService {
             machine,
             clear_quarantine,
+            force_quorum: true,
+            ..
+        } => Incident::ForceQuorum {
+            machine,
+            clear_quarantine,
+        },
+        Verb::StartService {
+            machine,
+            clear_quarantine,
+            prevent_quorum: true,
+            ..
+        } => Incident::PreventQuorum {
+            machine,
+            clear_quarantine,
+        },
+        Verb::StartService {
+            machine,
+            clear_quarantine,
+            ..
         } => Incident::StartService {
             machine,
             clear_quarantine,
         },
         Verb::Cut { one, other } => Incident::CutHeartbeats { one, other },
         Verb::Heal { one, other } => Incident::HealHeartbeats { one, other },
+        Verb::CutPath { network, one, other } => Incident::CutPath { network, one, other },
+        Verb::HealPath { network, one, other } => Incident::HealPath { network, one, other },
         Verb::Isolate { machine } => Incident::IsolateMachine { machine },
         Verb::HealAll => Incident::HealAll,
         Verb::NetworkDown { network } => Incident::NetworkDown { network },
@@ -350,6 +395,10 @@ mod tests {
         assert_eq!(ok(&["step", "1m"]), "");
         assert!(world.now() >= before + Duration::from_secs(60));
         assert_eq!(ok(&["check"]), "The world contradicts itself nowhere.\n");
+        assert_eq!(ok(&["cut-path", "Cluster Network 1", "n1", "n2"]), "");
+        assert_eq!(ok(&["heal-path", "Cluster Network 1", "n1", "n2"]), "");
+        assert_eq!(ok(&["start-service", "n1", "--prevent-quorum"]), "");
+        assert_eq!(ok(&["start-service", "n1", "--force-quorum"]), "");
         assert_eq!(ok(&["hold", "CreateCluster"]), "");
         assert_eq!(ok(&["release"]), "");
         let (exit, _, err) = run_against(address, &["kill", "nobody"]);

@@ -106,7 +106,21 @@ impl Group {
         Accepted::from_code("OfflineClusterGroupEx", code)
     }
 
-    /// Moves the group to a node, or to the best one. The flags are
+    /// Moves the group to a node, or to the best one (`MoveClusterGroup`), for what cannot be asked to move in another
+    /// way; [`Group::move_to`] takes flags.
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::move_to`].
+    pub fn move_plainly(&self, node: Option<&Node>) -> Result<Accepted, Error> {
+        let node = node.hold("node", self.connection())?;
+        let move_group = entry!(self.api(), MoveClusterGroup)?;
+        // SAFETY: The handles are open and of one connection.
+        let code = unsafe { move_group(self.raw, node.raw()) };
+        Accepted::from_code("MoveClusterGroup", code)
+    }
+
+    /// Moves the group to a node, or to the best one (`MoveClusterGroupEx`, also without flags). The flags are
     /// [`group_move_flags`](crate::sys::constants::group_move_flags); the properties say how the resources of a type
     /// are moved (facts 2.4).
     ///
@@ -116,12 +130,6 @@ impl Group {
     /// 5071 for the node, 5953, 5957, 5958 for a refusal. [`Error::OtherConnection`], [`Error::Unwritable`].
     pub fn move_to(&self, node: Option<&Node>, flags: u32, properties: &PropertyList) -> Result<Accepted, Error> {
         let node = node.hold("node", self.connection())?;
-        if flags == 0 && properties.properties.is_empty() {
-            let move_group = entry!(self.api(), MoveClusterGroup)?;
-            // SAFETY: The handles are open and of one connection.
-            let code = unsafe { move_group(self.raw, node.raw()) };
-            return Accepted::from_code("MoveClusterGroup", code);
-        }
         let move_group = entry!(self.api(), MoveClusterGroupEx)?;
         let input = InputList::new(properties)?;
         let (bytes, count) = input.raw()?;

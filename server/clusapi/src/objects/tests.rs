@@ -269,6 +269,7 @@ fn groups_go_online_and_move() {
         .online(Some(&node), group_online_flags::BEST_POSSIBLE_NODE)
         .unwrap();
     FAIL_WITH.set(997);
+    assert_eq!(group.move_plainly(Some(&node)).unwrap(), Accepted::Pending);
     assert_eq!(
         group.move_to(Some(&node), 0, &PropertyList::default()).unwrap(),
         Accepted::Pending
@@ -280,6 +281,7 @@ fn groups_go_online_and_move() {
             "online 300 on 0",
             "online 300 on 200 4 true 0",
             "move 300 to 200",
+            "move 300 to 200 0 ",
             "move 300 to 200 14 Virtual Machine = [Dword(4)], Virtual Machine Configuration = [Dword(4)]",
         ]
     );

@@ -21,8 +21,9 @@ use wsfc_proto::v1::{self, InventoryObject, ObjectKind};
 
 use super::fields::set_properties;
 use super::model::Model;
-use super::object::{Key, common, key};
+use super::object::{Key, key};
 use super::reread::Source;
+use crate::journal::Common;
 use crate::logging::chain;
 
 /// Reads one cluster.
@@ -127,6 +128,11 @@ impl Reader {
             Ok(read) => Ok(Some(read)),
             Err(error) if is_lost(&error) => Err(error),
             Err(error) if is_gone(&error) => Ok(None),
+            // An older Windows has not what the function is about, or tells it in another way, which is taken then.
+            Err(error @ Error::Unsupported { .. }) => {
+                tracing::debug!(what, %error, "A part of the inventory is not read in this way");
+                Ok(None)
+            }
             Err(error) => {
                 let text = chain(&error);
                 if self.warned.insert((what, text.clone())) {
@@ -168,7 +174,7 @@ impl Source for Reader {
         };
         // What has neither id nor name could never be found again.
         objects.retain(|object| {
-            common(object).is_some_and(|common| {
+            Common::of(object).is_some_and(|common| {
                 common.kind == ObjectKind::Quorum || !(common.id.is_empty() && common.name.is_empty())
             })
         });

@@ -6,7 +6,8 @@ use wsfc_proto::v1::{self, InventoryObject, ObjectKind};
 
 use super::{Model, Reader};
 use crate::inventory::fields::{UNKNOWN_STATE, set_state};
-use crate::inventory::object::{Key, common};
+use crate::inventory::object::Key;
+use crate::journal::Common;
 
 const WHAT: &str = "properties of a node";
 
@@ -21,7 +22,7 @@ impl Reader {
     }
 
     pub(super) fn node(&mut self, known: &Model, id: &str, name: &str) -> Result<Option<InventoryObject>, Error> {
-        let name = match known.get(&Key::new(ObjectKind::Node, id)).and_then(common) {
+        let name = match known.get(&Key::new(ObjectKind::Node, id)).and_then(Common::of) {
             Some(node) if name.is_empty() => node.name.to_owned(),
             _ => name.to_owned(),
         };

@@ -8,7 +8,7 @@ use wsfc_proto::v1::{self, GroupType, InventoryObject, ObjectKind};
 
 use super::{Model, Reader, id_or_name, told_or};
 use crate::inventory::fields::{UNKNOWN_STATE, set_properties, set_state};
-use crate::inventory::object::common;
+use crate::journal::Common;
 
 const WHAT: &str = "properties of a resource";
 /// Guess: a server may count the type among either.
@@ -112,7 +112,7 @@ impl Reader {
         let mut resources = Vec::new();
         let group = known.find(ObjectKind::Group, group, group);
         for key in group.iter().flat_map(|group| known.resources_of(&group.id)) {
-            if let Some(known) = known.get(&key).and_then(common) {
+            if let Some(known) = known.get(&key).and_then(Common::of) {
                 names.remove(known.name);
             }
             resources.extend(self.resource(known, &key.id, "")?);

@@ -7,7 +7,7 @@ use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, InventoryObject, ObjectKind};
 
 use super::{Model, Reader};
-use crate::inventory::object::common;
+use crate::journal::Common;
 
 impl Reader {
     pub(super) fn group_sets(&mut self, known: &Model) -> Result<Vec<InventoryObject>, Error> {
@@ -81,7 +81,7 @@ fn none_if_unknown(names: Result<Vec<String>, Error>) -> Result<Vec<String>, Err
 /// The name of a group that was told by its id or by its name.
 fn group_name(known: &Model, told: String) -> String {
     let key = known.find(ObjectKind::Group, &told, &told);
-    let found = key.and_then(|key| known.get(&key)).and_then(common);
+    let found = key.and_then(|key| known.get(&key)).and_then(Common::of);
     found.map_or_else(|| told.clone(), |group| group.name.to_owned())
 }
 

@@ -9,7 +9,8 @@ use wsfc_proto::v1::{self, ChangeType, ClusterEvent, InventoryObject};
 use crate::inventory::diff::{change, diff};
 use crate::inventory::fields::set_state;
 use crate::inventory::model::Model;
-use crate::inventory::object::{Key, common};
+use crate::inventory::object::{Key, key};
+use crate::journal::Common;
 
 const ID: &str = "a-cluster";
 
@@ -126,7 +127,7 @@ proptest! {
         prop_assert_eq!(diff(after.objects(), after.objects()), Vec::new());
         // An object is told of once, and names are free before they are taken.
         let keys: BTreeMap<Key, usize> = events.iter().enumerate()
-            .filter_map(|(place, event)| Some((common(event.object.as_ref()?)?.key(), place))).collect();
+            .filter_map(|(place, event)| Some((key(event.object.as_ref()?)?, place))).collect();
         prop_assert_eq!(keys.len(), events.len());
         let gone = events.iter().take_while(|event| is(event, ChangeType::Removed)).count();
         prop_assert!(!events[gone..].iter().any(|event| is(event, ChangeType::Removed)));
@@ -136,16 +137,16 @@ proptest! {
     fn an_index_finds_what_a_search_finds(objects in proptest::collection::vec((object(), any::<bool>()), 0..40)) {
         let mut model = Model::default();
         for (object, stays) in objects {
-            let key = common(&object).unwrap().key();
+            let key = key(&object).unwrap();
             model.put(object);
             if !stays {
                 model.remove(&key);
             }
         }
         for (key, object) in model.objects() {
-            let common = common(object).unwrap();
+            let common = Common::of(object).unwrap();
             let found = model.find(key.kind, "", common.name).unwrap();
-            prop_assert_eq!(super::super::object::common(model.get(&found).unwrap()).unwrap().name, common.name);
+            prop_assert_eq!(Common::of(model.get(&found).unwrap()).unwrap().name, common.name);
             if !key.id.is_empty() {
                 let by_id = model.find(key.kind, &key.id.to_uppercase(), "");
                 prop_assert_eq!(by_id.as_ref(), Some(key));
@@ -162,7 +163,7 @@ proptest! {
     fn a_change_says_what_was_before(
         (before, after) in (0..11).prop_flat_map(|kind| (object_of(kind), object_of(kind))),
     ) {
-        let (was, now) = (common(&before).unwrap(), common(&after).unwrap());
+        let (was, now) = (Common::of(&before).unwrap(), Common::of(&after).unwrap());
         let Some(event) = change(Some(&before), Some(&after)) else {
             prop_assert_eq!(before, after);
             return Ok(());

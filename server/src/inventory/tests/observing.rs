@@ -1,214 +1,17 @@
 //! Observers of a simulated cluster, with a journal in memory: whoever applies its events holds what a fresh reading of the
 //! cluster has.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use prost::Message as _;
 use wsfc_clusapi::proplist::{Property, PropertyList, Value};
-use wsfc_clusapi::{Clusapi, Cluster, Controlled as _};
+use wsfc_clusapi::{Answer, Clusapi, Controlled as _};
 use wsfc_proto::v1::inventory_object::Object;
 use wsfc_proto::v1::{self, ChangeType, ClusterEvent, ConnectionState, InventoryObject, ObjectKind};
 use wsfc_simulator::{ConnectionEvent, Scenario, Simulation};
 
 use super::changes::is;
-use crate::blocking::Blocking;
-use crate::inventory::diff::diff;
-use crate::inventory::identity::identify;
-use crate::inventory::model::Model;
-use crate::inventory::object::{Key, without_revision};
-use crate::inventory::read::Reader;
-use crate::inventory::reread::Source as _;
-use crate::inventory::{Clusters, ResolveError};
-use crate::journal::{ClusterId, EventCursor, Filter, Journal, MemoryStore, Opened, Options};
-use crate::platform::Platform;
+use super::lab::{Lab, is_connection, is_gap, state_of};
+use crate::inventory::ResolveError;
+use crate::inventory::object::Key;
 use crate::settings::Settings;
-use crate::settings::current::Current;
-
-/// How long something may take that has to happen; far longer than it does.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A daemon's inventory over a world, and somebody who watches.
-struct Lab {
-    world: Simulation,
-    api: Clusapi,
-    journal: Journal,
-    settings: Settings,
-    clusters: Clusters,
-    cursor: EventCursor,
-    /// What the events since the beginning make.
-    watched: BTreeMap<String, Model>,
-    /// Every event, in order.
-    events: Vec<ClusterEvent>,
-}
-
-impl Lab {
-    fn new(scenario: &str) -> Self {
-        Self::of(Scenario::builtin(scenario).unwrap(), Settings::default())
-    }
-
-    fn of(scenario: Scenario, settings: Settings) -> Self {
-        let world = Simulation::new(scenario).unwrap();
-        let api = Clusapi::from_provider(world.clone());
-        let platform = Platform::system();
-        let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
-        let Opened { journal, writer, .. } = opened.unwrap();
-        platform
-            .threads
-            .spawn("journal", Box::new(move || writer.run()))
-            .unwrap();
-        let cursor = journal.events(Filter::default(), Some(0)).unwrap();
-        let clusters = clusters(&journal, &api, &settings);
-        Self {
-            world,
-            api,
-            journal,
-            settings,
-            clusters,
-            cursor,
-            watched: BTreeMap::new(),
-            events: Vec::new(),
-        }
-    }
-
-    /// The local cluster, observed.
-    async fn observed(scenario: &str) -> Self {
-        let mut lab = Self::new(scenario);
-        let resolved = lab.clusters.resolve("").await.unwrap();
-        assert!(resolved.observed);
-        lab.catch_up(&resolved.id).await;
-        lab
-    }
-
-    /// A daemon that comes after this one.
-    async fn restart(&mut self, meanwhile: impl FnOnce(&Self)) {
-        self.clusters.stop().await;
-        meanwhile(self);
-        self.clusters = clusters(&self.journal, &self.api, &self.settings);
-        self.clusters.start();
-    }
-
-    fn cluster(&self) -> Cluster {
-        self.api.open_cluster(None).unwrap()
-    }
-
-    /// Takes the next events.
-    async fn hear(&mut self) {
-        let batch = self.cursor.next().await;
-        let response = v1::WatchResponse::decode(batch.unwrap().unwrap().parts.concat().as_slice()).unwrap();
-        for event in response.events {
-            let Some(v1::event::Event::Cluster(event)) = event.event else {
-                continue;
-            };
-            if let Some(object) = &event.object {
-                let model = self.watched.entry(object.cluster_id.clone()).or_default();
-                let mut seen = event.clone();
-                seen.object = seen.object.map(without_revision);
-                model.apply(&seen);
-            }
-            self.events.push(event);
-        }
-    }
-
-    fn last(&self, count: usize) -> &[ClusterEvent] {
-        &self.events[self.events.len().saturating_sub(count)..]
-    }
-
-    /// Hears until an event fits, and gives its place among all.
-    async fn until(&mut self, after: usize, fits: impl Fn(&ClusterEvent) -> bool) -> usize {
-        let mut next = after;
-        loop {
-            if let Some(place) = self.events[next..].iter().position(&fits) {
-                return next + place;
-            }
-            next = self.events.len();
-            if tokio::time::timeout(PATIENCE, self.hear()).await.is_err() {
-                panic!("no such event came; the last ones: {:#?}", self.last(4));
-            }
-        }
-    }
-
-    /// Hears until what was watched is what there is.
-    async fn catch_up(&mut self, id: &ClusterId) {
-        loop {
-            let (held, fresh) = (
-                comparable(self.watched.get(id.as_str())),
-                comparable(Some(&self.fresh())),
-            );
-            let differences = diff(held.objects(), fresh.objects());
-            if differences.is_empty() {
-                break;
-            }
-            if tokio::time::timeout(PATIENCE, self.hear()).await.is_err() {
-                panic!("never heard of: {differences:#?}");
-            }
-        }
-        let recorded = self.journal.inventory();
-        let recorded = recorded
-            .of_cluster(id)
-            .map(|object| without_revision((***object).clone()));
-        let recorded: Model = recorded.collect();
-        assert_eq!(
-            Some(recorded.objects()),
-            self.watched.get(id.as_str()).map(Model::objects),
-            "the journal's inventory is the fold of its events"
-        );
-    }
-
-    /// The local cluster, as it is.
-    fn fresh(&self) -> Model {
-        let cluster = self.cluster();
-        let identity = identify(&cluster).unwrap();
-        Reader::new(cluster, identity.id).whole().unwrap()
-    }
-
-    fn id(&self) -> ClusterId {
-        ClusterId::from(identify(&self.cluster()).unwrap().id.as_str())
-    }
-
-    fn count(&self, change: ChangeType) -> usize {
-        self.events.iter().filter(|event| is(event, change)).count()
-    }
-}
-
-fn clusters(journal: &Journal, api: &Clusapi, settings: &Settings) -> Clusters {
-    let platform = Platform::system();
-    let blocking = Blocking::new(platform.clone());
-    Clusters::new(
-        journal.clone(),
-        api.clone(),
-        platform,
-        Current::new(settings.clone()),
-        blocking,
-    )
-}
-
-/// The objects without what the daemon alone knows.
-fn comparable(model: Option<&Model>) -> Model {
-    let objects = model.into_iter().flat_map(|model| model.objects().values());
-    let objects = objects.cloned().map(|mut object| {
-        if let Some(Object::Cluster(cluster)) = &mut object.object {
-            (cluster.connection, cluster.connection_time) = (0, None);
-        }
-        object
-    });
-    objects.collect()
-}
-
-fn state_of(event: &ClusterEvent) -> Option<ConnectionState> {
-    match &event.object.as_ref()?.object {
-        Some(Object::Cluster(cluster)) => Some(cluster.connection()),
-        _ => None,
-    }
-}
-
-fn is_connection(event: &ClusterEvent, state: ConnectionState) -> bool {
-    is(event, ChangeType::Connection) && state_of(event) == Some(state)
-}
-
-fn is_gap(event: &ClusterEvent, reason: &str) -> bool {
-    event.gap.as_ref().is_some_and(|gap| gap.reason == reason)
-}
 
 #[tokio::test]
 async fn a_cluster_is_filled_in_without_a_gap() {
@@ -454,6 +257,85 @@ async fn a_destroyed_cluster_leaves_nothing_behind() {
     lab.clusters.stop().await;
 }
 
+/// Destroys the cluster as somebody else does, who takes its roles away first.
+fn destroy(lab: &Lab) {
+    for group in lab.cluster().groups().unwrap() {
+        let group = lab.cluster().open_group(&group.name).unwrap();
+        if !group.is_core().unwrap() {
+            group.destroy().unwrap();
+        }
+    }
+    lab.cluster().destroy(true, |_progress| Answer::Continue).unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_that_somebody_else_destroys_is_gone() {
+    let mut scenario = Scenario::builtin("production").unwrap();
+    scenario.timing.scale = 0.0;
+    let mut lab = Lab::of(scenario, Settings::default());
+    let resolved = lab.clusters.resolve("prod").await.unwrap();
+    lab.catch_up(&resolved.id).await;
+    let place = lab.events.len();
+    destroy(&lab);
+    let is_removed_cluster = |event: &ClusterEvent| is(event, ChangeType::Removed) && state_of(event).is_some();
+    let last = lab.until(place, is_removed_cluster).await;
+    assert_eq!(last + 1, lab.events.len(), "the cluster itself goes last");
+    assert!(lab.watched[resolved.id.as_str()].objects().is_empty());
+    assert!(lab.journal.inventory().is_empty());
+    let nowhere = lab.clusters.resolve("prod").await.unwrap_err();
+    assert!(matches!(nowhere, ResolveError::Cluster { .. }), "{nowhere:?}");
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_was_destroyed_while_the_daemon_was_down_is_gone() {
+    let mut scenario = Scenario::builtin("production").unwrap();
+    scenario.timing.scale = 0.0;
+    let mut lab = Lab::of(scenario, Settings::default());
+    let id = lab.clusters.resolve("prod").await.unwrap().id;
+    lab.catch_up(&id).await;
+    let place = lab.events.len();
+    lab.restart(destroy).await;
+    let nowhere = lab.clusters.resolve("prod").await.unwrap_err();
+    assert!(matches!(nowhere, ResolveError::Cluster { .. }), "{nowhere:?}");
+    let gone = lab.until(place, |event| is(event, ChangeType::Removed)).await;
+    assert!(is_gap(&lab.events[gone - 1], "DAEMON_RESTARTED"));
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_out_of_reach_stays() {
+    let mut lab = Lab::observed("production").await;
+    let (id, place) = (lab.id(), lab.events.len());
+    for node in ["hv2", "hv3", "hv4"] {
+        assert!(lab.world.set_service(node, false));
+    }
+    // One that cannot be asked is enough, and one whose service does not run says nothing of its cluster.
+    assert!(lab.world.set_reachable("hv1", false));
+    let lost = lab
+        .until(place, |event| is_connection(event, ConnectionState::Reconnecting))
+        .await;
+    // Each of these tries to open the cluster, and judges.
+    for _ in 0..3 {
+        let refused = lab.clusters.refresh(&id).await.unwrap_err();
+        assert!(matches!(refused, ResolveError::Cluster { .. }), "{refused:?}");
+    }
+    assert!(lab.journal.inventory().cluster(&id).is_some());
+    assert!(lab.world.set_reachable("hv1", true));
+    for node in ["hv1", "hv2", "hv3", "hv4"] {
+        assert!(lab.world.set_service(node, true));
+    }
+    let back = lab
+        .until(lost, |event| is_connection(event, ConnectionState::Connected))
+        .await;
+    assert!(
+        lab.events[lost..back]
+            .iter()
+            .all(|event| !is(event, ChangeType::Removed))
+    );
+    lab.clusters.stop().await;
+}
+
 #[tokio::test]
 async fn another_cluster_of_the_same_name_takes_the_place_of_the_former() {
     let mut lab = Lab::observed("production").await;
@@ -471,8 +353,9 @@ async fn another_cluster_of_the_same_name_takes_the_place_of_the_former() {
     lab.catch_up(&later).await;
     assert_eq!(lab.watched[former.as_str()].objects().len(), 0);
     let added = lab.until(place, |event| is(event, ChangeType::Added)).await;
+    assert!(is_gap(&lab.events[place], "DAEMON_RESTARTED"));
     assert!(
-        lab.events[place..added]
+        lab.events[place + 1..added]
             .iter()
             .all(|event| is(event, ChangeType::Removed))
     );

@@ -340,7 +340,7 @@ impl Memory {
                 continue;
             };
             let Some(object) = &event.object else { continue };
-            let key = super::super::Identity::of(object).unwrap().key();
+            let key = super::super::Common::of(object).unwrap().key();
             if event.changes.contains(&v1::ChangeType::Removed.into()) {
                 objects.remove(&key);
             } else {

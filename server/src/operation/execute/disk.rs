@@ -1,8 +1,8 @@
 //! Verbs on disks and cluster shared volumes (facts 2.6).
 
-use wsfc_clusapi::proplist::{Property, PropertyList, Value};
+use wsfc_clusapi::proplist::{Property, Value};
 use wsfc_clusapi::sys::constants::shared_volume_fault;
-use wsfc_clusapi::{Accepted, Controlled as _, Error, GroupType, Resource, ResourceState, Win32};
+use wsfc_clusapi::{Accepted, Controlled as _, Error, Group, GroupType, Resource, ResourceState, Win32};
 use wsfc_proto::v1;
 use wsfc_proto::v1::OperationState;
 
@@ -94,9 +94,7 @@ pub(super) fn move_volume(scene: &Scene<'_>, p: &v1::MoveSharedVolumeParameters)
         }));
     }
     let (_state, _node, group) = resource.state()?;
-    let mut end = moved(scene, &group, &p.node, |group, node| {
-        group.move_to(node, 0, &PropertyList::default())
-    })?;
+    let mut end = moved(scene, &group, &p.node, Group::move_plainly)?;
     // The group of a volume has a name that nobody has given it.
     if let (OperationState::Succeeded, Some(stands)) = (end.state, &end.final_state) {
         end.message = format!("The coordinator of {name:?} is {}.", stands.owner_node);

@@ -11,7 +11,7 @@ use wsfc_clusapi::{Error, Group, Node, Resource};
 use wsfc_proto::reasons;
 use wsfc_proto::v1::{DrainState, ObjectKind, ObjectStateChanged, OperationState};
 
-use super::scene::{End, Scene};
+use super::scene::{End, Run, Scene};
 use super::states;
 
 /// How long one wait at the port is, so that a cancellation is seen soon.
@@ -107,6 +107,39 @@ pub(super) struct Course<'c> {
     pub(super) judge: &'c dyn Fn(&ObjectStateChanged) -> Verdict,
     /// Asks the cluster to stop; absent where it cannot.
     pub(super) cancel: Option<&'c dyn Fn() -> Result<(), Error>>,
+}
+
+/// The state that a call has asked for, and what it may pass through on the way.
+pub(super) struct Goal<'g> {
+    /// What is done, for people: "Bringing group \"Files\" online".
+    pub(super) what: &'g str,
+    /// The native number of the state.
+    pub(super) wished: i32,
+    /// Those of the states on the way.
+    pub(super) on_the_way: &'g [i32],
+}
+
+/// Follows an object to a state, and says what came of it; `short` words a bad end.
+pub(super) fn follow_to(
+    scene: &Scene<'_>,
+    watch: Watch,
+    before: ObjectStateChanged,
+    read: &dyn Fn() -> Result<ObjectStateChanged, Error>,
+    goal: &Goal<'_>,
+    short: impl FnOnce(&ObjectStateChanged) -> Result<End, Error>,
+) -> Run {
+    let judge = |seen: &ObjectStateChanged| match seen.native_state {
+        Some(state) if state == goal.wished => Verdict::Reached,
+        Some(state) if goal.on_the_way.contains(&state) => Verdict::OnTheWay,
+        Some(_) | None => Verdict::Short,
+    };
+    let course = Course {
+        before,
+        read,
+        judge: &judge,
+        cancel: None,
+    };
+    Ok(follow(scene, watch, course)?.end(goal.what, scene, short)?)
 }
 
 /// Follows an object until its verb has come to an end.

@@ -8,7 +8,7 @@ use wsfc_clusapi::{
 use wsfc_proto::v1;
 use wsfc_proto::v1::ObjectStateChanged;
 
-use super::follow::{Course, Followable, Followed, Verdict, Watch, follow, in_words};
+use super::follow::{Course, Followable, Followed, Goal, Verdict, Watch, follow, follow_to, in_words};
 use super::scene::{End, Run, Scene, Stop, found, same};
 use super::states::{self, dword};
 
@@ -113,29 +113,16 @@ pub(super) fn online(scene: &Scene<'_>, p: &v1::OnlineGroupParameters) -> Run {
             return Ok(End::done(format!("{what}: it has no resources, so it stays OFFLINE.")).at(state));
         }
     }
-    let followed = follow(
-        scene,
-        watch,
-        Course {
-            before,
-            read: &|| states::of_group(&group, &p.group),
-            judge: &|seen| match seen.native_state.map(GroupState) {
-                Some(GroupState::ONLINE) => Verdict::Reached,
-                Some(GroupState::PENDING) => Verdict::OnTheWay,
-                Some(_) | None => Verdict::Short,
-            },
-            cancel: None,
-        },
-    )?;
-    Ok(followed.end(&what, scene, |state| {
-        short(
-            scene,
-            "The group did not come online",
-            ResourceState::ONLINE,
-            &group,
-            state,
-        )
-    })?)
+    let goal = Goal {
+        what: &what,
+        wished: GroupState::ONLINE.0,
+        on_the_way: &[GroupState::PENDING.0],
+    };
+    let read = || states::of_group(&group, &p.group);
+    follow_to(scene, watch, before, &read, &goal, |state| {
+        let text = "The group did not come online";
+        short(scene, text, ResourceState::ONLINE, &group, state)
+    })
 }
 
 pub(super) fn offline(scene: &Scene<'_>, p: &v1::OfflineGroupParameters) -> Run {
@@ -148,30 +135,16 @@ pub(super) fn offline(scene: &Scene<'_>, p: &v1::OfflineGroupParameters) -> Run 
     let flags = flags(&[(p.ignore_resource_status, group_offline_flags::IGNORE_RESOURCE_STATUS)]);
     let watch = Watch::on(scene, &Followable::Group(&group));
     group.offline(flags)?;
-    let followed = follow(
-        scene,
-        watch,
-        Course {
-            before,
-            read: &|| states::of_group(&group, &p.group),
-            judge: &|seen| match seen.native_state.map(GroupState) {
-                Some(GroupState::OFFLINE) => Verdict::Reached,
-                Some(GroupState::PENDING) => Verdict::OnTheWay,
-                Some(_) | None => Verdict::Short,
-            },
-            cancel: None,
-        },
-    )?;
-    let what = format!("Taking group {:?} offline", p.group);
-    Ok(followed.end(&what, scene, |state| {
-        short(
-            scene,
-            "The group did not go offline",
-            ResourceState::OFFLINE,
-            &group,
-            state,
-        )
-    })?)
+    let goal = Goal {
+        what: &format!("Taking group {:?} offline", p.group),
+        wished: GroupState::OFFLINE.0,
+        on_the_way: &[GroupState::PENDING.0],
+    };
+    let read = || states::of_group(&group, &p.group);
+    follow_to(scene, watch, before, &read, &goal, |state| {
+        let text = "The group did not go offline";
+        short(scene, text, ResourceState::OFFLINE, &group, state)
+    })
 }
 
 pub(super) fn move_to(scene: &Scene<'_>, p: &v1::MoveGroupParameters) -> Run {

@@ -1,20 +1,25 @@
 //! Verbs on the quorum (facts 2.6).
 
 use wsfc_clusapi::proplist::{Property, PropertyList, Value};
-use wsfc_clusapi::{Controlled as _, Error, Group, GroupType, QuorumKind, Resource, ResourceState};
+use wsfc_clusapi::{Controlled as _, Error, Group, GroupType, Quorum, QuorumKind, Resource, ResourceState};
 use wsfc_proto::v1;
 use wsfc_proto::v1::QuorumType;
 
 use super::group::set_dwords;
 use super::node::keeps_quorum;
-use super::resource::brought_online;
+use super::resource::{brought_online, taken_offline};
 use super::scene::{End, Run, Scene, Stop, found, same};
 use super::states;
+use crate::logging::chain;
 
 /// Where the storage service of a cloud witness is unless told otherwise.
 const ENDPOINT: &str = "core.windows.net";
 /// The name of the group of the cluster itself, where its type is not told (facts 2.4).
 const CORE_GROUP: &str = "Cluster Group";
+
+/// The type of a witness on a share, and of one in the cloud.
+const FILE_SHARE: &str = "File Share Witness";
+const CLOUD: &str = "Cloud Witness";
 
 /// A witness that the daemon makes: its type, its usual name, and its properties.
 struct Witness<'a> {
@@ -36,10 +41,11 @@ pub(super) fn set(scene: &Scene<'_>, p: &v1::SetQuorumParameters) -> Run {
                 .cluster
                 .open_resource(&now.witness)?
                 .set_quorum(None, QuorumKind::NODE_MAJORITY)?;
-            Ok(End::done(format!(
+            let text = format!(
                 "The majority of the nodes decides; the resource {:?} is no witness any more.",
                 now.witness
-            )))
+            );
+            Ok(set_instead_of(scene, &now, "", text))
         }
         QuorumType::DiskWitness | QuorumType::DiskOnly => {
             let kind = if p.r#type() == QuorumType::DiskOnly {
@@ -54,20 +60,25 @@ pub(super) fn set(scene: &Scene<'_>, p: &v1::SetQuorumParameters) -> Run {
             }
             scene.begin()?;
             disk.set_quorum(None, kind)?;
-            Ok(End::done(format!("The disk {name:?} is the witness.")))
+            Ok(set_instead_of(
+                scene,
+                &now,
+                &name,
+                format!("The disk {name:?} is the witness."),
+            ))
         }
         QuorumType::FileShareWitness => {
             let witness = Witness {
-                type_name: "File Share Witness",
-                name: usual(&p.witness_resource, "File Share Witness"),
+                type_name: FILE_SHARE,
+                name: usual(&p.witness_resource, FILE_SHARE),
                 properties: vec![("SharePath", &p.share_path)],
             };
             witness_made(scene, &now, &witness)
         }
         QuorumType::CloudWitness => {
             let mut witness = Witness {
-                type_name: "Cloud Witness",
-                name: usual(&p.witness_resource, "Cloud Witness"),
+                type_name: CLOUD,
+                name: usual(&p.witness_resource, CLOUD),
                 properties: vec![
                     ("AccountName", &p.account_name),
                     ("EndpointInfo", usual(&p.endpoint, ENDPOINT)),
@@ -91,7 +102,7 @@ fn usual<'a>(given: &'a str, usual: &'a str) -> &'a str {
 }
 
 /// Makes or changes the resource of a witness, brings it online, and makes it the witness.
-fn witness_made(scene: &Scene<'_>, now: &wsfc_clusapi::Quorum, witness: &Witness<'_>) -> Run {
+fn witness_made(scene: &Scene<'_>, now: &Quorum, witness: &Witness<'_>) -> Run {
     let there = found(scene.cluster.open_resource(witness.name))?;
     if let Some(resource) = &there
         && same(&now.witness, witness.name)
@@ -116,8 +127,59 @@ fn witness_made(scene: &Scene<'_>, now: &wsfc_clusapi::Quorum, witness: &Witness
     }
     match done? {
         Some(end) => Ok(end),
-        None => Ok(End::done(format!("{:?} is the witness.", witness.name))),
+        None => {
+            let text = format!("{:?} is the witness.", witness.name);
+            Ok(set_instead_of(scene, now, witness.name, text))
+        }
     }
+}
+
+/// The end of a verb that has set the quorum, after the witness that there was has gone. The cluster API leaves its
+/// resource as it is (facts 2.6). What hinders its removal takes nothing from the quorum that was asked for.
+fn set_instead_of(scene: &Scene<'_>, former: &Quorum, witness: &str, text: String) -> End {
+    let name = &former.witness;
+    if name.is_empty() || same(name, witness) {
+        return End::done(text);
+    }
+    let hindrance = match removed(scene, name) {
+        Ok(true) => return End::done(format!("{text} The former witness {name:?} was removed.")),
+        Ok(false) => return End::done(text),
+        Err(Stop::Api(error)) => format!("{}.", chain(&error)),
+        Err(Stop::Refused(end)) => end.message,
+        // Only a rehearsal ends so, and this is none.
+        Err(Stop::Rehearsed) => String::new(),
+    };
+    tracing::warn!(resource = name, hindrance, "The former witness could not be removed");
+    End::done(format!(
+        "{text} The former witness {name:?} could not be removed: {hindrance}"
+    ))
+}
+
+/// Takes a resource that was the witness offline and deletes it, if it is of use for nothing else: one of a type that
+/// only witnesses have, in the group of the cluster itself. False for any other.
+fn removed(scene: &Scene<'_>, name: &str) -> Result<bool, Stop> {
+    let Some(resource) = found(scene.cluster.open_resource(name))? else {
+        return Ok(false);
+    };
+    let kind = resource.type_name()?;
+    let (_state, _node, group) = resource.state()?;
+    let is_core = core_group(scene)?.told_id()? == scene.cluster.open_group(&group)?.told_id()?;
+    if !is_core || ![FILE_SHARE, CLOUD].iter().any(|only| same(&kind, only)) {
+        return Ok(false);
+    }
+    let before = states::of_resource(&resource, name)?;
+    let is_off = matches!(
+        before.native_state.map(ResourceState),
+        Some(ResourceState::OFFLINE | ResourceState::FAILED)
+    );
+    if !is_off {
+        let end = taken_offline(scene, &resource, name, 0, before)?;
+        if end.state != v1::OperationState::Succeeded {
+            return Err(end.into());
+        }
+    }
+    resource.delete()?;
+    Ok(true)
 }
 
 /// Sets the properties of a witness, brings it online and makes it the witness; a bad end where one step has one.

@@ -5,10 +5,18 @@ use wsfc_clusapi::{Accepted, Checkpoint, Controlled as _, Error, Node, Resource,
 use wsfc_proto::v1;
 use wsfc_proto::v1::ObjectStateChanged;
 
-use super::follow::{Course, Followable, Verdict, Watch, follow, in_words};
+use super::follow::{Course, Followable, Goal, Verdict, Watch, follow, follow_to, in_words};
 use super::group::{flags, set_dwords};
 use super::scene::{End, Run, Scene, Stop, found, holds, same};
 use super::states;
+
+/// The states between online and offline.
+const ON_THE_WAY: [i32; 4] = [
+    ResourceState::INITIALIZING.0,
+    ResourceState::PENDING.0,
+    ResourceState::ONLINE_PENDING.0,
+    ResourceState::OFFLINE_PENDING.0,
+];
 
 pub(super) fn create(scene: &Scene<'_>, p: &v1::CreateResourceParameters) -> Run {
     let group = scene.cluster.open_group(&p.group)?;
@@ -99,20 +107,19 @@ pub(super) fn brought_online(
 ) -> Run {
     let watch = Watch::on(scene, &Followable::Resource(resource));
     call()?;
-    let followed = follow(
+    let goal = Goal {
+        what: &format!("Bringing resource {name:?} online"),
+        wished: ResourceState::ONLINE.0,
+        on_the_way: &ON_THE_WAY,
+    };
+    follow_to(
         scene,
         watch,
-        Course {
-            before,
-            read: &|| states::of_resource(resource, name),
-            judge: &|seen| judge(seen, ResourceState::ONLINE),
-            cancel: None,
-        },
-    )?;
-    let what = format!("Bringing resource {name:?} online");
-    Ok(followed.end(&what, scene, |state| {
-        short("The resource did not come online", resource, state)
-    })?)
+        before,
+        &|| states::of_resource(resource, name),
+        &goal,
+        |state| short("The resource did not come online", resource, state),
+    )
 }
 
 pub(super) fn offline(scene: &Scene<'_>, p: &v1::OfflineResourceParameters) -> Run {
@@ -143,33 +150,19 @@ pub(super) fn taken_offline(
 ) -> Run {
     let watch = Watch::on(scene, &Followable::Resource(resource));
     resource.offline(flags)?;
-    let followed = follow(
+    let goal = Goal {
+        what: &format!("Taking resource {name:?} offline"),
+        wished: ResourceState::OFFLINE.0,
+        on_the_way: &ON_THE_WAY,
+    };
+    follow_to(
         scene,
         watch,
-        Course {
-            before,
-            read: &|| states::of_resource(resource, name),
-            judge: &|seen| judge(seen, ResourceState::OFFLINE),
-            cancel: None,
-        },
-    )?;
-    let what = format!("Taking resource {name:?} offline");
-    Ok(followed.end(&what, scene, |state| {
-        short("The resource did not go offline", resource, state)
-    })?)
-}
-
-fn judge(seen: &ObjectStateChanged, wished: ResourceState) -> Verdict {
-    match seen.native_state.map(ResourceState) {
-        Some(state) if state == wished => Verdict::Reached,
-        Some(
-            ResourceState::INITIALIZING
-            | ResourceState::PENDING
-            | ResourceState::ONLINE_PENDING
-            | ResourceState::OFFLINE_PENDING,
-        ) => Verdict::OnTheWay,
-        Some(_) | None => Verdict::Short,
-    }
+        before,
+        &|| states::of_resource(resource, name),
+        &goal,
+        |state| short("The resource did not go offline", resource, state),
+    )
 }
 
 /// A bad end of a resource, with what its last operation came to.

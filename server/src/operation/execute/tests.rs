@@ -1,6 +1,7 @@
 //! Verbs on a simulated cluster, called as an operation calls them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wsfc_clusapi::{Clusapi, Error, Zeroizing};
@@ -11,7 +12,7 @@ use wsfc_simulator::{Incident, Simulation};
 use super::scene::{End, Run, Scene, Stop};
 use super::{Foreseen, verb};
 use crate::cluster_api::{self, Connected};
-use crate::hosts::Hosts;
+use crate::hosts::{HostError, Hosts, Service};
 use crate::operation::call::Parameters as P;
 use crate::platform::SystemClock;
 
@@ -278,6 +279,63 @@ fn the_service_of_a_node_is_stopped_and_started() {
     let start = call!(StartNode(StartNodeParameters) { node: "hv4" });
     assert_eq!(world.changes(&start).final_state.unwrap().state, "UP");
     world.unchanged(&start);
+}
+
+/// The service managers of the world, and the arguments that they were given.
+struct Listening {
+    hosts: Arc<dyn Hosts>,
+    told: Mutex<Vec<String>>,
+}
+
+impl Hosts for Listening {
+    fn start(&self, host: &str, arguments: &[&str]) -> Result<(), HostError> {
+        self.told.lock().unwrap().push(arguments.join(" "));
+        self.hosts.start(host, arguments)
+    }
+
+    fn stop(&self, host: &str) -> Result<(), HostError> {
+        self.told.lock().unwrap().push("stop".into());
+        self.hosts.stop(host)
+    }
+
+    fn state(&self, host: &str) -> Result<Service, HostError> {
+        self.hosts.state(host)
+    }
+}
+
+#[test]
+fn the_service_of_a_node_gets_the_arguments_asked_for() {
+    let mut world = World::new();
+    let listening = Arc::new(Listening {
+        hosts: Arc::clone(&world.connected.hosts),
+        told: Mutex::default(),
+    });
+    world.connected.hosts = listening.clone();
+    let start = |clear_quarantine: bool, force_quorum: bool, prevent_quorum: bool| {
+        call!(StartNode(StartNodeParameters) {
+            node: "hv4",
+            clear_quarantine: clear_quarantine,
+            force_quorum: force_quorum,
+            prevent_quorum: prevent_quorum,
+        })
+    };
+    let stop = call!(StopNode(StopNodeParameters) { node: "hv4" });
+    for (flags, arguments) in [
+        (start(false, false, false), ""),
+        (start(false, true, false), "/fq"),
+        (start(false, false, true), "/pq"),
+        (start(true, true, false), "/cq /fq"),
+    ] {
+        world.changes(&stop);
+        world.changes(&flags);
+        let told = std::mem::take(&mut *listening.told.lock().unwrap());
+        assert_eq!(told, ["stop", arguments]);
+    }
+    // A service takes its arguments when it starts, so one that runs is stopped for a quarantine, and for nothing else.
+    world.unchanged(&start(false, true, true));
+    world.changes(&start(true, false, false));
+    let told = std::mem::take(&mut *listening.told.lock().unwrap());
+    assert_eq!(told, ["stop", "/cq"]);
 }
 
 #[test]
