@@ -67,7 +67,7 @@ impl Cluster {
 }
 
 impl Group {
-    /// Brings the group online, on a node or where it is. The flags are
+    /// Brings the group online, on a node or where it is (`OnlineClusterGroupEx`, also without flags). The flags are
     /// [`group_online_flags`](crate::sys::constants::group_online_flags).
     ///
     /// # Errors
@@ -76,30 +76,19 @@ impl Group {
     /// resource is locked. [`Error::OtherConnection`].
     pub fn online(&self, node: Option<&Node>, flags: u32) -> Result<Accepted, Error> {
         let node = node.hold("node", self.connection())?;
-        if flags == 0 {
-            let online = entry!(self.api(), OnlineClusterGroup)?;
-            // SAFETY: The handles are open and of one connection.
-            let code = unsafe { online(self.raw, node.raw()) };
-            return Accepted::from_code("OnlineClusterGroup", code);
-        }
         let online = entry!(self.api(), OnlineClusterGroupEx)?;
         // SAFETY: The handles are open and of one connection; there is no input.
         let code = unsafe { online(self.raw, node.raw(), flags, core::ptr::null(), 0) };
         Accepted::from_code("OnlineClusterGroupEx", code)
     }
 
-    /// Takes the group offline. The flags are [`group_offline_flags`](crate::sys::constants::group_offline_flags).
+    /// Takes the group offline (`OfflineClusterGroupEx`, also without flags). The flags are
+    /// [`group_offline_flags`](crate::sys::constants::group_offline_flags).
     ///
     /// # Errors
     ///
     /// [`Error::Call`], with 5960 if a resource is locked.
     pub fn offline(&self, flags: u32) -> Result<Accepted, Error> {
-        if flags == 0 {
-            let offline = entry!(self.api(), OfflineClusterGroup)?;
-            // SAFETY: The handle is open.
-            let code = unsafe { offline(self.raw) };
-            return Accepted::from_code("OfflineClusterGroup", code);
-        }
         let offline = entry!(self.api(), OfflineClusterGroupEx)?;
         // SAFETY: The handle is open; there is no input.
         let code = unsafe { offline(self.raw, flags, core::ptr::null(), 0) };

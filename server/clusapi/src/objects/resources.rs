@@ -102,38 +102,26 @@ impl Group {
 }
 
 impl Resource {
-    /// Brings the resource online, and before it what it depends on. The flags are
+    /// Brings the resource online, and before it what it depends on (`OnlineClusterResourceEx`, also without flags). The flags are
     /// [`resource_online_flags`](crate::sys::constants::resource_online_flags).
     ///
     /// # Errors
     ///
     /// [`Error::Call`].
     pub fn online(&self, flags: u32) -> Result<Accepted, Error> {
-        if flags == 0 {
-            let online = entry!(self.api(), OnlineClusterResource)?;
-            // SAFETY: The handle is open.
-            let code = unsafe { online(self.raw) };
-            return Accepted::from_code("OnlineClusterResource", code);
-        }
         let online = entry!(self.api(), OnlineClusterResourceEx)?;
         // SAFETY: The handle is open; there is no input.
         let code = unsafe { online(self.raw, flags, core::ptr::null(), 0) };
         Accepted::from_code("OnlineClusterResourceEx", code)
     }
 
-    /// Takes the resource offline, and before it what depends on it. The flags are
+    /// Takes the resource offline, and before it what depends on it (`OfflineClusterResourceEx`, also without flags). The flags are
     /// [`resource_offline_flags`](crate::sys::constants::resource_offline_flags).
     ///
     /// # Errors
     ///
     /// [`Error::Call`].
     pub fn offline(&self, flags: u32) -> Result<Accepted, Error> {
-        if flags == 0 {
-            let offline = entry!(self.api(), OfflineClusterResource)?;
-            // SAFETY: The handle is open.
-            let code = unsafe { offline(self.raw) };
-            return Accepted::from_code("OfflineClusterResource", code);
-        }
         let offline = entry!(self.api(), OfflineClusterResourceEx)?;
         // SAFETY: The handle is open; there is no input.
         let code = unsafe { offline(self.raw, flags, core::ptr::null(), 0) };

@@ -44,11 +44,6 @@ extern "system" fn create_group_ex(_: HCLUSTER, name: PCWSTR, info: *const CLUST
     handle_or_failure(300)
 }
 
-extern "system" fn online(group: HGROUP, node: HNODE) -> u32 {
-    log(format!("online {group} on {node}"));
-    FAIL_WITH.get()
-}
-
 extern "system" fn online_ex(group: HGROUP, node: HNODE, flags: u32, input: *const u8, bytes: u32) -> u32 {
     log(format!("online {group} on {node} {flags} {} {bytes}", input.is_null()));
     FAIL_WITH.get()
@@ -191,7 +186,6 @@ const OBJECTS: Table = Table {
     ResumeClusterNodeEx: Some(resume),
     CreateClusterGroup: Some(create_group),
     CreateClusterGroupEx: Some(create_group_ex),
-    OnlineClusterGroup: Some(online),
     OnlineClusterGroupEx: Some(online_ex),
     MoveClusterGroup: Some(move_group),
     MoveClusterGroupEx: Some(move_group_ex),
@@ -278,7 +272,7 @@ fn groups_go_online_and_move() {
     assert_eq!(
         taken_log(),
         [
-            "online 300 on 0",
+            "online 300 on 0 0 true 0",
             "online 300 on 200 4 true 0",
             "move 300 to 200",
             "move 300 to 200 0 ",
