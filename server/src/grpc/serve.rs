@@ -18,6 +18,7 @@ use crate::operation::start::{Start, Started};
 use crate::operation::validate::{self, FieldViolation};
 use crate::settings::Settings;
 use crate::settings::current::Current;
+use crate::workload::Workloads;
 
 /// The services on one serving thread.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct Service {
     pub clusters: Clusters,
     /// The streams of the thread.
     pub streams: Streams,
+    /// What agents run.
+    pub workloads: Workloads,
     /// Say how long a read may take.
     pub settings: Current<Settings>,
 }
