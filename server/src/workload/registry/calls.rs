@@ -164,6 +164,7 @@ impl Registry {
 
     /// Tells the monitor a status of the call that is under way, now or when it has come back.
     fn tell_status(&mut self, id: InstanceId, mut status: Status) {
+        let is_connected = self.is_connected(id);
         let Some(instance) = self.instances.get_mut(&id) else {
             return;
         };
@@ -173,13 +174,11 @@ impl Registry {
         if is_final {
             instance.answered = Some(status.clone());
         }
-        let kept = status.clone();
-        if !self.tell_monitor(id, to_monitor::Message::Status(status))
-            && !is_final
-            && let Some(instance) = self.instances.get_mut(&id)
-            && let Some(asked) = &mut instance.asked
-        {
-            asked.unsent = Some(kept);
+        // A monitor that has come back and has not told the call again may have ended it.
+        if asked.is_told && is_connected {
+            self.tell_monitor(id, to_monitor::Message::Status(status));
+        } else if !is_final {
+            asked.unsent = Some(status);
         }
     }
 

@@ -18,6 +18,9 @@ mod calls;
 mod monitors;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -326,16 +329,20 @@ impl Registry {
         self.outputs.push(Output::Agent(agent, message));
     }
 
-    /// Tells the monitor of an instance, if it has a connection.
-    fn tell_monitor(&mut self, id: InstanceId, message: to_monitor::Message) -> bool {
-        let channel = self
-            .instances
-            .get(&id)
-            .and_then(|instance| self.monitors.get(&instance.monitor)?.channel);
-        if let Some(channel) = channel {
+    /// Tells the monitor of an instance, if it has a connection and has told of the instance on it.
+    fn tell_monitor(&mut self, id: InstanceId, message: to_monitor::Message) {
+        if let Some(channel) = self.channel_of(id) {
             self.outputs.push(Output::Monitor(channel, message));
         }
-        channel.is_some()
+    }
+
+    fn is_connected(&self, id: InstanceId) -> bool {
+        self.channel_of(id).is_some()
+    }
+
+    fn channel_of(&self, id: InstanceId) -> Option<ChannelId> {
+        let instance = self.instances.get(&id).filter(|instance| instance.is_told)?;
+        self.monitors.get(&instance.monitor)?.channel
     }
 }
 

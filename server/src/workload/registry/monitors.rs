@@ -385,6 +385,8 @@ impl Registry {
         let Some(instance) = self.instances.get_mut(&id) else {
             return;
         };
+        // What has a call is open.
+        instance.is_told = true;
         if let Some(asked) = instance.asked.as_mut().filter(|asked| asked.number == begun.call) {
             asked.is_told = true;
             asked.pending_timeout = pending_timeout;
