@@ -13,6 +13,8 @@ pub mod hub;
 pub mod listener;
 pub mod location;
 pub mod registry;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 
 pub use hub::Workloads;
