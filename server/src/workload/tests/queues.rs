@@ -1,0 +1,207 @@
+//! Peers that do not read.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio_util::sync::CancellationToken;
+use wsfc_clusapi::Clusapi;
+use wsfc_proto::v1;
+use wsfc_proto::v1::attach_response::Message as ToAgent;
+use wsfc_resource_channel::{
+    Begun, CallKind, Closed, Hello, Opened, ToDaemon, VERSION, frame, to_daemon::Message as FromMonitor,
+};
+
+use super::super::channel::{ChannelError, serve};
+use super::super::hub::AGENT_STUCK;
+use super::super::location::Location;
+use super::super::registry::{Garbage, Registration};
+use super::super::{Workloads, hub};
+use crate::blocking::Blocking;
+use crate::cluster_api;
+use crate::inventory::Clusters;
+use crate::journal::{Journal, MemoryStore, Opened as OpenedJournal, Options};
+use crate::platform::Platform;
+use crate::settings::Settings;
+use crate::settings::current::Current;
+
+/// Workloads over a journal that nobody writes.
+fn workloads() -> (Workloads, Journal) {
+    let platform = Platform::system();
+    let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
+    let OpenedJournal { journal, .. } = opened.unwrap();
+    let api = Clusapi::from_provider(cluster_api::simulation("default", None).unwrap());
+    let blocking = Blocking::new(platform.clone());
+    let settings = Current::new(Settings::default());
+    let clusters = Clusters::new(journal.clone(), api, platform.clone(), settings, blocking);
+    let location = Location::new(clusters, journal.clone());
+    (Workloads::new(platform, location), journal)
+}
+
+fn registration() -> Registration {
+    Registration {
+        workload: "work".into(),
+        agent: "agent".into(),
+        lease_id: String::new(),
+        new_lease_id: "lease".into(),
+        lease: Duration::ZERO,
+        stand_by: false,
+        loss_grace: Duration::ZERO,
+        health_interval: Duration::ZERO,
+    }
+}
+
+fn hello() -> FromMonitor {
+    FromMonitor::Hello(Hello {
+        version: VERSION,
+        monitor_id: "monitor".into(),
+        ..Hello::default()
+    })
+}
+
+fn opened() -> FromMonitor {
+    FromMonitor::Opened(Opened {
+        instance: 1,
+        resource: "resource".into(),
+        workload: "work".into(),
+        ..Opened::default()
+    })
+}
+
+fn begun() -> FromMonitor {
+    FromMonitor::Begun(Begun {
+        instance: 1,
+        call: 1,
+        kind: CallKind::Online.into(),
+        workload: "work".into(),
+        pending_timeout_ms: 1 << 30,
+        ..Begun::default()
+    })
+}
+
+async fn next(agent: &hub::Agent) -> Option<ToAgent> {
+    poll_fn(|context| agent.poll_next(context)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_does_not_read_is_cut_off_and_another_can_attach() {
+    let (workloads, _journal) = workloads();
+    let agent = workloads.agent();
+    agent.attach(registration()).unwrap();
+    // It reads now and then, which is enough.
+    tokio::time::sleep(AGENT_STUCK - Duration::from_secs(1)).await;
+    assert!(matches!(next(&agent).await, Some(ToAgent::Attached(_))));
+    let dll = workloads.channel();
+    for message in [hello(), opened(), begun()] {
+        assert_eq!(dll.says(message).unwrap(), None);
+    }
+    tokio::time::sleep(AGENT_STUCK - Duration::from_secs(1)).await;
+    assert!(matches!(next(&agent).await, Some(ToAgent::Call(_))));
+    tokio::time::sleep(AGENT_STUCK - Duration::from_secs(1)).await;
+    let other = workloads.agent();
+    assert!(other.attach(registration()).is_err());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    other.attach(registration()).unwrap();
+    let last = next(&agent).await;
+    assert!(matches!(&last, Some(ToAgent::Detached(it)) if !it.reattach), "{last:?}");
+    assert_eq!(next(&agent).await, None);
+    // The call is the other's now.
+    assert!(matches!(next(&other).await, Some(ToAgent::Attached(_))));
+    assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::Open));
+    assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.resumed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dll_that_does_not_read_holds_up_its_agents_until_it_is_cut_off() {
+    let (workloads, journal) = workloads();
+    let agent = workloads.agent();
+    agent.attach(registration()).unwrap();
+    let (mut dll, served) = tokio::io::duplex(4_096);
+    let serving = {
+        let (workloads, journal) = (workloads.clone(), journal.clone());
+        tokio::spawn(async move { serve(served, &workloads, &journal, &CancellationToken::new()).await })
+    };
+    let mut bytes = Vec::new();
+    for message in [hello(), opened(), begun()] {
+        frame::encode(&ToDaemon { message: Some(message) }, &mut bytes).unwrap();
+    }
+    dll.write_all(&bytes).await.unwrap();
+    let call_id = loop {
+        let message = match next(&agent).await {
+            Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::Online => break call.call_id,
+            message => message,
+        };
+        assert!(message.is_some());
+    };
+    let context = Context::from_waker(Waker::noop());
+    let mut said = 0;
+    while agent.poll_room(&context).is_ready() {
+        agent.says(Some(v1::attach_request::Message::Status(v1::WorkloadStatus {
+            call_id: call_id.clone(),
+            state: v1::WorkloadState::Pending.into(),
+            message: "x".repeat(1_000),
+            ..v1::WorkloadStatus::default()
+        })));
+        said += 1;
+        assert!(said < 10_000, "the agent is always listened to");
+        tokio::task::yield_now().await;
+    }
+    // An agent that has nothing to do with it is.
+    let other = workloads.agent();
+    let mut elsewhere = registration();
+    elsewhere.workload = "elsewhere".into();
+    other.attach(elsewhere).unwrap();
+    assert!(other.poll_room(&context).is_ready());
+    // The room comes with the end of the connection.
+    poll_fn(|context| agent.poll_room(context)).await;
+    let ended = serving.await.unwrap();
+    assert!(matches!(ended, Err(ChannelError::Stuck)), "{ended:?}");
+    drop(dll);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_says_nothing_or_garbage_is_closed() {
+    let (workloads, journal) = workloads();
+    let stop = CancellationToken::new();
+    let (_silent, served) = tokio::io::duplex(4_096);
+    let ended = serve(served, &workloads, &journal, &stop).await;
+    assert!(matches!(ended, Err(ChannelError::Silent)), "{ended:?}");
+    let framed = |messages: Vec<Option<FromMonitor>>| {
+        let mut bytes = Vec::new();
+        for message in messages {
+            frame::encode(&ToDaemon { message }, &mut bytes).unwrap();
+        }
+        bytes
+    };
+    let closed = || Some(FromMonitor::Closed(Closed { instance: 1 }));
+    for bytes in [
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![3, 0, 0, 0, 0xFF, 0xFF, 0xFF],
+        framed(vec![closed()]),
+        framed(vec![Some(hello()), None, closed(), Some(hello())]),
+    ] {
+        let (mut dll, served) = tokio::io::duplex(4_096);
+        dll.write_all(&bytes).await.unwrap();
+        let ended = serve(served, &workloads, &journal, &stop).await;
+        let is_garbage = matches!(
+            ended,
+            Err(ChannelError::Frame(_) | ChannelError::Garbage(Garbage::NoHello | Garbage::SecondHello))
+        );
+        assert!(is_garbage, "{bytes:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_alarm_ends_with_the_last_handle() {
+    let (workloads, _journal) = workloads();
+    let agent = workloads.agent();
+    drop(workloads);
+    agent.attach(registration()).unwrap();
+    let context = Context::from_waker(Waker::noop());
+    assert!(matches!(
+        agent.poll_next(&context),
+        Poll::Ready(Some(ToAgent::Attached(_)))
+    ));
+    assert!(agent.poll_next(&context).is_pending());
+}
