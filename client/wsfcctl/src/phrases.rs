@@ -162,6 +162,7 @@ phrases! {
         Group => "group",
         Gap => "gap",
         Connection => "connection",
+        ResourceStatus => "status",
     }
 }
 
