@@ -61,12 +61,16 @@ impl ProcessOptions {
 /// `PATH`). Its standard output and error are the agent's.
 ///
 /// Processes are killed when the last clone is dropped; they outlive an agent that is killed itself.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ProcessWorkload {
     options: Arc<ProcessOptions>,
+    /// Is told the notices of the agent, too.
+    told: Option<Arc<Told>>,
     /// By the name of the resource in lower case.
     processes: Arc<Mutex<HashMap<String, Process>>>,
 }
+
+type Told = dyn Fn(&Notice) + Send + Sync;
 
 /// A process that was started.
 #[derive(Debug, Clone)]
@@ -124,8 +128,16 @@ impl ProcessWorkload {
     pub fn new(options: ProcessOptions) -> Self {
         Self {
             options: Arc::new(options),
+            told: None,
             processes: Arc::default(),
         }
+    }
+
+    /// Tells the notices of the agent to `told`, which must not block.
+    #[must_use]
+    pub fn telling(self, told: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        let told = Some::<Arc<Told>>(Arc::new(told));
+        Self { told, ..self }
     }
 
     /// Stops all processes in an orderly way, kills those that do not end in time, and waits until all have ended. To be
@@ -209,6 +221,15 @@ impl ProcessWorkload {
                 self.options.health_timeout.as_secs_f64()
             ))),
         }
+    }
+}
+
+impl std::fmt::Debug for ProcessWorkload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProcessWorkload")
+            .field("options", &self.options)
+            .field("processes", &self.processes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -313,6 +334,9 @@ impl Workload for ProcessWorkload {
     }
 
     fn notice(&self, notice: &Notice) {
+        if let Some(told) = &self.told {
+            told(notice);
+        }
         if let Notice::StandingBy { .. } = notice {
             for process in self.lock().values() {
                 process.order(Order::Kill);
