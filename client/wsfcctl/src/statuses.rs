@@ -113,9 +113,18 @@ fn words(status: &ResourceStatus, percent: Option<u32>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wsfc_client::ConnectOptions;
     use wsfc_client::v1::ResourceState;
 
     use super::*;
+
+    #[tokio::test]
+    async fn without_statuses_there_is_an_end_and_no_error() {
+        // There is no such host.
+        let client = Client::lazy(ConnectOptions::new(["http://nowhere.invalid:1"])).unwrap();
+        let mut statuses = open(&client, "CL1", Reporting::Group("web")).await;
+        assert_eq!(statuses.next().await, None);
+    }
 
     #[test]
     fn a_status_says_how_far_it_is_who_says_it_and_what_the_cluster_answered() {
