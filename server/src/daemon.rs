@@ -1,8 +1,8 @@
 //! The daemon as a whole: its start, its stop, and the order of both.
 //!
 //! Start: take the address, lock and open the journal, settle what a former daemon left, then listen; a start that fails
-//! on the way stops what it had begun. Stop: refuse what is new, end the streams, let running operations end, end the
-//! observers of clusters, close the journal. When the journal has failed, it refuses what is new by itself, and streams
+//! on the way stops what it had begun. Stop: refuse what is new, send agents away, end the streams, let running operations
+//! end, end the observers of clusters, end the channel of resource DLLs, close the journal. When the journal has failed, it refuses what is new by itself, and streams
 //! end only after the operations.
 
 use std::io;
@@ -36,6 +36,8 @@ use crate::platform::Platform;
 use crate::settings::current::{Change, Current, change};
 use crate::settings::sources::SettingsError;
 use crate::settings::{Settings, Unfit};
+use crate::workload::location::Location;
+use crate::workload::{ListenError, Listener, Workloads};
 
 /// How long connections get to end after their streams have been told to.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -85,6 +87,15 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The endpoint of resource DLLs.
+    #[error("resource DLLs cannot connect at {endpoint}")]
+    Channel {
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: ListenError,
+    },
     /// The ready file.
     #[error("cannot write the ready file {}", path.display())]
     ReadyFile {
@@ -118,6 +129,8 @@ pub enum ReloadError {
 pub struct Core {
     /// The engine.
     pub engine: Engine,
+    /// What agents run.
+    pub workloads: Workloads,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -137,13 +150,20 @@ impl Core {
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
         let settings = Current::new(settings);
-        let engine = Engine::new(journal, api, platform, settings.clone(), stop.clone());
+        let engine = Engine::new(journal, api, platform.clone(), settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
         // What was taken up before the failure must not begin.
         recovered.inspect_err(|_failed| stop.cancel())?;
         // What was interrupted is settled first, so that its look at a cluster shares the cluster with nobody.
         engine.clusters().start();
-        Ok(Self { engine, settings, stop })
+        let location = Location::new(engine.clusters().clone(), engine.journal().clone());
+        let workloads = Workloads::new(platform, location);
+        Ok(Self {
+            engine,
+            workloads,
+            settings,
+            stop,
+        })
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -165,7 +185,7 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        let routes = grpc::routes(&self.engine, streams, &self.settings, health)?;
+        let routes = grpc::routes(&self.engine, &self.workloads, streams, &self.settings, health)?;
         Ok((routes, dispatch))
     }
 }
@@ -212,6 +232,8 @@ pub struct Daemon {
     cut: CancellationToken,
     written: oneshot::Receiver<()>,
     ready_file: Option<PathBuf>,
+    /// Where resource DLLs connect.
+    channel: Option<Listener>,
 }
 
 impl Daemon {
@@ -298,6 +320,7 @@ impl Daemon {
             cut: CancellationToken::new(),
             written,
             ready_file: None,
+            channel: None,
         };
         if let Err(error) = daemon.open(socket, health_service).await {
             daemon.stop().await;
@@ -316,6 +339,7 @@ impl Daemon {
     /// Starts the serving threads, listens, and says so.
     async fn open(&mut self, socket: TcpSocket, health: HealthServer<impl Health>) -> Result<(), StartError> {
         let settings = self.core.settings.get();
+        self.open_channel(&settings)?;
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
             let (sender, accepted) = listen::channel();
@@ -346,6 +370,32 @@ impl Daemon {
             self.core.stop.clone(),
         ));
         Ok(())
+    }
+
+    /// Lets resource DLLs connect. An endpoint that was not named need not be had: most hosts run no workloads.
+    fn open_channel(&mut self, settings: &Settings) -> Result<(), StartError> {
+        if !settings.workloads.listen {
+            return Ok(());
+        }
+        let endpoint = settings.workload_endpoint();
+        let (workloads, journal) = (self.core.workloads.clone(), self.core.engine.journal().clone());
+        match Listener::open(&endpoint, workloads, journal) {
+            Ok(channel) => {
+                tracing::info!(endpoint, "Resource DLLs can connect");
+                self.channel = Some(channel);
+                Ok(())
+            }
+            Err(error) if settings.workloads.endpoint.is_none() => {
+                let error = chain(&error);
+                tracing::warn!(
+                    endpoint,
+                    error,
+                    "Resource DLLs cannot connect, so this daemon runs no workloads"
+                );
+                Ok(())
+            }
+            Err(source) => Err(StartError::Channel { endpoint, source }),
+        }
     }
 
     /// The address that it listens on.
@@ -403,6 +453,8 @@ impl Daemon {
     pub async fn stop_within(mut self, within: Option<Duration>) {
         tracing::info!("Stopping");
         set_health(&self.health, ServingStatus::NotServing).await;
+        // Agents come back to the daemon that follows; until then their calls wait.
+        self.core.workloads.stop();
         if self.core.engine.journal().failed().is_none() {
             self.core.stop.cancel();
         }
@@ -428,6 +480,9 @@ impl Daemon {
         drain(&mut self.serving, &self.cut, drain_time).await;
         // They write to the journal, so they end before it.
         self.core.engine.clusters().stop().await;
+        if let Some(channel) = self.channel.take() {
+            channel.close().await;
+        }
         self.phases.tell(Phase::Stopping(StopStep::Journal));
         close(self.core.engine.journal(), self.written).await;
         if let Some(path) = &self.ready_file {

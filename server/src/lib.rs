@@ -2,7 +2,7 @@
 //!
 //! A record's way: a C callback hands a report to the [`journal`]; the journal numbers it, encodes it once, makes it
 //! durable and wakes the cursors; [`grpc`] streams the encoded bytes. [`operation`] decides what is called, and when;
-//! [`daemon`] starts and stops it all; [`listen`] is the sockets.
+//! [`workload`] lets programs be resources; [`daemon`] starts and stops it all; [`listen`] is the sockets.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +21,7 @@ pub mod native;
 pub mod operation;
 pub mod platform;
 pub mod settings;
+pub mod workload;
 
 use crate::cluster_api::{ClusterApiError, Connected};
 use crate::control::{Control, Phase, StartStep};

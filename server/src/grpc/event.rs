@@ -34,9 +34,8 @@ impl EventService for Service {
         if !violations.is_empty() {
             return Err(status::invalid(&violations));
         }
-        let store_id = self.streams.journal.store_id().to_string();
-        if !request.snapshot && !request.store_id.is_empty() && request.store_id != store_id {
-            return Err(status::store_replaced(&store_id));
+        if !request.snapshot {
+            check_store(self, &request.store_id)?;
         }
         let mut filter = Filter::new(&request.filter.unwrap_or_default());
         if !request.cluster.is_empty() {
@@ -90,6 +89,43 @@ impl Streams {
             stop: Box::pin(self.stop.clone().cancelled_owned()),
         }
     }
+}
+
+/// `ResourceService.WatchStatus`: the events of a watch that tell what resources have reported, and the gaps.
+pub(super) async fn watch_status(service: &Service, request: v1::WatchStatusRequest) -> Result<EventStream, Status> {
+    let mut violations = Vec::new();
+    for index in (0..request.resources.len()).filter(|index| request.resources[*index].is_empty()) {
+        violations.push(FieldViolation {
+            field: format!("resources[{index}]"),
+            description: "is empty".into(),
+        });
+    }
+    violations.extend(validate::name_to_open("cluster", &request.cluster).err());
+    if !violations.is_empty() {
+        return Err(status::invalid(&violations));
+    }
+    check_store(service, &request.store_id)?;
+    let mut filter = Filter::new(&v1::WatchFilter {
+        names: request.resources,
+        changes: vec![v1::ChangeType::ResourceStatus.into()],
+        ..v1::WatchFilter::default()
+    });
+    if !request.cluster.is_empty() {
+        // Statuses come from the resources themselves, so they are told also where no cluster is observed.
+        let cluster = service.resolve(&request.cluster).await?;
+        filter = filter.of_cluster(cluster.id, &cluster.name);
+    }
+    let events = service.streams.events(filter, request.after_revision);
+    events.map_err(|error| status::watch(&error))
+}
+
+/// Refuses a position that was seen with another journal; an empty id is not checked.
+fn check_store(service: &Service, seen: &str) -> Result<(), Status> {
+    let store_id = service.streams.journal.store_id().to_string();
+    if !seen.is_empty() && seen != store_id {
+        return Err(status::store_replaced(&store_id));
+    }
+    Ok(())
 }
 
 /// What is wrong with a request.

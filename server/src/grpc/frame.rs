@@ -54,7 +54,7 @@ impl prost::Message for Frame {
     }
 }
 
-/// An encoded message of a stream of events, `WatchResponse`, in parts that are sent one behind the other.
+/// An encoded message of a stream of events, `WatchResponse` or `WatchStatusResponse`, in parts that are sent one behind the other.
 ///
 /// The events are bytes that the journal encoded, once for whoever watches; the mark is the watcher's own.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -150,6 +150,26 @@ mod tests {
         for (name, found) in shapes {
             assert_eq!(found, shape, "{name}");
         }
+    }
+
+    #[test]
+    fn every_stream_of_events_has_the_shape_of_a_watch() {
+        let set = prost_types::FileDescriptorSet::decode(wsfc_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mut shapes = BTreeMap::new();
+        for message in set.file.iter().flat_map(|file| &file.message_type) {
+            let fields: BTreeMap<_, _> = message
+                .field
+                .iter()
+                .map(|field| (field.number(), (field.type_name(), field.label())))
+                .collect();
+            if fields.get(&1).is_some_and(|(name, _)| *name == ".wsfc.v1.Event") {
+                shapes.insert(message.name(), fields);
+            }
+        }
+        let mut watch = shapes.remove("WatchResponse").unwrap();
+        // Statuses have no snapshot.
+        watch.remove(&3).unwrap();
+        assert_eq!(shapes, BTreeMap::from([("WatchStatusResponse", watch)]));
     }
 
     #[test]

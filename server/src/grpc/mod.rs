@@ -22,6 +22,7 @@ pub mod serve;
 mod shared_volume;
 pub mod status;
 pub mod stream;
+mod workload;
 
 use tonic::Request;
 use tonic::service::{Routes, RoutesBuilder};
@@ -42,6 +43,7 @@ use self::generated::registry_service_server::RegistryServiceServer;
 use self::generated::resource_service_server::ResourceServiceServer;
 use self::generated::resource_type_service_server::ResourceTypeServiceServer;
 use self::generated::shared_volume_service_server::SharedVolumeServiceServer;
+use self::generated::workload_service_server::WorkloadServiceServer;
 use self::operation::Operations;
 use self::serve::Service;
 use self::stream::Streams;
@@ -49,6 +51,7 @@ use crate::listen::connection::Peer;
 use crate::operation::engine::Engine;
 use crate::settings::Settings;
 use crate::settings::current::Current;
+use crate::workload::Workloads;
 
 /// The server's side of the services, generated.
 #[expect(
@@ -61,7 +64,7 @@ mod generated {
 }
 
 /// The names that the health service answers for; the empty one is the whole daemon.
-pub const HEALTH_NAMES: [&str; 16] = [
+pub const HEALTH_NAMES: [&str; 17] = [
     "",
     "wsfc.v1.AccessService",
     "wsfc.v1.AffinityRuleService",
@@ -78,6 +81,7 @@ pub const HEALTH_NAMES: [&str; 16] = [
     "wsfc.v1.ResourceService",
     "wsfc.v1.ResourceTypeService",
     "wsfc.v1.SharedVolumeService",
+    "wsfc.v1.WorkloadService",
 ];
 
 /// The routes of one serving thread.
@@ -87,6 +91,7 @@ pub const HEALTH_NAMES: [&str; 16] = [
 /// The descriptor set cannot be read, which is a defect of the build.
 pub fn routes(
     engine: &Engine,
+    workloads: &Workloads,
     streams: Streams,
     settings: &Current<Settings>,
     health: HealthServer<impl Health>,
@@ -95,6 +100,7 @@ pub fn routes(
         engine: engine.clone(),
         clusters: engine.clusters().clone(),
         streams: streams.clone(),
+        workloads: workloads.clone(),
         settings: settings.clone(),
     };
     let operations = Operations {
@@ -123,7 +129,8 @@ pub fn routes(
         .add_service(RegistryServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(ResourceServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(ResourceTypeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
-        .add_service(SharedVolumeServiceServer::new(service).max_decoding_message_size(request_bytes))
+        .add_service(SharedVolumeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(WorkloadServiceServer::new(service).max_decoding_message_size(request_bytes))
         .add_service(OperationServiceServer::new(operations).max_decoding_message_size(request_bytes))
         .add_service(health)
         .add_service(reflection().build_v1()?)

@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 use wsfc_proto::v1;
 
+use super::event;
 use super::generated::resource_service_server::ResourceService;
 use super::inventory;
 use super::reads;
@@ -36,5 +37,8 @@ serve! {
     renew_ip_lease(RenewIpLeaseRequest) -> RenewIpLeaseStream: RenewIpLease, resource;
     release_ip_lease(ReleaseIpLeaseRequest) -> ReleaseIpLeaseStream: ReleaseIpLease, resource;
     register_dns_records(RegisterDnsRecordsRequest) -> RegisterDnsRecordsStream: RegisterDnsRecords, resource;
+    }
+    watches {
+    event::watch_status(WatchStatusRequest) -> WatchStatusStream;
     }
 }

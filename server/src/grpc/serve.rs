@@ -18,6 +18,7 @@ use crate::operation::start::{Start, Started};
 use crate::operation::validate::{self, FieldViolation};
 use crate::settings::Settings;
 use crate::settings::current::Current;
+use crate::workload::Workloads;
 
 /// The services on one serving thread.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct Service {
     pub clusters: Clusters,
     /// The streams of the thread.
     pub streams: Streams,
+    /// What agents run.
+    pub workloads: Workloads,
     /// Say how long a read may take.
     pub settings: Current<Settings>,
 }
@@ -42,13 +45,15 @@ pub(super) struct Asked {
     pub(super) settle_time: Option<prost_types::Duration>,
 }
 
-/// Serves a service of reads and of calls that start operations. A read is a function `module::method`; the starts differ
-/// in their request alone: the stream, the variant of the parameters, the field that holds them, and what else is asked.
+/// Serves a service of reads, of calls that start operations, and of streams of events. A read and a stream of events are
+/// functions `module::method`; the starts differ in their request alone: the stream, the variant of the parameters, the
+/// field that holds them, and what else is asked.
 macro_rules! serve {
     (
         $service:ident:
         reads { $($module:ident :: $read:ident($read_request:ident) -> $read_answer:ident;)* }
         starts { $($method:ident($request_type:ident) -> $stream:ident: $variant:ident, $field:ident $(, $rest:ident)*;)* }
+        $(watches { $($watching:ident :: $watch:ident($watch_request:ident) -> $watch_stream:ident;)* })?
     ) => {
         #[tonic::async_trait]
         impl $service for Service {
@@ -75,6 +80,16 @@ macro_rules! serve {
                     self.start(asked, stringify!($field), caller).await
                 }
             )*
+            $($(
+                type $watch_stream = $crate::grpc::event::EventStream;
+
+                async fn $watch(
+                    &self,
+                    request: Request<v1::$watch_request>,
+                ) -> Result<Response<$crate::grpc::event::EventStream>, Status> {
+                    $watching::$watch(self, request.into_inner()).await.map(Response::new)
+                }
+            )*)?
         }
     };
 }

@@ -18,6 +18,7 @@ use crate::native;
 use crate::operation::engine::CancelError;
 use crate::operation::start::StartError;
 use crate::operation::validate::{FieldViolation, excerpt};
+use crate::workload::registry::AttachError;
 
 /// When a caller that met a passing state may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -346,6 +347,38 @@ pub fn operation_not_found(operation_id: &str) -> Status {
         reasons::OPERATION_NOT_FOUND,
         &[("operation_id", operation_id.into())],
     )
+}
+
+/// There is no such workload.
+pub fn workload_not_found(workload: &str) -> Status {
+    let workload = excerpt(workload);
+    status(
+        Code::NotFound,
+        format!("no agent is attached to workload {workload:?}, and no resource of this host names it"),
+        reasons::WORKLOAD_NOT_FOUND,
+        &[("workload", workload.into())],
+    )
+}
+
+/// Why an agent is not attached to a workload.
+pub fn attach(workload: &str, error: &AttachError) -> Status {
+    let workload = excerpt(workload);
+    let named = ("workload", workload.to_owned());
+    match error {
+        AttachError::Taken { agent } => status(
+            Code::AlreadyExists,
+            format!("agent {agent:?} holds workload {workload:?}"),
+            reasons::WORKLOAD_TAKEN,
+            &[named, ("agent", agent.clone())],
+        ),
+        AttachError::LeaseUnknown => status(
+            Code::NotFound,
+            format!("the lease of workload {workload:?} has run out or was never given; attach without one"),
+            reasons::LEASE_UNKNOWN,
+            &[named],
+        ),
+        AttachError::Stopping => shutting_down(),
+    }
 }
 
 /// Why a start was refused.

@@ -175,6 +175,16 @@ impl Clusters {
         tokio::time::timeout(limit, resolving).await.map_err(timed_out)?
     }
 
+    /// The cluster of this host, where it is observed already.
+    pub fn own(&self) -> Option<Resolved> {
+        let (id, watched) = self.0.roster.find("")?;
+        Some(Resolved {
+            id,
+            name: watched.name,
+            observed: true,
+        })
+    }
+
     /// Compares the inventory of a cluster with the cluster, and returns when what was found is durable. Without an
     /// observer there is nothing to compare. Cancel-safe.
     ///

@@ -66,12 +66,27 @@ pub(super) fn bit(number: i32) -> u32 {
         .unwrap_or(0)
 }
 
-/// Encodes the facts of an event behind what the buffer holds. `cluster_id` is the cluster's where the event has no
-/// object to name it.
-pub(super) fn encode_facts(event: &v1::ClusterEvent, cluster_id: &str, buffer: &mut Vec<u8>) {
+/// What the inventory knows of the subject of an event that holds no object; empty where it knows nothing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known<'k> {
+    /// The id of the cluster.
+    pub(super) cluster_id: &'k str,
+    /// The id of the group of a resource.
+    pub(super) group_id: &'k str,
+}
+
+/// Encodes the facts of an event behind what the buffer holds. What a resource has reported is about that resource.
+pub(super) fn encode_facts(event: &v1::ClusterEvent, known: Known<'_>, buffer: &mut Vec<u8>) {
     let changes = event.changes.iter().fold(0, |bits, change| bits | bit(*change));
-    let subject = event.object.as_ref().map_or_else(Subject::default, Subject::of);
-    let cluster_id = event.object.as_ref().map_or(cluster_id, |object| &object.cluster_id);
+    let subject = match (&event.object, &event.resource_status) {
+        (Some(object), _) => Subject::of(object),
+        (None, Some(status)) => Subject::reporting(status, known.group_id),
+        (None, None) => Subject::default(),
+    };
+    let cluster_id = event
+        .object
+        .as_ref()
+        .map_or(known.cluster_id, |object| &object.cluster_id);
     let before = Before {
         name: &event.name_before,
         owner: &event.owner_before,
@@ -124,6 +139,18 @@ impl<'o> Subject<'o> {
             group,
             group_id,
             node,
+        }
+    }
+
+    /// The resource that has reported something.
+    fn reporting(status: &'o v1::ResourceStatus, group_id: &'o str) -> Self {
+        Self {
+            kind: v1::ObjectKind::Resource,
+            name: &status.resource,
+            id: &status.resource_id,
+            group: &status.group,
+            group_id,
+            node: &status.node,
         }
     }
 

@@ -12,6 +12,7 @@ use wsfc_proto::v1;
 use wsfc_proto::v1::inventory_object::Object as Value;
 
 use super::Journal;
+use super::event::Known;
 
 /// How many objects a page holds at most.
 const PAGE: usize = 256;
@@ -343,6 +344,30 @@ impl Objects {
             })
             .map(|(id, _)| id)
     }
+
+    /// What is known of the subject of an event that holds no object.
+    pub(super) fn known<'k>(&'k self, event: &v1::ClusterEvent) -> Known<'k> {
+        let Some(cluster) = self.named(&event.cluster) else {
+            return Known::default();
+        };
+        let group = event.resource_status.as_ref().map(|status| status.group.as_str());
+        let group = group.filter(|group| !group.is_empty());
+        Known {
+            cluster_id: cluster.as_str(),
+            group_id: group
+                .and_then(|name| self.find(cluster, v1::ObjectKind::Group, name))
+                .map_or("", |group| group.key()),
+        }
+    }
+
+    /// The object of a kind with this name or, if none has it, with this id; both compare without case.
+    fn find(&self, cluster: &ClusterId, kind: v1::ObjectKind, name: &str) -> Option<&Arc<Object>> {
+        let (name, kind) = (caseless(name), self.0.get(cluster)?.kind(kind)?);
+        let named = kind.by_name.from(&by_name(&name, "")).next();
+        named
+            .filter(|object| *object.name == *name)
+            .or_else(|| kind.by_key.get(&by_key(&name)))
+    }
 }
 
 impl std::borrow::Borrow<str> for ClusterId {
@@ -390,11 +415,7 @@ impl Inventory {
 
     /// The object of a kind with this name or, if none has it, with this id; both compare without case.
     pub fn find(&self, cluster: &ClusterId, kind: v1::ObjectKind, name: &str) -> Option<&Arc<Object>> {
-        let name = caseless(name);
-        let named = self.kind(cluster, kind)?.by_name.from(&by_name(&name, "")).next();
-        named
-            .filter(|object| *object.name == *name)
-            .or_else(|| self.get(cluster, kind, &name))
+        self.objects.find(cluster, kind, name)
     }
 
     /// The objects of a kind, ordered by name and key.

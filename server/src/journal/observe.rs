@@ -79,7 +79,8 @@ impl Journal {
     /// once.
     ///
     /// The writer gives each event its revision, also to its object, and the time unless it has one. An event with an
-    /// object puts it into the inventory, REMOVED takes it out; others are recorded only. An object is known by its
+    /// object puts it into the inventory, REMOVED takes it out; others are recorded only, a gap and what a resource has
+    /// reported among them. An object is known by its
     /// cluster, its kind and its id, or its name where it has no id; see [`Identity::key`]. More than fits into one
     /// append goes through [`appends`].
     pub fn observe(&self, events: Vec<v1::ClusterEvent>) -> Reply<Observed, ObserveError> {
@@ -114,11 +115,11 @@ impl Transaction<'_> {
         let (start, facts_start) = (self.plan.frames.len(), self.plan.facts.len());
         event::encode_frame(&event, &mut self.plan.frames);
         let objects = Arc::make_mut(&mut self.state.objects);
-        let cluster_id = match event.object {
-            None => objects.named(&event.cluster).map_or("", |id| id.as_str()),
-            Some(_) => "",
+        let known = match event.object {
+            None => objects.known(&event),
+            Some(_) => event::Known::default(),
         };
-        event::encode_facts(&event, cluster_id, &mut self.plan.facts);
+        event::encode_facts(&event, known, &mut self.plan.facts);
         let stored = StoredEvent {
             append_last,
             previous: self.state.events.last,

@@ -111,7 +111,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::settings::{ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls};
+    use crate::settings::{ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls, Workloads};
 
     fn tls(certificate: &str) -> Option<Tls> {
         Some(Tls {
@@ -216,6 +216,10 @@ mod tests {
                 observe: false,
                 clusters: 1,
                 extra: vec!["new".into()],
+            },
+            workloads: Workloads {
+                listen: false,
+                endpoint: Some("/new".into()),
             },
             limits: Limits {
                 request_bytes: 1,

@@ -7,11 +7,12 @@ pub mod places;
 pub mod sources;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use wsfc_resource_channel::endpoint;
 
 /// The longest time that a setting may ask for, but for how long the journal keeps things.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -21,6 +22,10 @@ const RAREST_MARKS: Duration = Duration::from_secs(5);
 const FASTEST_MARKS: Duration = Duration::from_millis(10);
 /// The shortest time limit; less would refuse everybody.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// How the names of pipes of this host begin.
+const PIPES: &str = r"\\.\pipe\";
+/// The socket of resource DLLs in the data directory.
+const SOCKET: &str = "resource.sock";
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +45,8 @@ pub struct Settings {
     pub journal: Journal,
     /// Which clusters are observed.
     pub inventory: Inventory,
+    /// Where resource DLLs connect.
+    pub workloads: Workloads,
     /// Limits against peers that ask too much.
     pub limits: Limits,
     /// What is logged, and how.
@@ -56,6 +63,7 @@ impl Default for Settings {
             operations: Operations::default(),
             journal: Journal::default(),
             inventory: Inventory::default(),
+            workloads: Workloads::default(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -194,6 +202,26 @@ impl Default for Inventory {
     }
 }
 
+/// Where resource DLLs connect, which let programs be cluster resources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workloads {
+    /// Whether they can connect at all.
+    pub listen: bool,
+    /// The name of a pipe on Windows, else the path of a socket. Absent: `\\.\pipe\wsfcd\resource`, else `resource.sock` in
+    /// `data_dir`; where that cannot be had, the daemon runs without, and says so.
+    pub endpoint: Option<String>,
+}
+
+impl Default for Workloads {
+    fn default() -> Self {
+        Self {
+            listen: true,
+            endpoint: None,
+        }
+    }
+}
+
 /// Limits against peers that ask too much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -301,6 +329,12 @@ pub enum Unfit {
         /// Its value.
         path: PathBuf,
     },
+    /// A name that is none of a pipe of this host.
+    #[error("`workloads.endpoint` {endpoint:?} does not begin with {PIPES:?}")]
+    NotAPipe {
+        /// The value.
+        endpoint: String,
+    },
     /// A number that leaves no room to work.
     #[error("`{field}` must be at least {least}")]
     TooSmall {
@@ -367,6 +401,19 @@ impl Settings {
                 path: path.clone(),
             });
         }
+        if let Some(endpoint) = &self.workloads.endpoint {
+            if cfg!(windows) && !endpoint.to_lowercase().starts_with(PIPES) {
+                return Err(Unfit::NotAPipe {
+                    endpoint: endpoint.clone(),
+                });
+            }
+            if !cfg!(windows) && Path::new(endpoint).is_relative() {
+                return Err(Unfit::RelativePath {
+                    field: "workloads.endpoint",
+                    path: endpoint.into(),
+                });
+            }
+        }
         for (field, value, least) in [
             ("limits.request_bytes", self.limits.request_bytes, 4_096),
             ("limits.connections", self.limits.connections, 1),
@@ -430,6 +477,17 @@ impl Settings {
     /// listener out, and nobody else.
     pub fn serves_anybody(&self) -> bool {
         !self.listen.address.ip().is_loopback() && self.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
+    }
+
+    /// Where resource DLLs connect.
+    pub fn workload_endpoint(&self) -> String {
+        self.workloads.endpoint.clone().unwrap_or_else(|| {
+            if cfg!(windows) {
+                endpoint::PIPE.into()
+            } else {
+                self.data_dir.join(SOCKET).to_string_lossy().into_owned()
+            }
+        })
     }
 
     /// Where the simulated world is kept.

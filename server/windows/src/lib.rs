@@ -1,5 +1,5 @@
-//! What the daemon asks of Windows beside the cluster API: service control, the event log, the folders that Windows
-//! names, and who may use a folder.
+//! What the daemon asks of Windows beside the cluster API: service control, the event log, named pipes, the
+//! folders that Windows names, and who may use a folder.
 //!
 //! The unsafe code of this kind lives here. On other systems the crate holds only what is plain data: the
 //! [`lifecycle`] of a service and the [`patience`] of those who wait for one.
@@ -13,6 +13,8 @@ pub mod control;
 pub mod event_log;
 #[cfg(windows)]
 pub mod host;
+#[cfg(windows)]
+pub mod pipe;
 #[cfg(windows)]
 pub mod places;
 #[cfg(windows)]

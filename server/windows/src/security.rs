@@ -298,7 +298,7 @@ impl Drop for Local {
 }
 
 /// A security descriptor.
-struct Descriptor(Local);
+pub(crate) struct Descriptor(Local);
 
 impl Descriptor {
     /// Owned by administrators, cut off from what its folder would hand down, and full control for the system,
@@ -310,6 +310,16 @@ impl Descriptor {
     /// The same, owned by whoever makes the folder.
     fn private_of_maker(accounts: &[Sid]) -> io::Result<Self> {
         Self::parse(&private_sddl(accounts))
+    }
+
+    /// Of a pipe: full control for the system, administrators and `account`, and nothing for others.
+    pub(crate) fn private_pipe(account: &Sid) -> io::Result<Self> {
+        Self::parse(&format!("D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;{})", account.0))
+    }
+
+    /// Where it is, as long as it lives.
+    pub(crate) fn as_ptr(&self) -> *mut c_void {
+        self.0.0
     }
 
     fn parse(sddl: &str) -> io::Result<Self> {

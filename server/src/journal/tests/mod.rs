@@ -8,6 +8,7 @@ mod event_model;
 mod events;
 mod model;
 mod recovery;
+mod statuses;
 mod stores;
 
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,568 @@
+//! What the resource DLLs say.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use wsfc_clusapi::sys::constants::resource_state;
+use wsfc_clusapi::sys::resapi::ResourceExitStateContinue;
+use wsfc_proto::v1;
+use wsfc_resource_channel::{
+    Begun, CallKind, CallState, Closed, Health, Hello, Opened, Source, Status, Terminated, Told, VERSION, Welcome,
+    to_daemon, to_monitor,
+};
+
+use super::super::timers::Time;
+use super::{
+    Asked, ChannelId, INVALID_DATA, Instance, InstanceId, MESSAGE_CHARACTERS, MONITOR_AWAY, MONITOR_TELLS,
+    MOST_INSTANCES, Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS,
+    RESOURCE_BYTES, RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
+};
+use crate::inventory::fields;
+use crate::journal::caseless;
+
+/// What is said on a channel cannot be understood; it is to be closed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Garbage {
+    /// The first message must be `Hello`.
+    #[error("something was said before the greeting")]
+    NoHello,
+    /// And no other may be.
+    #[error("a second greeting was said")]
+    SecondHello,
+    /// The DLL has no name.
+    #[error("the greeting names no monitor")]
+    Nameless,
+    /// The DLL is of a release that this daemon could misunderstand.
+    #[error("the resource DLL of release {release:?} speaks version {version}, and this daemon {VERSION}")]
+    Version {
+        /// Its version.
+        version: u32,
+        /// Its release.
+        release: String,
+    },
+}
+
+impl Registry {
+    /// Takes a message of a DLL. A status that the Resource Monitor was told is given back, for the journal; who the resource
+    /// is in its cluster is not known here.
+    ///
+    /// # Errors
+    ///
+    /// [`Garbage`]: the channel is to be closed.
+    pub fn monitor_says(
+        &mut self,
+        now: Time,
+        channel: ChannelId,
+        message: to_daemon::Message,
+    ) -> Result<Option<v1::ResourceStatus>, Garbage> {
+        use to_daemon::Message;
+        let monitor = match (self.channels.get(&channel).copied(), message) {
+            (None, Message::Hello(hello)) => return self.hello(now, channel, hello).map(|()| None),
+            (None, _) => return Err(Garbage::NoHello),
+            (Some(_), Message::Hello(_)) => return Err(Garbage::SecondHello),
+            (Some(monitor), Message::Told(told)) => return Ok(self.told(now, monitor, told)),
+            (Some(monitor), message) => (monitor, message),
+        };
+        match monitor {
+            (monitor, Message::Opened(opened)) => self.opened(now, monitor, opened),
+            (monitor, Message::Begun(begun)) => self.begun(now, channel, monitor, begun),
+            (monitor, Message::Terminated(terminated)) => self.terminated(now, monitor, terminated),
+            (monitor, Message::Closed(Closed { instance })) => {
+                if let Some(id) = self.instance(monitor, instance) {
+                    self.close(now, id, true);
+                }
+            }
+            (_, Message::Hello(_) | Message::Told(_)) => {}
+        }
+        Ok(None)
+    }
+
+    /// A connection of a DLL has ended.
+    pub fn disconnected(&mut self, now: Time, channel: ChannelId) {
+        let Some(id) = self.channels.remove(&channel) else {
+            return;
+        };
+        if let Some(monitor) = self.monitors.get_mut(&id)
+            && monitor.channel == Some(channel)
+        {
+            monitor.channel = None;
+            self.timers.clear(Timer::Told(id));
+            if !self.is_stopping {
+                self.timers.set(Timer::Away(id), now + MONITOR_AWAY);
+            }
+        }
+    }
+
+    fn hello(&mut self, now: Time, channel: ChannelId, hello: Hello) -> Result<(), Garbage> {
+        if hello.version != VERSION {
+            return Err(Garbage::Version {
+                version: hello.version,
+                release: cut(&hello.release).into(),
+            });
+        }
+        if hello.monitor_id.is_empty() {
+            return Err(Garbage::Nameless);
+        }
+        let known = self.monitors.iter().find(|(_, monitor)| monitor.id == hello.monitor_id);
+        let id = match known {
+            Some((id, _)) => *id,
+            None => MonitorId(self.new_id()),
+        };
+        let monitor = self.monitors.entry(id).or_insert_with(|| Monitor {
+            id: hello.monitor_id,
+            channel: None,
+            instances: BTreeMap::new(),
+        });
+        if let Some(former) = monitor.channel.replace(channel) {
+            // The end of the former one has not been noticed yet.
+            self.channels.remove(&former);
+            self.outputs.push(Output::CloseChannel(former));
+        }
+        for id in monitor.instances.values() {
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.is_told = false;
+                if let Some(asked) = &mut instance.asked {
+                    asked.is_told = false;
+                }
+            }
+        }
+        self.channels.insert(channel, id);
+        self.timers.clear(Timer::Away(id));
+        if !self.is_stopping {
+            self.timers.set(Timer::Told(id), now + MONITOR_TELLS);
+        }
+        let welcome = Welcome {
+            version: VERSION,
+            release: env!("CARGO_PKG_VERSION").into(),
+        };
+        self.outputs
+            .push(Output::Monitor(channel, to_monitor::Message::Welcome(welcome)));
+        Ok(())
+    }
+
+    /// What a monitor that has come back does not have any more is gone.
+    pub(super) fn monitor_has_told(&mut self, now: Time, monitor: MonitorId) {
+        for id in self.of_monitor(monitor) {
+            let Some(instance) = self.instances.get(&id) else {
+                continue;
+            };
+            if !instance.is_told {
+                self.close(now, id, true);
+            } else if instance.asked.as_ref().is_some_and(|asked| !asked.is_told) {
+                self.end_call(now, id, Slot::Main, Some(v1::WorkloadCallEnd::Gone));
+            }
+        }
+        self.forget_monitor(monitor);
+    }
+
+    pub(super) fn monitor_is_gone(&mut self, now: Time, monitor: MonitorId) {
+        for id in self.of_monitor(monitor) {
+            self.close(now, id, true);
+        }
+        self.forget_monitor(monitor);
+    }
+
+    fn forget_monitor(&mut self, id: MonitorId) {
+        let is_idle = |monitor: &Monitor| monitor.channel.is_none() && monitor.instances.is_empty();
+        if self.monitors.get(&id).is_some_and(is_idle) {
+            self.monitors.remove(&id);
+            self.timers.clear(Timer::Away(id));
+            self.timers.clear(Timer::Told(id));
+        }
+    }
+
+    fn of_monitor(&self, id: MonitorId) -> Vec<InstanceId> {
+        let monitor = self.monitors.get(&id);
+        monitor.map_or_else(Vec::new, |monitor| monitor.instances.values().copied().collect())
+    }
+
+    fn instance(&self, monitor: MonitorId, number: u64) -> Option<InstanceId> {
+        self.monitors.get(&monitor)?.instances.get(&number).copied()
+    }
+
+    fn opened(&mut self, now: Time, monitor: MonitorId, opened: Opened) {
+        let is_online = opened.native_state == resource_state::ONLINE;
+        let known = self.instance(monitor, opened.instance);
+        if let Some(id) = known.filter(|_| opened.again) {
+            self.rejoin(now, id, &opened.workload);
+            let Some(instance) = self.instances.get_mut(&id) else {
+                return;
+            };
+            instance.is_told = true;
+            instance.parameters = opened.parameters;
+            instance.is_online = is_online || (instance.is_online && instance.answered.is_some());
+            if is_online {
+                let health = Health {
+                    instance: opened.instance,
+                    healthy: instance.is_healthy,
+                    message: String::new(),
+                };
+                self.tell_monitor(id, to_monitor::Message::Health(health));
+            }
+            return;
+        }
+        if let Some(id) = known {
+            self.close(now, id, false);
+        }
+        if self.instances.len() >= MOST_INSTANCES
+            || opened.resource.is_empty()
+            || opened.resource.len() > RESOURCE_BYTES
+        {
+            tracing::warn!(
+                resource = cut(&opened.resource),
+                open = self.instances.len(),
+                "A resource is not taken: its name makes no sense, or there are too many"
+            );
+            return;
+        }
+        let id = InstanceId(self.new_id());
+        let workload = self.workload(&opened.workload);
+        let instance = Instance {
+            monitor,
+            number: opened.instance,
+            resource: opened.resource,
+            workload,
+            parameters: opened.parameters,
+            is_online,
+            is_healthy: true,
+            is_told: true,
+            calls: BTreeMap::new(),
+            asked: None,
+            last_call: 0,
+            answered: None,
+            last_status: None,
+        };
+        self.instances.insert(id, instance);
+        if let Some(monitor) = self.monitors.get_mut(&monitor) {
+            monitor.instances.insert(opened.instance, id);
+        }
+        self.join(now, id, opened.again);
+    }
+
+    /// The workload of a name, made where there is none.
+    pub(super) fn workload(&mut self, name: &str) -> WorkloadId {
+        // What is no name stays one that no agent can attach to.
+        let name = match name.char_indices().nth(NAME_CHARACTERS + 1) {
+            Some((end, _)) => &name[..end],
+            None => name,
+        };
+        let key = caseless(name);
+        if let Some(id) = self.by_name.get(&key) {
+            return *id;
+        }
+        let id = WorkloadId(self.new_id());
+        self.by_name.insert(key.clone(), id);
+        self.workloads.insert(
+            id,
+            Workload {
+                key,
+                name: name.into(),
+                holder: None,
+                standing_by: Default::default(),
+                instances: Default::default(),
+                ended: Default::default(),
+            },
+        );
+        id
+    }
+
+    /// Takes an instance into its workload, and asks the agent what it has of it.
+    fn join(&mut self, now: Time, id: InstanceId, again: bool) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        let (workload_id, is_online) = (instance.workload, instance.is_online);
+        let Some(workload) = self.workloads.get_mut(&workload_id) else {
+            return;
+        };
+        workload.instances.insert(id);
+        let has_no_agent = workload.holder.is_none();
+        self.ask_open(now, id, again);
+        if is_online && has_no_agent && !self.is_stopping && self.timers.get(Timer::Loss(workload_id)).is_none() {
+            self.timers.set(Timer::Loss(workload_id), now + RESTART_GRACE);
+        }
+        self.schedule_check(now, id);
+    }
+
+    /// Begins the call that says that a resource exists, unless it is under way.
+    pub(super) fn ask_open(&mut self, now: Time, id: InstanceId, again: bool) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        let monitor = self.monitors.get(&instance.monitor);
+        let name = monitor.map_or("", |monitor| &monitor.id);
+        let call = call_id(&[name.as_bytes(), &instance.number.to_be_bytes(), b"open"]);
+        if !instance.calls.contains_key(&Slot::Open) {
+            self.begin(id, Slot::Open, v1::WorkloadCallKind::Open, call, PATIENCE, again);
+        }
+        self.give(now, id, Slot::Open);
+    }
+
+    /// Moves an instance to another workload, if it has another one now.
+    fn rejoin(&mut self, now: Time, id: InstanceId, name: &str) {
+        let workload = self.workload(name);
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        if instance.workload == workload {
+            return;
+        }
+        self.leave(now, id, true);
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.workload = workload;
+        }
+        self.join(now, id, false);
+    }
+
+    /// Ends all that is under way of an instance, and tells the agent that it is gone.
+    fn leave(&mut self, now: Time, id: InstanceId, tell: bool) {
+        for slot in [Slot::Open, Slot::Check, Slot::Main, Slot::Terminate] {
+            self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Gone));
+        }
+        self.timers.clear(Timer::Check(id));
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        let workload_id = instance.workload;
+        if tell
+            && self
+                .workloads
+                .get(&workload_id)
+                .is_some_and(|it| it.attached().is_some())
+        {
+            let call = self.own_call_id();
+            self.begin(id, Slot::Open, v1::WorkloadCallKind::Close, call, PATIENCE, false);
+            self.give(now, id, Slot::Open);
+            self.end_call(now, id, Slot::Open, None);
+        }
+        if let Some(workload) = self.workloads.get_mut(&workload_id) {
+            workload.instances.remove(&id);
+        }
+        self.forget_workload(workload_id);
+    }
+
+    /// Takes an instance out.
+    fn close(&mut self, now: Time, id: InstanceId, tell: bool) {
+        self.leave(now, id, tell);
+        let Some(instance) = self.instances.remove(&id) else {
+            return;
+        };
+        if let Some(monitor) = self.monitors.get_mut(&instance.monitor) {
+            monitor.instances.remove(&instance.number);
+        }
+    }
+
+    fn begun(&mut self, now: Time, channel: ChannelId, monitor: MonitorId, begun: Begun) {
+        let refuse = |message: &str, win32_code| {
+            let status = Status {
+                instance: begun.instance,
+                call: begun.call,
+                state: CallState::Failed.into(),
+                message: message.into(),
+                source: Source::Daemon.into(),
+                win32_code,
+                ..Status::default()
+            };
+            Output::Monitor(channel, to_monitor::Message::Status(status))
+        };
+        let Some(id) = self.instance(monitor, begun.instance) else {
+            let refused = refuse("the daemon does not have the resource", super::FAILED_CODE);
+            self.outputs.push(refused);
+            return;
+        };
+        let kind = match CallKind::try_from(begun.kind) {
+            Ok(kind @ (CallKind::Online | CallKind::Offline)) => kind,
+            _ => {
+                let refused = refuse("the daemon does not know what is asked", super::FAILED_CODE);
+                self.outputs.push(refused);
+                return;
+            }
+        };
+        let pending_timeout = match begun.pending_timeout_ms {
+            0 => PENDING_TIMEOUT,
+            ms => Duration::from_millis(ms).clamp(PENDING_TIMEOUTS[0], PENDING_TIMEOUTS[1]),
+        };
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        // What has a call is open.
+        instance.is_told = true;
+        if let Some(asked) = instance.asked.as_mut().filter(|asked| asked.number == begun.call) {
+            asked.is_told = true;
+            asked.pending_timeout = pending_timeout;
+            if let Some(status) = asked.unsent.take() {
+                self.tell_monitor(id, to_monitor::Message::Status(status));
+            }
+            return;
+        }
+        if let Some(answered) = instance.answered.as_ref().filter(|it| it.call == begun.call) {
+            let message = to_monitor::Message::Status(answered.clone());
+            self.tell_monitor(id, message);
+            return;
+        }
+        if begun.call <= instance.last_call && !begun.again {
+            tracing::warn!(
+                resource = instance.resource,
+                call = begun.call,
+                "A call that is over was begun once more"
+            );
+            return;
+        }
+        if begun.workload.is_empty() || begun.workload.chars().count() > NAME_CHARACTERS {
+            let refused = refuse("the property Workload of the resource is no name", INVALID_DATA);
+            self.outputs.push(refused);
+            return;
+        }
+        instance.parameters = begun.parameters;
+        instance.last_call = begun.call;
+        instance.answered = None;
+        instance.is_online = false;
+        instance.is_healthy = true;
+        self.end_call(now, id, Slot::Main, Some(v1::WorkloadCallEnd::Gone));
+        self.timers.clear(Timer::Check(id));
+        self.rejoin(now, id, &begun.workload);
+        let name = self.monitors.get(&monitor).map_or("", |monitor| &monitor.id);
+        let call = call_id(&[
+            name.as_bytes(),
+            &begun.instance.to_be_bytes(),
+            b"call",
+            &begun.call.to_be_bytes(),
+        ]);
+        let call_kind = match kind {
+            CallKind::Offline => v1::WorkloadCallKind::Offline,
+            CallKind::Online | CallKind::Unspecified => v1::WorkloadCallKind::Online,
+        };
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.asked = Some(Asked {
+                number: begun.call,
+                kind,
+                pending_timeout,
+                last_word: now,
+                said: (None, String::new()),
+                unsent: None,
+                is_told: true,
+            });
+        }
+        // Earlier than the cluster itself, which would terminate the resource.
+        let patience = pending_timeout - (pending_timeout / 10).min(Duration::from_secs(1));
+        self.begin(id, Slot::Main, call_kind, call, patience, begun.again);
+        self.give(now, id, Slot::Main);
+    }
+
+    fn told(&mut self, now: Time, monitor: MonitorId, told: Told) -> Option<v1::ResourceStatus> {
+        let Some(id) = self.instance(monitor, told.instance) else {
+            tracing::warn!(instance = told.instance, "A status of an unknown resource was told");
+            return None;
+        };
+        let name = self.monitors.get(&monitor).map_or("", |monitor| &monitor.id);
+        let call = call_id(&[
+            name.as_bytes(),
+            &told.instance.to_be_bytes(),
+            b"call",
+            &told.call.to_be_bytes(),
+        ]);
+        let instance = self.instances.get_mut(&id)?;
+        let was_taken = told.exit_state == Some(ResourceExitStateContinue);
+        let is_final = !matches!(
+            told.native_state,
+            resource_state::PENDING | resource_state::ONLINE_PENDING | resource_state::OFFLINE_PENDING
+        );
+        let answers = instance.answered.as_ref().is_some_and(|it| it.call == told.call);
+        if is_final && (answers || instance.asked.is_none()) {
+            instance.answered = None;
+            instance.is_online = was_taken && told.native_state == resource_state::ONLINE;
+        }
+        let ended_by_dll = instance.asked.as_ref().is_some_and(|it| it.number == told.call) && is_final;
+        let workload = self.workloads.get(&instance.workload);
+        let status = v1::ResourceStatus {
+            resource: instance.resource.clone(),
+            workload: workload.map_or_else(String::new, |workload| workload.name.clone()),
+            call_id: if told.call == 0 {
+                String::new()
+            } else {
+                call.to_string()
+            },
+            state: fields::resource_state(told.native_state).into(),
+            native_state: told.native_state,
+            check_point: told.check_point,
+            wait_hint: (told.wait_hint_ms > 0).then(|| wire_duration(Duration::from_millis(told.wait_hint_ms))),
+            native_exit_state: told.exit_state,
+            percent: told.percent,
+            message: told.message.chars().take(MESSAGE_CHARACTERS).collect(),
+            source: match Source::try_from(told.source) {
+                Ok(Source::Agent) => v1::ResourceStatusSource::Agent,
+                Ok(Source::Daemon) => v1::ResourceStatusSource::Daemon,
+                Ok(Source::Dll) => v1::ResourceStatusSource::ResourceDll,
+                Ok(Source::Unspecified) | Err(_) => v1::ResourceStatusSource::Unspecified,
+            }
+            .into(),
+            win32_code: told.win32_code,
+            time: Some(wire_time(told.time_ms)),
+            ..v1::ResourceStatus::default()
+        };
+        instance.last_status = Some(status.clone());
+        if ended_by_dll {
+            // It had no word of the daemon for too long.
+            self.end_call(now, id, Slot::Main, Some(v1::WorkloadCallEnd::Timeout));
+        }
+        self.schedule_check(now, id);
+        Some(status)
+    }
+
+    fn terminated(&mut self, now: Time, monitor: MonitorId, terminated: Terminated) {
+        let Some(id) = self.instance(monitor, terminated.instance) else {
+            return;
+        };
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        let asked = instance.asked.as_ref().map(|asked| asked.number);
+        if asked.is_some_and(|number| terminated.call != 0 && number > terminated.call) {
+            // It is about a call that is over; a newer one is under way.
+            return;
+        }
+        instance.is_online = false;
+        instance.is_healthy = true;
+        instance.answered = None;
+        self.timers.clear(Timer::Check(id));
+        for slot in [Slot::Open, Slot::Check, Slot::Main] {
+            self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Terminated));
+        }
+        let is_under_way = |instance: &Instance| instance.calls.contains_key(&Slot::Terminate);
+        if self.instances.get(&id).is_some_and(is_under_way) {
+            return;
+        }
+        let call = self.own_call_id();
+        self.begin(
+            id,
+            Slot::Terminate,
+            v1::WorkloadCallKind::Terminate,
+            call,
+            PATIENCE,
+            false,
+        );
+        self.timers.set(Timer::Call(id, Slot::Terminate), now + PATIENCE);
+        self.give(now, id, Slot::Terminate);
+    }
+
+    /// The id of a call that the daemon makes by itself.
+    pub(super) fn own_call_id(&mut self) -> std::sync::Arc<str> {
+        let number = self.new_id();
+        call_id(&[self.run.as_bytes(), &number.to_be_bytes()])
+    }
+}
+
+/// A duration in the form of the contract.
+pub(super) fn wire_duration(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
+    }
+}
+
+fn wire_time(milliseconds: u64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: i64::try_from(milliseconds / 1_000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(milliseconds % 1_000 * 1_000_000).unwrap_or(0),
+    }
+}

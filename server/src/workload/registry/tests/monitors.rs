@@ -1,0 +1,297 @@
+//! Monitors that come, go and come back, and what they end.
+
+use super::super::Garbage;
+use super::*;
+
+#[test]
+fn what_is_said_before_the_greeting_or_by_another_version_closes_the_channel() {
+    let mut registry = Registry::new(Uuid::nil());
+    let closed = FromMonitor::Closed(Closed { instance: 1 });
+    let says = |registry: &mut Registry, message| registry.monitor_says(Time::ZERO, DLL, message);
+    assert_eq!(says(&mut registry, closed), Err(Garbage::NoHello));
+    let mut hello = Hello {
+        version: VERSION + 1,
+        monitor_id: "monitor".into(),
+        ..Hello::default()
+    };
+    let other = says(&mut registry, FromMonitor::Hello(hello.clone()));
+    assert!(matches!(other, Err(Garbage::Version { .. })));
+    hello.version = VERSION;
+    hello.monitor_id.clear();
+    assert_eq!(
+        says(&mut registry, FromMonitor::Hello(hello.clone())),
+        Err(Garbage::Nameless)
+    );
+    hello.monitor_id = "monitor".into();
+    assert_eq!(says(&mut registry, FromMonitor::Hello(hello.clone())), Ok(None));
+    assert_eq!(
+        says(&mut registry, FromMonitor::Hello(hello)),
+        Err(Garbage::SecondHello)
+    );
+}
+
+#[test]
+fn a_termination_ends_what_is_under_way_and_comes_before_the_next_call() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.terminated(1, 1);
+    let said = bench.to_agent(AGENT);
+    let [ToAgent::Ended(ended), ToAgent::Call(terminate)] = said.as_slice() else {
+        panic!("{said:?}")
+    };
+    assert_eq!(
+        (&ended.call_id, ended.reason(), terminate.kind()),
+        (&call, End::Terminated, Kind::Terminate)
+    );
+    bench.terminated(1, 0);
+    assert_eq!(bench.to_agent(AGENT), [], "it is under way");
+    bench.answer(AGENT, &call, State::Online);
+    assert_eq!(bench.rejection(AGENT), Rejection::CallEnded);
+    bench.begun(1, 2, CallKind::Online, false);
+    assert_eq!(bench.to_agent(AGENT), []);
+    let waiting = bench.statuses(DLL);
+    assert_eq!((waiting.len(), waiting[0].state()), (1, CallState::Pending));
+    bench.answer(AGENT, &terminate.call_id, State::Online);
+    assert_eq!(bench.rejection(AGENT), Rejection::WrongState);
+    bench.answer(AGENT, &terminate.call_id, State::Offline);
+    assert_eq!(bench.kinds(AGENT), [(Kind::Online, false)]);
+    // A termination that is told late is not about the call that began after it.
+    bench.terminated(1, 1);
+    assert_eq!(bench.to_agent(AGENT), []);
+    // One that is never answered holds up nothing for ever.
+    bench.terminated(1, 2);
+    bench.begun(1, 3, CallKind::Online, false);
+    bench.to_agent(AGENT);
+    let mut long = 0;
+    while bench.kinds(AGENT).is_empty() {
+        bench.pass(ms(1_000));
+        long += 1;
+        if long == 17 {
+            // Its own time is over before; the resource is begun again.
+            bench.begun(1, 4, CallKind::Online, false);
+        }
+        assert!(long < 31, "the next call is never given");
+    }
+    assert_eq!(long, 30);
+}
+
+#[test]
+fn a_monitor_that_comes_back_finds_the_calls_where_they_are() {
+    // What the agent says meanwhile is told afterwards: the last of it, or the answer.
+    for is_final in [false, true] {
+        let mut bench = Bench::attached();
+        bench.begun(1, 1, CallKind::Online, false);
+        let call = bench.calls(AGENT).remove(0).call_id;
+        bench.disconnect();
+        bench.answer(AGENT, &call, State::Pending);
+        bench.answer(AGENT, &call, if is_final { State::Online } else { State::Pending });
+        assert_eq!(bench.said, []);
+        bench.pass(ms(900));
+        let new = ChannelId(7);
+        bench.registry.disconnected(bench.now, DLL);
+        bench.hello(new, "monitor");
+        bench.from(
+            new,
+            FromMonitor::Opened(Opened {
+                instance: 1,
+                resource: "Resource 1".into(),
+                workload: "work".into(),
+                native_state: resource_state::OFFLINE,
+                again: true,
+                ..Opened::default()
+            }),
+        );
+        let begun = Begun {
+            instance: 1,
+            call: 1,
+            kind: CallKind::Online.into(),
+            pending_timeout_ms: PENDING,
+            again: true,
+            workload: "Work".into(),
+            ..Begun::default()
+        };
+        bench.from(new, FromMonitor::Begun(begun));
+        let state = if is_final {
+            CallState::Online
+        } else {
+            CallState::Pending
+        };
+        assert_eq!(bench.states(new), [(state, Source::Agent)]);
+        assert_eq!(bench.calls(AGENT), [], "the agent has the call");
+    }
+}
+
+#[test]
+fn an_answer_that_was_lost_with_the_connection_is_told_again() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &call, State::Online);
+    assert_eq!(bench.states(DLL).len(), 1);
+    bench.disconnect();
+    bench.hello(DLL, "monitor");
+    bench.opened(1, resource_state::ONLINE_PENDING, true);
+    bench.begun(1, 1, CallKind::Online, true);
+    assert_eq!(bench.states(DLL), [(CallState::Online, Source::Agent)]);
+    bench.told(1, 1, resource_state::ONLINE, Some(0));
+    bench.healthy(AGENT, "", false);
+    assert_eq!(bench.healths(), [(1, false)], "it counts as online");
+}
+
+#[test]
+fn a_call_keeps_its_id_when_the_daemon_is_another() {
+    let call = |again| {
+        let mut bench = Bench::new();
+        bench.registry = Registry::new(Uuid::from_u128(if again { 2 } else { 1 }));
+        bench.hello(DLL, "monitor");
+        bench.opened(1, resource_state::OFFLINE, again);
+        bench.begun(1, 5, CallKind::Online, again);
+        bench.attach(AGENT, registration("")).unwrap();
+        let calls = bench.calls(AGENT);
+        assert_eq!((calls[1].kind(), calls[1].resumed), (Kind::Online, again));
+        calls[1].call_id.clone()
+    };
+    assert_eq!(call(false), call(true));
+}
+
+#[test]
+fn a_newer_connection_of_a_monitor_replaces_the_older() {
+    let mut bench = Bench::attached();
+    let new = ChannelId(2);
+    bench.hello(new, "monitor");
+    assert!(bench.said.contains(&Output::CloseChannel(DLL)));
+    assert_eq!(
+        bench
+            .registry
+            .monitor_says(bench.now, DLL, FromMonitor::Closed(Closed { instance: 1 })),
+        Err(Garbage::NoHello)
+    );
+    bench.registry.disconnected(bench.now, DLL);
+    bench.pass(ms(9_999));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    // It does not have the resource any more.
+    bench.pass(ms(1));
+    assert_eq!(bench.view()[0].resources.len(), 0);
+    assert_eq!(bench.kinds(AGENT), [(Kind::Close, false)]);
+}
+
+#[test]
+fn a_call_that_is_not_told_again_is_gone() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.disconnect();
+    bench.hello(DLL, "monitor");
+    bench.opened(1, resource_state::FAILED, true);
+    bench.answer(AGENT, &call, State::Pending);
+    bench.pass(ms(10_000));
+    let ends = bench.ends(AGENT);
+    assert_eq!(ends.last().map(|(id, _)| id), Some(&call));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+}
+
+#[test]
+fn what_the_dll_has_failed_by_itself_has_ended() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    let status = bench.told(1, 1, resource_state::FAILED, Some(0));
+    assert_eq!(status.call_id, call);
+    assert_eq!(bench.ends(AGENT), [(call, End::Timeout)]);
+    bench.pass(ms(PENDING));
+    assert_eq!(bench.states(DLL), []);
+}
+
+#[test]
+fn a_resource_that_is_closed_or_whose_monitor_is_gone_is_gone() {
+    for is_closed in [true, false] {
+        let mut bench = Bench::attached();
+        bench.begun(1, 1, CallKind::Online, false);
+        let call = bench.calls(AGENT).remove(0).call_id;
+        if is_closed {
+            bench.closed(1);
+        } else {
+            bench.answer(AGENT, &call, State::Online);
+            bench.begun(1, 2, CallKind::Offline, false);
+            bench.disconnect();
+            // Meanwhile it has failed for want of an answer.
+            bench.pass(ms(PENDING));
+            bench.calls(AGENT);
+            bench.pass(ms(21_000));
+        }
+        let said = bench.to_agent(AGENT);
+        let Some(ToAgent::Call(close)) = said.last() else {
+            panic!("{said:?}")
+        };
+        assert_eq!(
+            (close.kind(), said.len()),
+            (Kind::Close, if is_closed { 2 } else { 1 }),
+            "{said:?}"
+        );
+        assert_eq!(bench.view()[0].resources.len(), 0);
+        // An answer is not needed, and does no harm.
+        bench.answer(AGENT, &close.call_id, State::Offline);
+        assert_eq!(bench.to_agent(AGENT), []);
+        bench.gone(AGENT);
+        bench.pass(ms(20_000));
+        assert!(bench.view().is_empty(), "nobody names the workload any more");
+    }
+}
+
+#[test]
+fn calls_that_cannot_be_are_failed_at_once() {
+    let mut bench = Bench::open();
+    bench.begun(9, 1, CallKind::Online, false);
+    bench.begun(1, 1, CallKind::Unspecified, false);
+    let begun = Begun {
+        instance: 1,
+        call: 2,
+        kind: CallKind::Online.into(),
+        ..Begun::default()
+    };
+    bench.from(DLL, FromMonitor::Begun(begun));
+    assert_eq!(bench.states(DLL), [(CallState::Failed, Source::Daemon); 3]);
+    bench.begun(1, 3, CallKind::Online, false);
+    bench.statuses(DLL);
+    // Once more, and one that is over.
+    bench.begun(1, 3, CallKind::Online, false);
+    bench.begun(1, 2, CallKind::Online, false);
+    assert_eq!(bench.said, []);
+    bench.opened(1, resource_state::OFFLINE, false);
+    assert_eq!(bench.registry.instances.len(), 1);
+    let nameless = Opened {
+        instance: 5,
+        ..Opened::default()
+    };
+    bench.from(DLL, FromMonitor::Opened(nameless));
+    for instance in 10..super::super::MOST_INSTANCES as u64 + 20 {
+        bench.opened(instance, resource_state::OFFLINE, false);
+    }
+    assert_eq!(bench.registry.instances.len(), super::super::MOST_INSTANCES);
+}
+
+#[test]
+fn a_resource_can_change_its_workload() {
+    let mut bench = Bench::attached();
+    let begun = Begun {
+        instance: 1,
+        call: 1,
+        kind: CallKind::Online.into(),
+        workload: "Another".into(),
+        parameters: [("KEY".to_owned(), "value".to_owned())].into(),
+        ..Begun::default()
+    };
+    bench.from(DLL, FromMonitor::Begun(begun));
+    assert_eq!(bench.kinds(AGENT), [(Kind::Close, false)]);
+    let mut another = registration("");
+    another.workload = "ANOTHER".into();
+    bench.attach(OTHER, another).unwrap();
+    let calls = bench.calls(OTHER);
+    assert_eq!(
+        calls.iter().map(v1::WorkloadCall::kind).collect::<Vec<_>>(),
+        [Kind::Open, Kind::Online]
+    );
+    assert_eq!(calls[1].parameters["KEY"], "value");
+    assert_eq!((calls[1].workload.as_str(), bench.view().len()), ("Another", 2));
+}
