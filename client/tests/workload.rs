@@ -1,6 +1,12 @@
 //! What an agent makes of the calls of a daemon, and of losing it: against a WorkloadService of the test, behind a wire in
 //! memory that can be cut.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a panic is how a test fails, also in what tests share"
+)]
+
 mod calling;
 
 use std::sync::{Arc, Mutex};
