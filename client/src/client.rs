@@ -16,6 +16,8 @@ use wsfc_proto::v1;
 use wsfc_proto::v1::cluster_service_client::ClusterServiceClient;
 use wsfc_proto::v1::event_service_client::EventServiceClient;
 use wsfc_proto::v1::operation_service_client::OperationServiceClient;
+use wsfc_proto::v1::resource_service_client::ResourceServiceClient;
+use wsfc_proto::v1::workload_service_client::WorkloadServiceClient;
 
 use crate::backoff::Backoff;
 use crate::connect::{ConnectOptions, Connections};
@@ -182,6 +184,35 @@ impl Client {
     ) -> Result<(Messages<v1::WatchResponse>, u64), (Error, Option<u64>)> {
         let open = |channel| async move { EventServiceClient::new(channel).watch(request).await };
         let (stream, generation) = self.open_stream(WATCH, failed, open).await?;
+        Ok((Box::pin(stream), generation))
+    }
+
+    /// Opens a stream of the statuses of resources. They are events, and are made to look like a stream of those.
+    pub(crate) async fn statuses(
+        &self,
+        request: v1::WatchStatusRequest,
+        failed: Option<u64>,
+    ) -> Result<(Messages<v1::WatchResponse>, u64), (Error, Option<u64>)> {
+        let open = |channel| async move { ResourceServiceClient::new(channel).watch_status(request).await };
+        let (stream, generation) = self.open_stream(WATCH_STATUS, failed, open).await?;
+        let events = stream.map(|message| {
+            message.map(|v1::WatchStatusResponse { events, mark }| v1::WatchResponse {
+                events,
+                mark,
+                ..Default::default()
+            })
+        });
+        Ok((Box::pin(events), generation))
+    }
+
+    /// Opens the stream of an agent, which `said` speaks in.
+    pub(crate) async fn attach(
+        &self,
+        said: impl Stream<Item = v1::AttachRequest> + Send + 'static,
+        failed: Option<u64>,
+    ) -> Result<(Messages<v1::AttachResponse>, u64), (Error, Option<u64>)> {
+        let open = |channel| async move { WorkloadServiceClient::new(channel).attach(said).await };
+        let (stream, generation) = self.open_stream(ATTACH, failed, open).await?;
         Ok((Box::pin(stream), generation))
     }
 
@@ -415,6 +446,12 @@ pub(crate) const WATCH_OPERATION: &str = "WatchOperation";
 
 /// The method of the streams that a watch opens.
 pub(crate) const WATCH: &str = "Watch";
+
+/// The method of the streams that a watch of statuses opens.
+pub(crate) const WATCH_STATUS: &str = "WatchStatus";
+
+/// The method of the streams that an agent opens.
+pub(crate) const ATTACH: &str = "Attach";
 
 pub(crate) fn required<T>(value: Option<T>, method: &'static str, problem: &'static str) -> Result<T, Error> {
     value.ok_or(Error::Malformed { method, problem })

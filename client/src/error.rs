@@ -86,6 +86,12 @@ pub enum Error {
         /// The store that the daemon has now.
         received: String,
     },
+    /// The daemon took a workload away from its agent, and the agent is not to come back by itself.
+    #[error("the workload is no longer this agent's: {message}")]
+    Detached {
+        /// What the daemon said.
+        message: String,
+    },
     /// An answer lacks what the contract promises.
     #[error("malformed answer to {method}: {problem}")]
     Malformed {
@@ -220,6 +226,7 @@ impl Error {
             | Self::Gap { .. }
             | Self::StoreChanged { .. }
             | Self::WatchStoreChanged { .. }
+            | Self::Detached { .. }
             | Self::Malformed { .. } => false,
         }
     }

@@ -5,6 +5,8 @@
 //! [`cancel`](Operation::cancel) it, or let it go and come back with [`Client::operation`]. The operation belongs to the
 //! daemon and goes on whatever becomes of the client.
 //!
+//! [`Client::serve_workload`] makes the program itself a cluster resource; see [`workload`].
+//!
 //! Three things happen without being asked for:
 //!
 //! - A start carries a `request_id`, so that a start whose answer was lost is repeated and never starts twice.
@@ -61,6 +63,7 @@ pub mod registry;
 mod start;
 mod wait;
 mod watch;
+pub mod workload;
 
 pub use cache::Cache;
 pub use client::Client;

@@ -48,6 +48,8 @@ pub(crate) struct Line<M> {
     method: &'static str,
     backoff: Backoff,
     state: State<M>,
+    /// How long an open stream may say nothing; `None` for streams whose daemon promises no sign of life.
+    patience: Option<Duration>,
     /// The connection that the present or the last stream ran over.
     generation: Option<u64>,
     /// When the connection was lost; `None` while all is well.
@@ -59,10 +61,10 @@ enum State<M> {
     Due,
     /// A stream is asked for.
     Opening(Opening<M>),
-    /// A stream is open; the timer ends when it has been silent for too long.
+    /// A stream is open; the timer, where silence is a sign, ends when it has been silent for too long.
     Streaming {
         messages: Messages<M>,
-        silence: Pin<Box<Sleep>>,
+        silence: Option<Pin<Box<Sleep>>>,
     },
     /// The pause before the next attempt.
     Pausing(Pin<Box<Sleep>>),
@@ -71,20 +73,34 @@ enum State<M> {
 impl<M> Line<M> {
     pub(crate) fn new(client: Client, method: &'static str) -> Self {
         let backoff = client.backoff();
+        let patience = Some(client.options().silence_timeout);
         Self {
             client,
             method,
             backoff,
             state: State::Due,
+            patience,
             generation: None,
             lost: None,
+        }
+    }
+
+    /// A line whose streams may be silent for as long as they like, since the connection beneath is probed anyway, and
+    /// whose pauses are no longer than `longest`.
+    pub(crate) fn quiet(client: Client, method: &'static str, longest: Duration) -> Self {
+        let initial = client.options().retry_initial;
+        let longest = longest.min(client.options().retry_longest);
+        Self {
+            backoff: Backoff::new(initial.min(longest), longest),
+            patience: None,
+            ..Self::new(client, method)
         }
     }
 
     /// A line whose first stream is open already; `opened_by` is the method that opened it.
     pub(crate) fn open(client: Client, opened_by: &'static str, messages: Messages<M>, generation: u64) -> Self {
         let mut line = Self::new(client, opened_by);
-        let silence = Box::pin(tokio::time::sleep(line.client.options().silence_timeout));
+        let silence = line.patience.map(|patience| Box::pin(tokio::time::sleep(patience)));
         line.state = State::Streaming { messages, silence };
         line.generation = Some(generation);
         line
@@ -136,7 +152,7 @@ impl<M> Line<M> {
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok((messages, generation)) => {
                         self.generation = Some(generation);
-                        let silence = Box::pin(tokio::time::sleep(self.client.options().silence_timeout));
+                        let silence = self.patience.map(|patience| Box::pin(tokio::time::sleep(patience)));
                         self.state = State::Streaming { messages, silence };
                     }
                     Err((error, generation)) => {
@@ -144,30 +160,32 @@ impl<M> Line<M> {
                         return Poll::Ready(self.lose(error).map(Signal::Lost));
                     }
                 },
-                State::Streaming { messages, silence } => {
-                    let after = self.client.options().silence_timeout;
-                    match messages.as_mut().poll_next(cx) {
-                        Poll::Ready(Some(Ok(message))) => {
-                            silence.as_mut().reset(Instant::now() + after);
-                            let resumed = self.lost.take().is_some();
-                            return Poll::Ready(Ok(Signal::Message { message, resumed }));
+                State::Streaming { messages, silence } => match messages.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(Ok(message))) => {
+                        if let Some((silence, patience)) = silence.as_mut().zip(self.patience) {
+                            silence.as_mut().reset(Instant::now() + patience);
                         }
-                        Poll::Ready(Some(Err(status))) => {
-                            let error = Error::from_status(self.method, status);
-                            return Poll::Ready(self.lose(error).map(Signal::Lost));
-                        }
-                        Poll::Ready(None) => return Poll::Ready(Ok(Signal::Closed)),
-                        Poll::Pending => {
-                            ready!(silence.as_mut().poll(cx));
-                            let error = Error::TimedOut {
-                                method: self.method,
-                                after,
-                                last: None,
-                            };
-                            return Poll::Ready(self.lose(error).map(Signal::Lost));
-                        }
+                        let resumed = self.lost.take().is_some();
+                        return Poll::Ready(Ok(Signal::Message { message, resumed }));
                     }
-                }
+                    Poll::Ready(Some(Err(status))) => {
+                        let error = Error::from_status(self.method, status);
+                        return Poll::Ready(self.lose(error).map(Signal::Lost));
+                    }
+                    Poll::Ready(None) => return Poll::Ready(Ok(Signal::Closed)),
+                    Poll::Pending => {
+                        let Some((silence, patience)) = silence.as_mut().zip(self.patience) else {
+                            return Poll::Pending;
+                        };
+                        ready!(silence.as_mut().poll(cx));
+                        let error = Error::TimedOut {
+                            method: self.method,
+                            after: patience,
+                            last: None,
+                        };
+                        return Poll::Ready(self.lose(error).map(Signal::Lost));
+                    }
+                },
                 State::Pausing(pause) => {
                     ready!(pause.as_mut().poll(cx));
                     self.state = State::Due;

@@ -123,6 +123,10 @@ reads! {
     property_service_client::PropertyServiceClient {
         get_properties, "GetProperties", GetPropertiesRequest, GetPropertiesResponse;
     }
+    workload_service_client::WorkloadServiceClient {
+        get_workload, "GetWorkload", GetWorkloadRequest, GetWorkloadResponse;
+        list_workloads, "ListWorkloads", ListWorkloadsRequest, ListWorkloadsResponse;
+    }
     operation_service_client::OperationServiceClient {
         list_operations, "ListOperations", ListOperationsRequest, ListOperationsResponse { operations: Operation };
     }

@@ -74,6 +74,9 @@ reason! {
     NotObserved = NOT_OBSERVED,
     RevisionConflict = REVISION_CONFLICT,
     QuorumAtRisk = QUORUM_AT_RISK,
+    WorkloadNotFound = WORKLOAD_NOT_FOUND,
+    WorkloadTaken = WORKLOAD_TAKEN,
+    LeaseUnknown = LEASE_UNKNOWN,
     Internal = INTERNAL,
 }
 

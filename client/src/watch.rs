@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tonic::Status;
-use wsfc_proto::v1::{self, Event, InventoryObject, WatchRequest, WatchResponse};
+use wsfc_proto::v1::{self, Event, InventoryObject, WatchRequest, WatchResponse, WatchStatusRequest};
 
-use crate::client::{Client, WATCH};
+use crate::client::{Client, WATCH, WATCH_STATUS};
 use crate::error::Error;
-use crate::line::{Line, Loss, Signal};
+use crate::line::{Line, Loss, Opening, Signal};
 use crate::reason::Reason;
 
 /// What a watch has to tell.
@@ -63,11 +63,19 @@ pub enum WatchItem {
 /// without a connection; and after the snapshot when only that was asked for.
 pub struct Watch {
     line: Line<WatchResponse>,
-    request: WatchRequest,
+    request: Asked,
     place: Place,
     resnapshot: bool,
     state: State,
     ready: VecDeque<WatchItem>,
+}
+
+/// What is asked for, from wherever the watch stands.
+#[derive(Debug)]
+enum Asked {
+    Events(WatchRequest),
+    /// The statuses of resources, which are events like others and come from another method.
+    Statuses(WatchStatusRequest),
 }
 
 /// How far a watch has come.
@@ -94,8 +102,21 @@ impl Watch {
             revision: request.after_revision,
             snapshot: request.snapshot.then(Vec::new),
         };
+        Self::from(client, Asked::Events(request), place)
+    }
+
+    fn statuses(client: Client, request: WatchStatusRequest) -> Self {
+        let place = Place {
+            store_id: request.store_id.clone(),
+            revision: request.after_revision,
+            snapshot: None,
+        };
+        Self::from(client, Asked::Statuses(request), place)
+    }
+
+    fn from(client: Client, request: Asked, place: Place) -> Self {
         Self {
-            line: Line::new(client, WATCH),
+            line: Line::new(client, request.method()),
             request,
             place,
             resnapshot: false,
@@ -105,7 +126,8 @@ impl Watch {
     }
 
     /// With true, a place that is not to be had any more does not end the watch: it tells a [`WatchItem::Resync`],
-    /// takes a new snapshot, also when none was asked for at first, and goes on from there.
+    /// takes a new snapshot, also when none was asked for at first, and goes on from there. Statuses have no snapshot:
+    /// they go on with what comes next.
     #[must_use]
     pub fn resnapshot(mut self, resnapshot: bool) -> Self {
         self.resnapshot = resnapshot;
@@ -141,7 +163,7 @@ impl Watch {
                 Some(objects) => objects.extend(message.snapshot),
                 None => {
                     return self.fail(Error::Malformed {
-                        method: WATCH,
+                        method: self.request.method(),
                         problem: "an object of a snapshot came that was not asked for",
                     });
                 }
@@ -186,7 +208,7 @@ impl Watch {
             self.ready.push_back(WatchItem::SnapshotComplete {
                 revision: mark.revision,
             });
-            if self.request.snapshot_only {
+            if matches!(&self.request, Asked::Events(request) if request.snapshot_only) {
                 self.state = State::Ended;
             }
             return;
@@ -204,7 +226,7 @@ impl Watch {
     fn fail(&mut self, error: Error) {
         if self.resnapshot && is_lost_place(&error) && !self.is_at_the_beginning() {
             self.place = Place {
-                snapshot: Some(Vec::new()),
+                snapshot: matches!(self.request, Asked::Events(_)).then(Vec::new),
                 ..Place::default()
             };
             self.ready.push_back(WatchItem::Resync { error });
@@ -228,8 +250,35 @@ impl Watch {
     }
 }
 
+impl Asked {
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Events(_) => WATCH,
+            Self::Statuses(_) => WATCH_STATUS,
+        }
+    }
+
+    /// Opens the stream that goes on from a place.
+    fn open(&self, place: &Place, client: Client, failed: Option<u64>) -> Opening<WatchResponse> {
+        match self {
+            Self::Events(request) => {
+                let request = place.ask(request);
+                Box::pin(async move { client.events(request, failed).await })
+            }
+            Self::Statuses(request) => {
+                let request = WatchStatusRequest {
+                    after_revision: place.revision,
+                    store_id: place.store_id.clone(),
+                    ..request.clone()
+                };
+                Box::pin(async move { client.statuses(request, failed).await })
+            }
+        }
+    }
+}
+
 impl Place {
-    /// The request that goes on from here.
+    /// The request for events that goes on from here.
     fn ask(&self, request: &WatchRequest) -> WatchRequest {
         let snapshot = self.snapshot.is_some();
         if snapshot && request.snapshot {
@@ -257,15 +306,14 @@ impl Stream for Watch {
             match &mut this.state {
                 State::Following => {
                     let (place, request) = (&this.place, &this.request);
-                    let signal = this.line.poll(cx, WATCH, |client, failed| {
-                        let request = place.ask(request);
-                        Box::pin(async move { client.events(request, failed).await })
+                    let signal = this.line.poll(cx, request.method(), |client, failed| {
+                        request.open(place, client, failed)
                     });
                     match ready!(signal) {
                         Ok(Signal::Message { message, resumed }) => this.take_in(message, resumed),
                         Ok(Signal::Closed) => {
                             let status = Status::unavailable("the stream of events ended");
-                            match this.line.lose(Error::from_status(WATCH, status)) {
+                            match this.line.lose(Error::from_status(this.request.method(), status)) {
                                 Ok(loss) => this.tell(loss),
                                 Err(error) => this.state = State::Failing(error),
                             }
@@ -312,6 +360,14 @@ impl Client {
     /// Watches events; see [`Watch`] for how, and the contract for what can be asked for.
     pub fn watch(&self, request: WatchRequest) -> Watch {
         Watch::new(self.clone(), request)
+    }
+
+    /// Watches the statuses that resources report on their way: events with a
+    /// [`resource_status`](v1::ClusterEvent::resource_status), resumed as any [`Watch`] is.
+    ///
+    /// An older daemon answers with UNIMPLEMENTED, which ends the watch with [`Error::Rejected`].
+    pub fn watch_status(&self, request: WatchStatusRequest) -> Watch {
+        Watch::statuses(self.clone(), request)
     }
 }
 

@@ -58,6 +58,8 @@ struct Script {
     waits: Mutex<VecDeque<v1::Operation>>,
     pages: Mutex<VecDeque<v1::ListOperationsResponse>>,
     events: Mutex<VecDeque<Vec<Step>>>,
+    /// `None` for a daemon that does not know the method.
+    statuses: Mutex<Option<VecDeque<Vec<Step>>>>,
     /// Hosts that refuse connections.
     refusing: Mutex<Vec<&'static str>>,
     cut: Notify,
@@ -71,6 +73,7 @@ pub struct Seen {
     pub watches: Mutex<Vec<v1::WatchOperationRequest>>,
     pub lists: Mutex<Vec<v1::ListOperationsRequest>>,
     pub events: Mutex<Vec<v1::WatchRequest>>,
+    pub statuses: Mutex<Vec<v1::WatchStatusRequest>>,
     /// The hosts that were dialled.
     pub dials: Mutex<Vec<String>>,
 }
@@ -91,6 +94,12 @@ impl Daemon {
     /// What a further Watch is answered with; after the last one they are answered with an endless silence.
     pub fn events(self, steps: Vec<Step>) -> Self {
         self.0.events.lock().unwrap().push_back(steps);
+        self
+    }
+
+    /// What a further WatchStatus is answered with; without any the daemon does not know the method.
+    pub fn statuses(self, steps: Vec<Step>) -> Self {
+        self.0.statuses.lock().unwrap().get_or_insert_default().push_back(steps);
         self
     }
 
@@ -123,6 +132,7 @@ impl Daemon {
             .add_service(Clusters(self.clone()))
             .add_service(Operations(self.clone()))
             .add_service(Events(self.clone()))
+            .add_service(Resources(self.clone()))
             .serve_with_incoming(UnboundedReceiverStream::new(incoming));
         tokio::spawn(served);
         let daemon = self.clone();
@@ -216,6 +226,15 @@ pub struct Message {
 impl From<Message> for v1::WatchResponse {
     fn from(message: Message) -> Self {
         message.events
+    }
+}
+
+impl From<Message> for v1::WatchStatusResponse {
+    fn from(message: Message) -> Self {
+        Self {
+            events: message.events.events,
+            mark: message.events.mark,
+        }
     }
 }
 
@@ -335,6 +354,27 @@ impl ServerStreamingService<v1::WatchRequest> for WatchEvents {
     }
 }
 
+struct WatchStatuses(Daemon);
+
+impl ServerStreamingService<v1::WatchStatusRequest> for WatchStatuses {
+    type Response = v1::WatchStatusResponse;
+    type ResponseStream = Played<v1::WatchStatusResponse>;
+    type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<v1::WatchStatusRequest>) -> Self::Future {
+        let daemon = self.0.clone();
+        Box::pin(async move {
+            daemon.seen().statuses.lock().unwrap().push(request.into_inner());
+            let mut scripted = daemon.0.statuses.lock().unwrap();
+            let scripted = scripted
+                .as_mut()
+                .ok_or_else(|| Status::unimplemented("unknown method"))?;
+            let steps = scripted.pop_front().unwrap_or_else(|| vec![Step::Silence]);
+            Ok(Response::new(daemon.play(steps)))
+        })
+    }
+}
+
 struct Wait(Daemon);
 
 impl UnaryService<v1::WaitOperationRequest> for Wait {
@@ -413,6 +453,10 @@ service!(Operations, "wsfc.v1.OperationService", {
 
 service!(Events, "wsfc.v1.EventService", {
     "/wsfc.v1.EventService/Watch" => server_streaming(WatchEvents),
+});
+
+service!(Resources, "wsfc.v1.ResourceService", {
+    "/wsfc.v1.ResourceService/WatchStatus" => server_streaming(WatchStatuses),
 });
 
 /// Everything that a stream tells, in short: the numbers of records, `~` for a lost connection, `>` for a resumption.

@@ -49,10 +49,14 @@ fn change(revision: u64, kind: ChangeType, object: InventoryObject) -> Event {
 
 /// A message with state changes of these revisions, and the mark of the last one.
 fn events(revisions: &[u64]) -> Step {
+    events_of_store(STORE, revisions)
+}
+
+fn events_of_store(store: &str, revisions: &[u64]) -> Step {
     let change = |revision: &u64| change(*revision, ChangeType::State, group("SQL", GroupState::Online));
     Events(v1::WatchResponse {
         events: revisions.iter().map(change).collect(),
-        mark: mark(STORE, *revisions.last().unwrap(), false),
+        mark: mark(store, *revisions.last().unwrap(), false),
         ..Default::default()
     })
 }
@@ -330,4 +334,39 @@ async fn waiting_for_an_object_ends_when_it_is_as_wished() {
     let never = client.wait_for("CL1", v1::ObjectKind::Group, "sql", |_| false, patience);
     assert!(matches!(never.await, Err(Error::TimedOut { .. })));
     assert_eq!(began.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn statuses_resume_as_events_do_and_an_older_daemon_ends_them() {
+    let daemon = Daemon::default()
+        .statuses(vec![only_mark(STORE, 40), events(&[42]), Cut])
+        .statuses(vec![Fail(rejection(Code::OutOfRange, "REVISION_COMPACTED"))])
+        .statuses(vec![only_mark("store-2", 3), events_of_store("store-2", &[4]), Silence]);
+    let request = v1::WatchStatusRequest {
+        cluster: "CL1".to_owned(),
+        resources: vec!["web".to_owned()],
+        ..Default::default()
+    };
+    let mut watch = daemon.client(options()).watch_status(request.clone()).resnapshot(true);
+    // Statuses have no snapshot to begin anew with.
+    assert_eq!(told(&mut watch, 7).await.0, ".40 42 .42 ~1 !REVISION_COMPACTED .3 4");
+    let asked = daemon.seen().statuses.lock().unwrap().clone();
+    assert!(
+        asked
+            .iter()
+            .all(|asked| asked.resources == ["web"] && asked.cluster == "CL1")
+    );
+    let places: Vec<_> = asked
+        .iter()
+        .map(|asked| (asked.after_revision, asked.store_id.as_str()))
+        .collect();
+    assert_eq!(places, [(None, ""), (Some(42), STORE), (None, "")]);
+
+    let older = Daemon::default();
+    let (said, error) = told(&mut older.client(options()).watch_status(request), 9).await;
+    let rejection = error.unwrap();
+    assert_eq!(
+        (said.as_str(), rejection.rejection().unwrap().code),
+        ("", Code::Unimplemented)
+    );
 }

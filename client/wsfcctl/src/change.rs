@@ -1,5 +1,6 @@
 //! The common shape of the verbs that change something: what is asked, what it is called, whether to ask first.
 
+use futures_util::{StreamExt as _, stream};
 use wsfc_client::v1::StartOptions;
 use wsfc_client::{Parameters, StartRequest};
 
@@ -8,7 +9,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::names::quoted;
 use crate::session::Session;
-use crate::start::start;
+use crate::start::start_beside;
+use crate::statuses::{self, Reporting};
 
 /// A verb that starts an operation.
 pub(crate) trait Change {
@@ -30,6 +32,15 @@ pub(crate) trait Change {
 
 /// Carries a verb out.
 pub(crate) async fn change<C: Change>(verb: &C, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    change_beside(verb, None, session).await
+}
+
+/// The same, and shows what these resources report meanwhile.
+pub(crate) async fn change_beside<C: Change>(
+    verb: &C,
+    reporting: Option<Reporting<'_>>,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
     let cluster = session.cluster()?;
     let mut action = verb.action();
     if !cluster.is_empty() {
@@ -40,10 +51,14 @@ pub(crate) async fn change<C: Change>(verb: &C, session: &mut Session<'_>) -> Re
         session.terminal.confirm(&format!("{question} Go on?"), agreed)?;
     }
     let client = session.connect(&action).await?;
-    start(session, &client, verb.flags(), &action, |options| {
-        verb.request(&cluster, options)
-    })
-    .await
+    let flags = verb.flags();
+    let shown = !flags.detach && !flags.validate_only && !session.globals.output.is_machine();
+    let statuses = match reporting.filter(|_| shown) {
+        Some(reporting) => statuses::open(&client, &cluster, reporting).await,
+        None => stream::pending().boxed(),
+    };
+    let request = |options| verb.request(&cluster, options);
+    start_beside(session, &client, flags, &action, request, statuses).await
 }
 
 /// Makes the arguments of verbs and their [`Change`]. For each: the arguments, which are the fields of the parameters

@@ -69,7 +69,8 @@ choices! {
     checkpoint(CheckpointKind, "CHECKPOINT_KIND"): "registry" "crypto";
     /// What has changed about an object.
     change(ChangeType, "CHANGE_TYPE"):
-        "added" "removed" "state" "owner" "name" "properties" "private-properties" "relations" "group" "gap" "connection";
+        "added" "removed" "state" "owner" "name" "properties" "private-properties" "relations" "group" "gap" "connection"
+        "resource-status";
 }
 
 /// A type of group: a name of the contract, such as file-server, or a number.

@@ -261,13 +261,15 @@ mod tests {
         insta::assert_snapshot!("help_operation_watch", help(&["operation", "watch"]));
         insta::assert_snapshot!("help_context_set", help(&["context", "set"]));
         for noun in [
-            "node", "group", "resource", "network", "quorum", "volume", "registry", "property",
+            "node", "group", "resource", "network", "quorum", "volume", "registry", "property", "workload",
         ] {
             insta::assert_snapshot!(format!("help_{noun}"), help(&[noun]));
         }
         insta::assert_snapshot!("help_group_list", help(&["group", "list"]));
         insta::assert_snapshot!("help_group_move", help(&["group", "move"]));
         insta::assert_snapshot!("help_property_set", help(&["property", "set"]));
+        insta::assert_snapshot!("help_workload_register", help(&["workload", "register"]));
+        insta::assert_snapshot!("help_workload_run", help(&["workload", "run"]));
         insta::assert_snapshot!("help_watch", help(&["watch"]));
         insta::assert_snapshot!("help_wait", help(&["wait"]));
     }

@@ -69,9 +69,19 @@ fn kinds(typed: &str) -> Vec<CompletionCandidate> {
         .collect()
 }
 
+/// Completes names of workloads.
+pub(crate) fn workloads() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| offered(ask(Asked::Workloads, &globals(&words())), typed, ""))
+}
+
 fn candidates(kind: ObjectKind, typed: &OsStr, prefix: &str) -> Vec<CompletionCandidate> {
+    offered(ask(Asked::Objects(kind), &globals(&words())), typed, prefix)
+}
+
+/// The names that begin as what is typed.
+fn offered(found: Option<Vec<String>>, typed: &OsStr, prefix: &str) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().to_lowercase();
-    let found = ask(kind, &globals(&words())).unwrap_or_default();
+    let found = found.unwrap_or_default();
     found
         .into_iter()
         .filter(|name| name.to_lowercase().starts_with(&typed))
@@ -120,8 +130,14 @@ fn globals(words: &[String]) -> Globals {
     globals
 }
 
-/// The names of the objects of a kind; `None` whatever went wrong.
-fn ask(kind: ObjectKind, globals: &Globals) -> Option<Vec<String>> {
+/// What names are asked for.
+enum Asked {
+    Objects(ObjectKind),
+    Workloads,
+}
+
+/// The names; `None` whatever went wrong.
+fn ask(asked: Asked, globals: &Globals) -> Option<Vec<String>> {
     let environment = Environment::of_process();
     let mut terminal = Terminal::of_process();
     let session = Session {
@@ -136,6 +152,13 @@ fn ask(kind: ObjectKind, globals: &Globals) -> Option<Vec<String>> {
         .ok()?;
     let asking = async {
         let client = Client::connect(options).await?;
+        let kind = match asked {
+            Asked::Objects(kind) => kind,
+            Asked::Workloads => {
+                let workloads = client.list_workloads(Default::default()).await?.workloads;
+                return Ok(workloads.into_iter().map(|workload| workload.name).collect());
+            }
+        };
         if kind == ObjectKind::Cluster {
             let clusters = client.list_clusters().await?.clusters;
             return Ok(clusters.into_iter().map(|cluster| cluster.name).collect());
@@ -183,7 +206,7 @@ mod tests {
             "http://{}.invalid:1",
             folder.path().file_name().unwrap().to_string_lossy()
         )];
-        assert_eq!(ask(ObjectKind::Group, &globals), None);
+        assert_eq!(ask(Asked::Objects(ObjectKind::Group), &globals), None);
     }
 
     #[test]

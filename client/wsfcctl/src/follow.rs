@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::io::Write as _;
 
-use futures_util::{Stream, StreamExt as _};
-use wsfc_client::v1::OperationOutcome;
+use futures_util::{Stream, StreamExt as _, stream};
 use wsfc_client::v1::operation_record::Payload;
+use wsfc_client::v1::{OperationOutcome, ResourceStatus};
 use wsfc_client::{Error, Progress, ProgressStream};
 
 use crate::exit::Exit;
@@ -22,8 +22,18 @@ enum End {
 
 /// Follows an operation to its outcome, and sums it up. Ctrl-C leaves it running and says how to come back.
 pub(crate) async fn follow(session: &mut Session<'_>, action: &str, progress: ProgressStream) -> Result<Exit, Failure> {
+    follow_beside(session, action, progress, stream::pending()).await
+}
+
+/// The same, and shows beside the records what resources report meanwhile.
+pub(crate) async fn follow_beside(
+    session: &mut Session<'_>,
+    action: &str,
+    progress: ProgressStream,
+    statuses: impl Stream<Item = ResourceStatus>,
+) -> Result<Exit, Failure> {
     let operation_id = progress.operation_id().to_owned();
-    follow_until(session, action, &operation_id, progress, ctrl_c()).await
+    follow_until(session, action, &operation_id, progress, statuses, ctrl_c()).await
 }
 
 /// Ends with Ctrl-C. A process without signals has none to wait for.
@@ -38,10 +48,11 @@ async fn follow_until(
     action: &str,
     operation_id: &str,
     progress: impl Stream<Item = Result<Progress, Error>>,
+    statuses: impl Stream<Item = ResourceStatus>,
     interrupt: impl Future<Output = ()>,
 ) -> Result<Exit, Failure> {
     let format = session.globals.output;
-    match watch(session, action, progress, interrupt).await? {
+    match watch(session, action, progress, statuses, interrupt).await? {
         End::Outcome(outcome) => {
             if !format.is_machine() {
                 report::outcome(&mut session.terminal.out, operation_id, &outcome)?;
@@ -67,10 +78,13 @@ async fn watch(
     session: &mut Session<'_>,
     action: &str,
     progress: impl Stream<Item = Result<Progress, Error>>,
+    statuses: impl Stream<Item = ResourceStatus>,
     interrupt: impl Future<Output = ()>,
 ) -> Result<End, Failure> {
     let mut reporter = report::reporter(session.terminal, session.globals.output);
     let mut progress = std::pin::pin!(progress);
+    // Statuses that end say nothing about the operation.
+    let mut statuses = std::pin::pin!(statuses.chain(stream::pending()));
     let mut interrupt = std::pin::pin!(interrupt);
     let failed = |source: Error| Failure::Call {
         action: action.to_owned(),
@@ -83,6 +97,10 @@ async fn watch(
             () = &mut interrupt => {
                 reporter.finish()?;
                 return Ok(End::CtrlC(seen));
+            }
+            Some(status) = statuses.next() => {
+                reporter.status(&status)?;
+                continue;
             }
             item = progress.next() => item,
         };
@@ -105,11 +123,10 @@ async fn watch(
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
-    use futures_util::stream;
     use prost_types::Timestamp;
     use wsfc_client::v1::{
-        NativeStatus, OperationAccepted, OperationKind, OperationRecord, OperationStarted, OperationState, SetupPhase,
-        SetupPhaseType, SetupProgress, SetupSeverity,
+        self, NativeStatus, OperationAccepted, OperationKind, OperationRecord, OperationStarted, OperationState,
+        SetupPhase, SetupPhaseType, SetupProgress, SetupSeverity,
     };
 
     use super::*;
@@ -192,6 +209,15 @@ mod tests {
         items: impl Stream<Item = Result<Progress, Error>>,
         interrupt: impl Future<Output = ()>,
     ) -> (Result<Exit, Failure>, String, String) {
+        followed_beside(format, items, stream::empty(), interrupt).await
+    }
+
+    async fn followed_beside(
+        format: &str,
+        items: impl Stream<Item = Result<Progress, Error>>,
+        statuses: impl Stream<Item = ResourceStatus>,
+        interrupt: impl Future<Output = ()>,
+    ) -> (Result<Exit, Failure>, String, String) {
         let cli = Cli::try_parse_from(["wsfcctl", "-o", format, "operation", "watch", OPERATION]).unwrap();
         let environment = Environment::default();
         let (mut terminal, out, err) = on_paper(None);
@@ -200,7 +226,15 @@ mod tests {
             environment: &environment,
             terminal: &mut terminal,
         };
-        let end = follow_until(&mut session, "create cluster CL1", OPERATION, items, interrupt).await;
+        let end = follow_until(
+            &mut session,
+            "create cluster CL1",
+            OPERATION,
+            items,
+            statuses,
+            interrupt,
+        )
+        .await;
         (end, out.text(), err.text())
     }
 
@@ -210,6 +244,36 @@ mod tests {
         assert!(matches!(end, Ok(Exit::Partial)));
         insta::assert_snapshot!("lines", out);
         assert_eq!(err, "");
+    }
+
+    #[tokio::test]
+    async fn what_resources_report_stands_beside_the_records() {
+        let statuses = || {
+            stream::iter([0, 40].map(|percent| ResourceStatus {
+                resource: "web".to_owned(),
+                state: v1::ResourceState::OnlinePending.into(),
+                check_point: 1 + percent / 40,
+                percent: Some(percent),
+                message: "copying".to_owned(),
+                time: Some(Timestamp {
+                    seconds: 1_700_000_000,
+                    nanos: 0,
+                }),
+                ..Default::default()
+            }))
+        };
+        let (end, out, _) = followed_beside("table", items(records()), statuses(), std::future::pending()).await;
+        assert!(matches!(end, Ok(Exit::Partial)));
+        assert!(
+            out.starts_with(
+                "2023-11-14T22:13:20Z        0%  resource web: online pending: copying (check point 1)\n\
+                 2023-11-14T22:13:20Z       40%  resource web: online pending: copying (check point 2)\n\
+                 2023-11-14T22:13:20Z    1"
+            ),
+            "{out}"
+        );
+        let (_, out, _) = followed_beside("json", items(records()), statuses(), std::future::pending()).await;
+        assert_eq!(out.lines().count(), records().len());
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ mod phrases;
 mod report;
 mod session;
 mod start;
+mod statuses;
 mod tables;
 mod terminal;
 

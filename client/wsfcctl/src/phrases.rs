@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use prost_types::Timestamp;
 use wsfc_client::v1::{
     AccessRight, ChangeType, CheckpointKind, DrainState, HostState, ManagementPointType, NativeStatus, NodeState,
-    OperationKind, OperationState, PendingReason, SetupPhase, SetupPhaseType, SetupSeverity, StatusFacility,
-    SuggestedAction, UpgradePhase,
+    OperationKind, OperationState, PendingReason, ResourceState, SetupPhase, SetupPhaseType, SetupSeverity,
+    StatusFacility, SuggestedAction, UpgradePhase, WorkloadCallKind,
 };
 
 /// Makes a function from the number of an enumerator to words.
@@ -162,6 +162,35 @@ phrases! {
         Group => "group",
         Gap => "gap",
         Connection => "connection",
+        ResourceStatus => "status",
+    }
+}
+
+phrases! {
+    /// The state of a resource.
+    resource_state(ResourceState, "state {}") {
+        Unspecified => "unknown",
+        Inherited => "inherited",
+        Initializing => "initializing",
+        Online => "online",
+        Offline => "offline",
+        Failed => "failed",
+        Pending => "pending",
+        OnlinePending => "online pending",
+        OfflinePending => "offline pending",
+    }
+}
+
+phrases! {
+    /// What an agent is asked to do.
+    workload_call(WorkloadCallKind, "call {}") {
+        Unspecified => "",
+        Open => "open",
+        Online => "online",
+        Offline => "offline",
+        Terminate => "terminate",
+        CheckHealth => "check health",
+        Close => "close",
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::Write as _;
 
-use wsfc_client::v1::{Operation, StartOptions};
+use futures_util::{Stream, stream};
+use wsfc_client::v1::{Operation, ResourceStatus, StartOptions};
 use wsfc_client::{Client, Error, StartRequest};
 
 use crate::cli::StartFlags;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{ctrl_c, follow};
+use crate::follow::{ctrl_c, follow_beside};
 use crate::output;
 use crate::session::Session;
 use crate::tables;
@@ -21,6 +22,18 @@ pub(crate) async fn start<R: StartRequest>(
     flags: &StartFlags,
     action: &str,
     request: impl FnOnce(StartOptions) -> R,
+) -> Result<Exit, Failure> {
+    start_beside(session, client, flags, action, request, stream::pending()).await
+}
+
+/// The same, and shows what resources report while the operation is followed.
+pub(crate) async fn start_beside<R: StartRequest>(
+    session: &mut Session<'_>,
+    client: &Client,
+    flags: &StartFlags,
+    action: &str,
+    request: impl FnOnce(StartOptions) -> R,
+    statuses: impl Stream<Item = ResourceStatus>,
 ) -> Result<Exit, Failure> {
     let options = flags.options();
     let request_id = options.request_id.clone();
@@ -47,7 +60,7 @@ pub(crate) async fn start<R: StartRequest>(
         }
     })?;
     if !flags.detach {
-        return follow(session, action, operation.progress()).await;
+        return follow_beside(session, action, operation.progress(), statuses).await;
     }
     let operation_id = operation.detach();
     let named = Operation {

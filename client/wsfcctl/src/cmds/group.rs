@@ -4,13 +4,14 @@ use clap::{Args, Subcommand};
 use wsfc_client::v1::ObjectKind;
 
 use super::reads::{Filter, Filters, Reads, reads};
-use crate::change::{change, changes, to};
+use crate::change::{change, change_beside, changes, to};
 use crate::choice::{self, Choice};
 use crate::complete::names;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::names::{listed, quoted};
 use crate::session::Session;
+use crate::statuses::Reporting;
 
 /// The verbs of `wsfcctl group`.
 #[derive(Debug, Subcommand)]
@@ -241,9 +242,9 @@ pub(crate) async fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, 
         Verb::Reads(verb) => reads(ObjectKind::Group, verb, session).await,
         Verb::Create(verb) => change(verb, session).await,
         Verb::Delete(verb) => change(verb, session).await,
-        Verb::Online(verb) => change(verb, session).await,
-        Verb::Offline(verb) => change(verb, session).await,
-        Verb::Move(verb) => change(verb, session).await,
+        Verb::Online(verb) => change_beside(verb, Some(Reporting::Group(&verb.group)), session).await,
+        Verb::Offline(verb) => change_beside(verb, Some(Reporting::Group(&verb.group)), session).await,
+        Verb::Move(verb) => change_beside(verb, Some(Reporting::Group(&verb.group)), session).await,
         Verb::Migrate(verb) => change(verb, session).await,
         Verb::CancelMove(verb) => change(verb, session).await,
         Verb::Owners(verb) => change(verb, session).await,

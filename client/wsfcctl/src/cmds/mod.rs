@@ -23,6 +23,7 @@ mod storage_node;
 mod volume;
 mod wait;
 mod watch;
+mod workload;
 
 use std::time::Duration;
 
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// Storage nodes: add and remove them.
     #[command(subcommand)]
     StorageNode(storage_node::Verb),
+    /// Workloads: programs that are cluster resources.
+    #[command(subcommand)]
+    Workload(workload::Verb),
     /// Operations: the long calls that the daemon keeps.
     #[command(subcommand)]
     Operation(operation::Verb),
@@ -129,6 +133,7 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
         Command::Wait(arguments) => wait::run(arguments, session).await,
         Command::Account(verb) => account::run(verb, session).await,
         Command::StorageNode(verb) => storage_node::run(verb, session).await,
+        Command::Workload(verb) => workload::run(verb, session).await,
         Command::Operation(verb) => operation::run(verb, session).await,
         Command::Sim(arguments) => sim::run(arguments, session),
         Command::Context(verb) => context::run(verb, session),

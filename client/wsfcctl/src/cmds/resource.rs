@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use wsfc_client::v1::{ListCheckpointsRequest, ObjectKind};
 
 use super::reads::{Filter, Filters, Reads, reads};
-use crate::change::{change, changes};
+use crate::change::{change, change_beside, changes};
 use crate::choice::{self, Choice, Switch};
 use crate::complete::names;
 use crate::exit::Exit;
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::names::{listed, quoted};
 use crate::output;
 use crate::session::Session;
+use crate::statuses::Reporting;
 use crate::tables;
 
 /// The verbs of `wsfcctl resource`.
@@ -304,10 +305,10 @@ pub(crate) async fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, 
         Verb::Reads(verb) => reads(ObjectKind::Resource, verb, session).await,
         Verb::Create(verb) => change(verb, session).await,
         Verb::Delete(verb) => change(verb, session).await,
-        Verb::Online(verb) => change(verb, session).await,
-        Verb::Offline(verb) => change(verb, session).await,
+        Verb::Online(verb) => change_beside(verb, Some(Reporting::Resource(&verb.resource)), session).await,
+        Verb::Offline(verb) => change_beside(verb, Some(Reporting::Resource(&verb.resource)), session).await,
         Verb::Fail(verb) => change(verb, session).await,
-        Verb::Restart(verb) => change(verb, session).await,
+        Verb::Restart(verb) => change_beside(verb, Some(Reporting::Resource(&verb.resource)), session).await,
         Verb::Maintenance(verb) => change(verb, session).await,
         Verb::Owners(verb) => change(verb, session).await,
         Verb::Move(verb) => change(verb, session).await,

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use clap::Args;
 use wsfc_client::v1::inventory_object::Object;
 use wsfc_client::v1::{
-    ChangeType, ClusterEvent, Group, InventoryObject, Network, NetworkInterface, Node, ObjectKind, OperationRecord,
-    Resource, WatchFilter, WatchMark, WatchRequest, WatchResponse, event,
+    ChangeType, ClusterEvent, Event, Group, InventoryObject, Network, NetworkInterface, Node, ObjectKind,
+    OperationRecord, Resource, WatchFilter, WatchMark, WatchRequest, WatchResponse, event,
 };
 use wsfc_client::{Watch, WatchItem, object};
 
@@ -22,6 +22,7 @@ use crate::output;
 use crate::phrases;
 use crate::report;
 use crate::session::Session;
+use crate::statuses;
 use crate::tables;
 
 /// What to watch.
@@ -66,8 +67,8 @@ pub(crate) struct Arguments {
 /// A place in a journal: `REVISION@STORE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
-    revision: u64,
-    store_id: String,
+    pub(crate) revision: u64,
+    pub(crate) store_id: String,
 }
 
 impl FromStr for Token {
@@ -121,10 +122,36 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
     // Without a cluster it is every one that the daemon observes.
     let cluster = session.cluster()?;
     let client = session.connect(&action).await?;
-    let mut watch = client.watch(arguments.request(cluster));
+    let following = Following {
+        from: arguments.resume.clone(),
+        tokens: arguments.tokens,
+        count: arguments.count,
+    };
+    let watch = client.watch(arguments.request(cluster));
+    follow_events(session, &action, watch, following, |_| true).await
+}
+
+/// How events are followed.
+pub(crate) struct Following {
+    /// Where to go on from.
+    pub(crate) from: Option<Token>,
+    /// Tell a token after each message.
+    pub(crate) tokens: bool,
+    /// End after this many events.
+    pub(crate) count: Option<u64>,
+}
+
+/// Tells the events that are wanted, until Ctrl-C, and then where to go on from.
+pub(crate) async fn follow_events(
+    session: &mut Session<'_>,
+    action: &str,
+    mut watch: Watch,
+    following: Following,
+    wanted: impl Fn(&Event) -> bool,
+) -> Result<Exit, Failure> {
     let mut interrupt = std::pin::pin!(ctrl_c());
-    let mut last = arguments.resume.clone();
-    let mut left = arguments.count.unwrap_or(u64::MAX);
+    let mut last = following.from;
+    let mut left = following.count.unwrap_or(u64::MAX);
     let exit = loop {
         if left == 0 {
             break Exit::Ok;
@@ -138,14 +165,16 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
             break Exit::Ok;
         };
         let item = item.map_err(|source| Failure::Call {
-            action: action.clone(),
+            action: action.to_owned(),
             source,
         })?;
-        left = left.saturating_sub(u64::from(matches!(item, WatchItem::Event(_))));
-        tell(session, &item)?;
+        if !matches!(&item, WatchItem::Event(event) if !wanted(event)) {
+            left = left.saturating_sub(u64::from(matches!(item, WatchItem::Event(_))));
+            tell(session, &item)?;
+        }
         if let Some(token) = token(&watch, &item) {
             let moved = matches!(item, WatchItem::Mark { .. } | WatchItem::SnapshotComplete { .. });
-            if arguments.tokens && moved {
+            if following.tokens && moved {
                 tell_token(session, &token)?;
             }
             last = Some(token);
@@ -315,6 +344,10 @@ fn of_change(number: i32, change: &ClusterEvent) -> String {
         Ok(ChangeType::Gap) => {
             let reason = change.gap.as_ref().map(|gap| gap.reason.as_str()).unwrap_or_default();
             format!("changes may have been missed ({reason}); what differs follows")
+        }
+        Ok(ChangeType::ResourceStatus) => {
+            let status = change.resource_status.as_ref();
+            status.map_or_else(|| phrases::change_type(number), statuses::line)
         }
         Ok(ChangeType::Properties) => {
             let told = change.properties.iter().map(|property| property.name.clone());

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use wsfc_client::v1::OperationRecord;
+use wsfc_client::v1::{OperationRecord, ResourceStatus};
 
 use crate::failure::Failure;
 use crate::report::Reporter;
 use crate::report::sentence::{Sentence, sentence};
+use crate::statuses;
 
 /// Draws a bar on stderr.
 pub(crate) struct Bar {
     bar: ProgressBar,
     /// True once a percentage was told.
     measured: bool,
+    /// The call of a resource that the percentage was told of last; empty for the operation itself.
+    measures: String,
 }
 
 impl Bar {
@@ -25,7 +28,11 @@ impl Bar {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, measured: false }
+        Self {
+            bar,
+            measured: false,
+            measures: String::new(),
+        }
     }
 
     /// From the first percentage on there is a bar.
@@ -36,6 +43,19 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] {pos:>3}% {elapsed} {wide_msg}") {
             self.bar.set_style(style.progress_chars("=> "));
         }
+    }
+
+    /// Shows the check point of a resource. Each call of a resource has a bar of its own, which begins anew.
+    fn measure_by(&mut self, status: &ResourceStatus) {
+        if self.measures != status.call_id {
+            self.measures.clone_from(&status.call_id);
+            self.bar.set_position(0);
+        }
+        self.show(&Sentence {
+            percent: status.percent,
+            text: statuses::sentence(status),
+            alerts: Vec::new(),
+        });
     }
 
     fn show(&mut self, said: &Sentence) {
@@ -55,6 +75,11 @@ impl Bar {
 impl Reporter for Bar {
     fn record(&mut self, record: &OperationRecord) -> Result<(), Failure> {
         self.show(&sentence(record));
+        Ok(())
+    }
+
+    fn status(&mut self, status: &ResourceStatus) -> Result<(), Failure> {
+        self.measure_by(status);
         Ok(())
     }
 
@@ -85,6 +110,7 @@ mod tests {
         let mut bar = Bar {
             bar: ProgressBar::hidden(),
             measured: false,
+            measures: String::new(),
         };
         let percent = |percent| Sentence {
             percent: Some(percent),
@@ -101,5 +127,26 @@ mod tests {
             ..Default::default()
         });
         assert_eq!((bar.bar.position(), bar.bar.message().as_str()), (100, "waiting"));
+    }
+
+    #[test]
+    fn each_call_of_a_resource_has_a_bar_of_its_own() {
+        let mut bar = Bar {
+            bar: ProgressBar::hidden(),
+            measured: false,
+            measures: String::new(),
+        };
+        let status = |call_id: &str, percent| ResourceStatus {
+            call_id: call_id.to_owned(),
+            resource: "web".to_owned(),
+            percent: Some(percent),
+            message: "copying".to_owned(),
+            ..Default::default()
+        };
+        for (call_id, told, shown) in [("c1", 40, 40), ("c1", 30, 40), ("c2", 10, 10)] {
+            bar.status(&status(call_id, told)).unwrap();
+            assert_eq!(bar.bar.position(), shown, "{call_id}: {told}");
+        }
+        assert_eq!(bar.bar.message(), "resource web: unknown: copying");
     }
 }

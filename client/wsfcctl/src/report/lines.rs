@@ -2,12 +2,13 @@
 
 use std::io::Write as _;
 
-use wsfc_client::v1::OperationRecord;
+use wsfc_client::v1::{OperationRecord, ResourceStatus};
 
 use crate::failure::Failure;
 use crate::phrases;
 use crate::report::Reporter;
 use crate::report::sentence::sentence;
+use crate::statuses;
 use crate::terminal::Terminal;
 
 /// Writes a line for each record.
@@ -31,6 +32,15 @@ impl Reporter for Lines<'_> {
         for alert in said.alerts {
             writeln!(out, "  {alert}")?;
         }
+        Ok(out.flush()?)
+    }
+
+    fn status(&mut self, status: &ResourceStatus) -> Result<(), Failure> {
+        let percent = status.percent.map(|percent| format!("{percent}%")).unwrap_or_default();
+        let out = &mut self.terminal.out;
+        let time = phrases::time(status.time.as_ref());
+        // It has no place among the numbers of the records.
+        writeln!(out, "{time} {:>4} {percent:>4}  {}", "", statuses::sentence(status))?;
         Ok(out.flush()?)
     }
 

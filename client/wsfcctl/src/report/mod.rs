@@ -8,7 +8,7 @@ mod summary;
 
 use std::time::Duration;
 
-use wsfc_client::v1::OperationRecord;
+use wsfc_client::v1::{OperationRecord, ResourceStatus};
 use wsfc_client::{Error, Progress};
 
 pub(crate) use summary::outcome;
@@ -21,6 +21,9 @@ use crate::terminal::Terminal;
 pub(crate) trait Reporter {
     /// The next record.
     fn record(&mut self, record: &OperationRecord) -> Result<(), Failure>;
+
+    /// What a resource reports while the operation waits for it.
+    fn status(&mut self, status: &ResourceStatus) -> Result<(), Failure>;
 
     /// Something to say beside the records.
     fn notice(&mut self, text: &str) -> Result<(), Failure>;

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use wsfc_client::v1::OperationRecord;
+use wsfc_client::v1::{OperationRecord, ResourceStatus};
 
 use crate::cli::Format;
 use crate::failure::Failure;
@@ -19,6 +19,11 @@ pub(crate) struct Records<'a> {
 impl Reporter for Records<'_> {
     fn record(&mut self, record: &OperationRecord) -> Result<(), Failure> {
         output::item(&mut self.terminal.out, self.format, record)
+    }
+
+    fn status(&mut self, _: &ResourceStatus) -> Result<(), Failure> {
+        // The stream is that of the operation; `wsfcctl workload status --watch` is that of statuses.
+        Ok(())
     }
 
     fn notice(&mut self, text: &str) -> Result<(), Failure> {

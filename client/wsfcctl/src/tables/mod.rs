@@ -2,6 +2,7 @@
 
 mod inventory;
 mod properties;
+mod workloads;
 
 use std::io::{self, Write};
 
@@ -13,6 +14,7 @@ use wsfc_client::v1::{
 
 pub(crate) use inventory::{fields, objects, text};
 pub(crate) use properties::{access, checkpoints, described, disks, properties, registry_key, registry_type};
+pub(crate) use workloads::{workload, workloads};
 
 use crate::phrases;
 

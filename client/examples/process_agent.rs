@@ -1,0 +1,101 @@
+//! Runs a process as a clustered workload, until Ctrl-C:
+//!
+//! ```console
+//! $ wsfcctl workload register web --set PORT=8080
+//! $ cargo run -p wsfc-client --example process_agent -- http://127.0.0.1:7443 web \
+//!       sh -c 'exec python3 -m http.server "$WSFC_PARAMETER_PORT"'
+//! $ wsfcctl resource online web
+//! ```
+//!
+//! `ProcessWorkload` does what has to do with processes: it starts them, waits until they are ready, checks them, asks them
+//! to end and kills them. This program adds what is its own: it says what it is asked to do, and it warms the process up
+//! before the cluster counts on it.
+
+#![expect(clippy::print_stderr, reason = "an example talks to whoever runs it")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use wsfc_client::workload::{
+    AgentOptions, Call, CallProgress, Notice, ProcessOptions, ProcessWorkload, Standing, Workload, WorkloadFailure,
+};
+use wsfc_client::{Client, ConnectOptions};
+
+/// A process with a warm-up.
+#[derive(Clone)]
+struct Warmed(ProcessWorkload);
+
+impl Workload for Warmed {
+    async fn open(&self, call: &Call) -> Result<Standing, WorkloadFailure> {
+        self.0.open(call).await
+    }
+
+    async fn online(&self, call: &Call, progress: &CallProgress) -> Result<(), WorkloadFailure> {
+        eprintln!("{} shall be online, with {:?}", call.resource, call.parameters);
+        self.0.online(call, progress).await?;
+        for step in 1..=4 {
+            progress.report(step * 25, format!("warming up, step {step} of 4"));
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        // What came to its end meanwhile is not online.
+        self.0.check_health(call).await
+    }
+
+    async fn offline(&self, call: &Call, progress: &CallProgress) -> Result<(), WorkloadFailure> {
+        eprintln!("{} shall be offline", call.resource);
+        self.0.offline(call, progress).await
+    }
+
+    async fn terminate(&self, call: &Call) {
+        eprintln!("{} shall end at once", call.resource);
+        self.0.terminate(call).await;
+    }
+
+    async fn check_health(&self, call: &Call) -> Result<(), WorkloadFailure> {
+        self.0.check_health(call).await
+    }
+
+    async fn close(&self, call: &Call) {
+        self.0.close(call).await;
+    }
+
+    fn notice(&self, notice: &Notice) {
+        eprintln!("{notice:?}");
+        self.0.notice(notice);
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let (Some(endpoint), Some(workload)) = (words.next(), words.next()) else {
+        eprintln!("usage: process_agent ENDPOINT WORKLOAD COMMAND...");
+        return ExitCode::from(2);
+    };
+    let process = ProcessWorkload::new(ProcessOptions::new(words));
+    let agent = AgentOptions {
+        agent: format!("process_agent/{}", std::process::id()),
+        ..Default::default()
+    };
+    let shutdown = {
+        let process = process.clone();
+        async move {
+            if tokio::signal::ctrl_c().await.is_err() {
+                return std::future::pending().await;
+            }
+            // The agent still serves, so the cluster hears of each end.
+            process.stop_all().await;
+        }
+    };
+    let served = async {
+        let client = Client::lazy(ConnectOptions::new([endpoint]))?;
+        client.serve_workload(workload, agent, Warmed(process), shutdown).await
+    };
+    match served.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

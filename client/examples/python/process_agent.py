@@ -1,0 +1,421 @@
+#!/usr/bin/env python3
+"""Runs a process as a workload of a failover cluster, through wsfcd.
+
+Everything about the API is read from the daemon by server reflection: no protoc, no generated stubs.
+"""
+
+import argparse
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from create_cluster import enumerator, open_channel
+
+# How long a process may take to end before it is killed, and must run to count as online, in seconds.
+STOP_GRACE = 10
+READY_AFTER = 1
+
+# The pauses between attempts to come back. The longest is well below a lease's 10 seconds.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2
+
+# What an agent outlasts: a daemon that is away or stops, and a stream that the network has broken.
+PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Failed(Exception):
+    """A call did not work."""
+
+
+class Cancelled(Exception):
+    """A call has ended without its answer."""
+
+
+class Processes:
+    """The processes of the workload's resources."""
+
+    def __init__(self, command, tell_health):
+        self._command = command
+        self._tell_health = tell_health
+        self._lock = threading.Lock()
+        self._processes = {}
+        # The resources whose process the cluster counts on.
+        self._online = set()
+
+    def _find(self, resource):
+        with self._lock:
+            return self._processes.get(resource)
+
+    def is_running(self, resource):
+        process = self._find(resource)
+        return process is not None and process.poll() is None
+
+    def start(self, call):
+        """Starts the process in a group of its own, so that what it starts is stopped with it."""
+        environment = os.environ | {"WSFC_WORKLOAD": call.workload, "WSFC_RESOURCE": call.resource}
+        environment |= {f"WSFC_PARAMETER_{key}": value for key, value in call.parameters.items()}
+        try:
+            process = subprocess.Popen(
+                self._command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            raise Failed(f"cannot start {self._command[0]}: {error}") from None
+        with self._lock:
+            self._processes[call.resource] = process
+        threading.Thread(target=self._watch, args=(call.resource, process), daemon=True).start()
+        return process
+
+    def _watch(self, resource, process):
+        end = process.wait()
+        with self._lock:
+            unexpected = resource in self._online and self._processes.get(resource) is process
+            self._online.discard(resource)
+        if unexpected:
+            self._tell_health(resource, f"the process ended with {end}")
+
+    def count_on(self, resource):
+        """From now on an end of the process is a failure."""
+        with self._lock:
+            self._online.add(resource)
+            process = self._processes[resource]
+        if process.poll() is not None:
+            with self._lock:
+                self._online.discard(resource)
+            raise Failed(f"the process ended with {process.returncode}")
+
+    def signal(self, resource, number, expected=True):
+        with self._lock:
+            process = self._processes.get(resource)
+            if expected:
+                self._online.discard(resource)
+        if process is not None and process.poll() is None:
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def wait(self, resource, seconds=None):
+        """Waits for the end of the process; true when it has come."""
+        process = self._find(resource)
+        try:
+            if process is not None:
+                process.wait(seconds)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+
+    def resources(self):
+        with self._lock:
+            return list(self._processes)
+
+    def stop_all(self):
+        """Stops everything before the agent leaves. The cluster counts on it still, so each end is told to it."""
+        for resource in self.resources():
+            self.signal(resource, signal.SIGTERM, expected=False)
+        until = time.monotonic() + STOP_GRACE
+        for resource in self.resources():
+            if not self.wait(resource, max(0, until - time.monotonic())):
+                self.signal(resource, signal.SIGKILL, expected=False)
+
+    def kill_all(self):
+        for resource in self.resources():
+            self.signal(resource, signal.SIGKILL)
+
+
+class Call:
+    """A call of the cluster, in a thread of its own."""
+
+    def __init__(self, agent, message):
+        self.message = message
+        self.given = True
+        self.last = None
+        self.cancelled = threading.Event()
+        self._agent = agent
+
+    def report(self, percent, text):
+        """Tells how far it is; percent may be None."""
+        if self.cancelled.is_set():
+            raise Cancelled
+        self._agent.tell(self, "WORKLOAD_STATE_PENDING", percent=percent, message=text)
+
+    def sleep(self, seconds):
+        if self.cancelled.wait(seconds):
+            raise Cancelled
+
+    def run(self, processes):
+        kind = enumerator(self.message, "kind", "WORKLOAD_CALL_KIND_")
+        try:
+            work = getattr(self, f"_{kind.lower()}", None)
+            if work is None:
+                raise Failed("the agent does not know this kind of call")
+            state = work(processes, self.message.resource)
+        except Cancelled:
+            return
+        except Failed as failure:
+            self._agent.tell(self, "WORKLOAD_STATE_FAILED", message=str(failure))
+            return
+        if state is not None:
+            self._agent.tell(self, state)
+
+    def _open(self, processes, resource):
+        return "WORKLOAD_STATE_ONLINE" if processes.is_running(resource) else "WORKLOAD_STATE_OFFLINE"
+
+    def _online(self, processes, resource):
+        if not processes.is_running(resource):
+            process = processes.start(self.message)
+            self.report(50, f"process {process.pid} was started")
+            try:
+                self.sleep(READY_AFTER)
+            except Cancelled:
+                processes.signal(resource, signal.SIGKILL)
+                raise
+        processes.count_on(resource)
+        return "WORKLOAD_STATE_ONLINE"
+
+    def _offline(self, processes, resource):
+        processes.signal(resource, signal.SIGTERM)
+        for left in range(STOP_GRACE, 0, -1):
+            self.report(None, f"waiting for the end of the process, {left} s left")
+            if processes.wait(resource, 1):
+                return "WORKLOAD_STATE_OFFLINE"
+        return self._terminate(processes, resource)
+
+    def _terminate(self, processes, resource):
+        processes.signal(resource, signal.SIGKILL)
+        processes.wait(resource)
+        return "WORKLOAD_STATE_OFFLINE"
+
+    def _check_health(self, processes, resource):
+        if not processes.is_running(resource):
+            raise Failed("the process does not run")
+        return "WORKLOAD_STATE_ONLINE"
+
+    def _close(self, processes, resource):
+        self._terminate(processes, resource)
+
+
+class Agent:
+    """Holds the workload, across lost connections and restarts of the daemon."""
+
+    def __init__(self, channel, workload, command, stand_by):
+        self._channel = channel
+        self._workload = workload
+        self._stand_by = stand_by
+        self._lock = threading.RLock()
+        self._calls = {}
+        self._lease = ""
+        self._outbox = None
+        self._attached_at = None
+        self._stream = None
+        self._unwell = {}
+        self._leaving = threading.Event()
+        # True when the daemon has taken the workload away.
+        self.dismissed = False
+        self.processes = Processes(command, self._tell_health)
+        self._request = self._response = None
+
+    def _describe(self):
+        """Reads the messages of the method from the daemon, once it is there."""
+        if self._request is None:
+            pool = DescriptorPool(ProtoReflectionDescriptorDatabase(self._channel))
+            method = pool.FindServiceByName("wsfc.v1.WorkloadService").methods_by_name["Attach"]
+            self._request, self._response = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+            self._states = pool.FindEnumTypeByName("wsfc.v1.WorkloadState").values_by_name
+
+    def tell(self, call, state, **fields):
+        """Keeps the status of a call, and sends it as soon as the daemon knows the call."""
+        status = {key: value for key, value in fields.items() if value is not None}
+        status |= {"call_id": call.message.call_id, "state": self._states[state].number}
+        with self._lock:
+            if self._calls.get(call.message.call_id) is call:
+                call.last = status
+                if call.given and self._outbox is not None:
+                    self._outbox.put(self._request(status=status))
+
+    def _tell_health(self, resource, message):
+        health = {"resource": resource, "healthy": False, "message": message}
+        with self._lock:
+            self._unwell[resource] = health
+            if self._attached_at is not None:
+                self._outbox.put(self._request(health=health))
+
+    def _attach(self):
+        """Opens a stream that begins with the registration."""
+        outbox = queue.SimpleQueue()
+        registration = {
+            "workload": self._workload,
+            "agent": f"{os.uname().nodename}/{os.getpid()}",
+            "lease_id": self._lease,
+            "stand_by": self._stand_by,
+        }
+        outbox.put(self._request(registration=registration))
+        method = self._channel.stream_stream(
+            "/wsfc.v1.WorkloadService/Attach",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=self._response.FromString,
+        )
+        # None ends what the agent says, and with it the stream.
+        stream = method(iter(outbox.get, None))
+        with self._lock:
+            self._outbox, self._stream = outbox, stream
+            if self._leaving.is_set():
+                outbox.put(None)
+        return stream
+
+    def serve(self):
+        """Serves until it is asked to leave; an error that nothing mends is raised."""
+        pause = SHORTEST_PAUSE
+        while not self._leaving.is_set():
+            error, began = None, time.monotonic()
+            try:
+                self._describe()
+                for message in self._attach():
+                    self._hear(message)
+            except grpc.RpcError as broken:
+                error = broken
+            finally:
+                self._lose_stream()
+            if self._leaving.is_set():
+                return
+            if error is not None and error.code() not in PASSING:
+                # The daemon was restarted, or the lease has run out.
+                if error.code() != grpc.StatusCode.NOT_FOUND or not self._lease:
+                    raise error
+                say("the lease is lost; asking for a new one")
+                self._lease = ""
+                continue
+            if time.monotonic() - began > LONGEST_PAUSE:
+                pause = SHORTEST_PAUSE
+            say(f"connection lost; coming back in {pause:.1f} s")
+            self._leaving.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _lose_stream(self):
+        with self._lock:
+            if self._outbox is not None:
+                # The thread that sends for the lost stream ends with this.
+                self._outbox.put(None)
+            self._outbox = self._stream = self._attached_at = None
+            for call in self._calls.values():
+                call.given = False
+
+    def _hear(self, message):
+        kind = message.WhichOneof("message")
+        if kind == "attached":
+            with self._lock:
+                self._lease = message.attached.lease_id
+                self._attached_at = time.monotonic()
+                for health in self._unwell.values():
+                    self._outbox.put(self._request(health=health))
+            say("attached again, with the same lease" if message.attached.resumed else "attached")
+        elif kind == "call":
+            self._begin(message.call)
+        elif kind == "ended":
+            say(f"a call was ended: {enumerator(message.ended, 'reason', 'WORKLOAD_CALL_END_')}")
+            self._cancel(lambda call_id, _: call_id == message.ended.call_id)
+        elif kind == "rejected":
+            reason = enumerator(message.rejected, "reason", "WORKLOAD_REJECTION_")
+            say(f"the daemon did not take a message: {reason} {message.rejected.message}")
+            if reason in ("UNKNOWN_CALL", "CALL_ENDED"):
+                self._cancel(lambda call_id, _: call_id == message.rejected.call_id)
+        elif kind == "standing_by":
+            say(f"standing by while agent {message.standing_by.agent!r} holds it")
+            self._cancel(lambda *_: True)
+            self.processes.kill_all()
+        elif kind == "detached":
+            say(f"detached: {message.detached.message}")
+            if not message.detached.reattach:
+                self.dismissed = True
+                self._leaving.set()
+            self._stream.cancel()
+
+    def _begin(self, message):
+        with self._lock:
+            known = self._calls.get(message.call_id)
+            if known is not None:
+                # It is under way or answered already: the daemon hears where it stands.
+                known.given = True
+                if known.last is not None:
+                    self._outbox.put(self._request(status=known.last))
+                return
+            kind = enumerator(message, "kind", "WORKLOAD_CALL_KIND_")
+            stops, checks = kind in ("TERMINATE", "CLOSE"), kind == "CHECK_HEALTH"
+
+            def is_over(_, call):
+                # A new call shows that earlier answers were taken, and that what was not given again has ended.
+                if call.message.resource != message.resource:
+                    return False
+                pending = self._states["WORKLOAD_STATE_PENDING"].number
+                answered = call.last is not None and call.last["state"] != pending
+                return stops or not message.resumed and (answered or not checks and not call.given)
+
+            self._cancel(is_over)
+            if not checks:
+                self._unwell.pop(message.resource, None)
+            call = self._calls[message.call_id] = Call(self, message)
+        threading.Thread(target=call.run, args=(self.processes,), daemon=True).start()
+
+    def _cancel(self, is_over):
+        with self._lock:
+            for call_id in [call_id for call_id, call in self._calls.items() if is_over(call_id, call)]:
+                self._calls.pop(call_id).cancelled.set()
+
+    def leave(self):
+        """Stops the processes, which is told, and closes the stream."""
+        self.processes.stop_all()
+        # The threads that tell of the ends are a moment behind them.
+        time.sleep(0.1)
+        self._leaving.set()
+        with self._lock:
+            if self._outbox is not None:
+                self._outbox.put(None)
+            stream = self._stream
+        if stream is not None:
+            # A daemon that does not close its side holds nobody up.
+            timer = threading.Timer(2, stream.cancel)
+            timer.daemon = True
+            timer.start()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("endpoint", metavar="ENDPOINT", help="host:port of the daemon")
+    parser.add_argument("workload", metavar="WORKLOAD", help="the name of the workload")
+    parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="the program and its arguments")
+    parser.add_argument("--stand-by", action="store_true", help="wait while another agent holds the workload")
+    parser.add_argument("--ca", metavar="FILE", help="PEM file of the authority that signed the daemon's certificate")
+    parser.add_argument("--cert", metavar="FILE", help="PEM file of the client's certificate")
+    parser.add_argument("--key", metavar="FILE", help="PEM file of the client's key")
+    arguments = parser.parse_args()
+    if not arguments.command:
+        parser.error("a COMMAND is needed")
+
+    with open_channel(arguments) as channel:
+        agent = Agent(channel, arguments.workload, arguments.command, arguments.stand_by)
+        # A signal handler must not wait, and the main thread is busy with the stream.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: threading.Thread(target=agent.leave, daemon=True).start())
+        try:
+            agent.serve()
+            return 2 if agent.dismissed else 0
+        except grpc.RpcError as error:
+            say(f"{error.code().name}: {error.details()}")
+            return 2
+        finally:
+            agent.processes.kill_all()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,402 @@
+//! An agent's stream, and the tasks of its calls.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tonic::Status;
+use wsfc_proto::v1::attach_request::Message as Said;
+use wsfc_proto::v1::attach_response::Message as Heard;
+use wsfc_proto::v1::{
+    AgentRegistration, AttachRequest, AttachResponse, WorkloadCall, WorkloadCallKind, WorkloadRejection, WorkloadState,
+    WorkloadStatus,
+};
+
+use super::calls::{Calls, Told};
+use super::{Call, CallProgress, Health, Notice, Standing, Workload, WorkloadFailure};
+use crate::client::{ATTACH, Client};
+use crate::error::Error;
+use crate::line::{Line, Loss, Opening, Signal};
+use crate::reason::Reason;
+
+/// The longest pause between two attempts to come back: an agent that paused longer would lose a lease of the default
+/// length, 10 seconds, though the daemon was back long before.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A stream that has lasted so long shows that the daemon is well, also when nothing was called.
+const STEADY: Duration = Duration::from_secs(5);
+
+/// How long leaving may take, so that a daemon that has stopped reading holds nobody up.
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// How many messages may wait for the connection; what is told beyond that is folded.
+const WAITING: usize = 16;
+
+/// Where the present stream takes what the agent says.
+type Outbox = Arc<Mutex<Option<mpsc::Sender<AttachRequest>>>>;
+
+struct Agent<W> {
+    line: Line<AttachResponse>,
+    registration: AgentRegistration,
+    workload: Arc<W>,
+    calls: Calls,
+    tasks: JoinSet<()>,
+    outbox: Outbox,
+    tell: UnboundedSender<Told>,
+    told: UnboundedReceiver<Told>,
+    /// Since when the agent holds the workload on the present stream.
+    attached: Option<Instant>,
+    /// True once the present stream has shown that the daemon is well.
+    steady: bool,
+}
+
+/// What an agent reacts to.
+enum Happened {
+    Told(Told),
+    /// A task has ended.
+    Done(Result<(Id, ()), JoinError>),
+    /// The stream takes another message; `None` when it is lost.
+    Room(Option<mpsc::OwnedPermit<AttachRequest>>),
+    Steady,
+    Signal(Result<Signal<AttachResponse>, Error>),
+}
+
+pub(super) async fn serve<W: Workload>(
+    client: Client,
+    registration: AgentRegistration,
+    implementation: W,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    let (tell, told) = mpsc::unbounded_channel();
+    let mut agent = Agent {
+        line: Line::quiet(client, ATTACH, LONGEST_PAUSE),
+        registration,
+        workload: Arc::new(implementation),
+        calls: Calls::default(),
+        tasks: JoinSet::new(),
+        outbox: Outbox::default(),
+        tell,
+        told,
+        attached: None,
+        steady: false,
+    };
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let happened = tokio::select! {
+            () = &mut shutdown => break,
+            happened = agent.next() => happened,
+        };
+        agent.take_in(happened)?;
+    }
+    agent.leave().await;
+    Ok(())
+}
+
+impl<W: Workload> Agent<W> {
+    /// The next thing to react to. Dropping the future loses nothing.
+    async fn next(&mut self) -> Happened {
+        let outbox = self.sender().filter(|_| self.attached.is_some() && self.calls.owes());
+        let room = async {
+            match outbox {
+                Some(sender) => sender.reserve_owned().await.ok(),
+                None => std::future::pending().await,
+            }
+        };
+        let steady = async {
+            match self.attached.filter(|_| !self.steady) {
+                Some(since) => tokio::time::sleep_until(since + STEADY).await,
+                None => std::future::pending().await,
+            }
+        };
+        let (outbox, registration) = (&self.outbox, &self.registration);
+        let signal = signal(&mut self.line, outbox, registration);
+        tokio::select! {
+            Some(told) = self.told.recv() => Happened::Told(told),
+            Some(done) = self.tasks.join_next_with_id() => Happened::Done(done),
+            room = room => Happened::Room(room),
+            () = steady => Happened::Steady,
+            signal = signal => Happened::Signal(signal),
+        }
+    }
+
+    fn take_in(&mut self, happened: Happened) -> Result<(), Error> {
+        match happened {
+            Happened::Told(told) => self.calls.tell(told),
+            Happened::Done(Ok((task, ()))) => {
+                // Its answer may still be on its way; only a call without one has nothing to be kept for.
+                self.take_told();
+                self.calls.forget(task);
+            }
+            Happened::Done(Err(error)) => self.broken(&error),
+            Happened::Room(Some(permit)) => {
+                if let Some(message) = self.calls.next() {
+                    permit.send(request(message));
+                }
+            }
+            // The line tells about the loss itself.
+            Happened::Room(None) => self.attached = None,
+            Happened::Steady => {
+                self.steady = true;
+                self.line.all_is_well();
+            }
+            Happened::Signal(Ok(Signal::Message { message, .. })) => return self.hear(message),
+            Happened::Signal(Ok(Signal::Closed)) => return self.lose("the stream of the agent ended"),
+            Happened::Signal(Ok(Signal::Lost(loss))) => self.lost(loss),
+            Happened::Signal(Err(error)) => return self.failed(error),
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, message: AttachResponse) -> Result<(), Error> {
+        match message.message {
+            Some(Heard::Attached(attached)) => {
+                tracing::info!(
+                    workload = self.registration.workload,
+                    resumed = attached.resumed,
+                    "Attached"
+                );
+                self.registration.lease_id.clone_from(&attached.lease_id);
+                self.attached = Some(Instant::now());
+                let lease = attached.lease.and_then(|lease| Duration::try_from(lease).ok());
+                self.workload.notice(&Notice::Attached {
+                    lease_id: attached.lease_id,
+                    lease: lease.unwrap_or_default(),
+                    resumed: attached.resumed,
+                });
+            }
+            Some(Heard::Call(call)) => {
+                self.line.all_is_well();
+                if self.calls.give(&call) {
+                    self.begin(call);
+                }
+            }
+            Some(Heard::Ended(ended)) => {
+                tracing::warn!(call = ended.call_id, reason = ?ended.reason(), "A call was ended");
+                self.calls.end(&ended.call_id);
+                self.workload.notice(&Notice::CallEnded {
+                    call_id: ended.call_id,
+                    reason: ended.reason,
+                });
+            }
+            Some(Heard::Rejected(rejected)) => {
+                let (reason, message) = (rejected.reason(), &rejected.message);
+                tracing::warn!(
+                    call = rejected.call_id,
+                    ?reason,
+                    message,
+                    "The daemon rejected a message"
+                );
+                if matches!(reason, WorkloadRejection::UnknownCall | WorkloadRejection::CallEnded) {
+                    self.calls.end(&rejected.call_id);
+                }
+                self.workload.notice(&Notice::Rejected(rejected));
+            }
+            Some(Heard::Detached(detached)) => {
+                tracing::warn!(message = detached.message, reattach = detached.reattach, "Detached");
+                self.workload.notice(&Notice::Detached {
+                    message: detached.message.clone(),
+                    reattach: detached.reattach,
+                });
+                if !detached.reattach {
+                    return Err(Error::Detached {
+                        message: detached.message,
+                    });
+                }
+                return self.lose("the daemon detached the agent");
+            }
+            Some(Heard::StandingBy(standing)) => {
+                tracing::info!(agent = standing.agent, "Standing by");
+                self.calls.end_all();
+                self.workload.notice(&Notice::StandingBy { agent: standing.agent });
+            }
+            // A message of a newer daemon.
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Begins a call in a task of its own.
+    fn begin(&mut self, given: WorkloadCall) {
+        let (kind, call_id, resource) = (given.kind(), given.call_id.clone(), given.resource.clone());
+        tracing::debug!(call = call_id, ?kind, resource, resumed = given.resumed, "Called");
+        let progress = CallProgress {
+            call_id: call_id.clone(),
+            told: self.tell.clone(),
+        };
+        let call = Call {
+            id: given.call_id,
+            resource: given.resource.clone(),
+            workload: given.workload,
+            parameters: given.parameters.into_iter().collect(),
+            timeout: given.timeout.and_then(|timeout| Duration::try_from(timeout).ok()),
+            resumed: given.resumed,
+            health: Health {
+                resource: given.resource,
+                told: self.tell.clone(),
+            },
+        };
+        let (workload, tell) = (self.workload.clone(), self.tell.clone());
+        let task = self.tasks.spawn(async move {
+            if let Some(answer) = carry_out(&*workload, kind, &call, &progress).await {
+                // Nobody listens once the agent has left.
+                let _ = tell.send(Told::Status(answer));
+            }
+        });
+        self.calls.begin(call_id, resource, task);
+    }
+
+    /// A task did not come to its end: it was cancelled, or the implementation panicked.
+    fn broken(&mut self, error: &JoinError) {
+        let panicked = self.calls.of_task(error.id()).filter(|_| error.is_panic());
+        if let Some(call_id) = panicked.map(ToOwned::to_owned) {
+            tracing::error!(call = call_id, "The implementation of the workload panicked");
+            let failure = WorkloadFailure::new("the program of the agent panicked");
+            self.calls.tell(Told::Status(WorkloadStatus {
+                call_id,
+                ..failed(failure)
+            }));
+        }
+    }
+
+    /// Takes in everything that was told so far.
+    fn take_told(&mut self) {
+        while let Ok(told) = self.told.try_recv() {
+            self.calls.tell(told);
+        }
+    }
+
+    fn lose(&mut self, why: &str) -> Result<(), Error> {
+        let loss = self.line.lose(Error::from_status(ATTACH, Status::unavailable(why)))?;
+        self.lost(loss);
+        Ok(())
+    }
+
+    fn lost(&mut self, Loss { attempt, delay, error }: Loss) {
+        self.stream_is_gone();
+        self.workload.notice(&Notice::Reconnecting { attempt, delay, error });
+    }
+
+    fn stream_is_gone(&mut self) {
+        self.attached = None;
+        self.steady = false;
+        self.calls.lose_stream();
+    }
+
+    /// Decides what follows from an error that ends the line.
+    fn failed(&mut self, error: Error) -> Result<(), Error> {
+        if error.reason() != Some(&Reason::LeaseUnknown) || self.registration.lease_id.is_empty() {
+            return Err(error);
+        }
+        tracing::warn!(workload = self.registration.workload, "The lease is lost");
+        self.registration.lease_id.clear();
+        self.stream_is_gone();
+        self.workload.notice(&Notice::LeaseLost);
+        self.line.reopen();
+        Ok(())
+    }
+
+    /// Sends what was told, and closes the stream.
+    async fn leave(mut self) {
+        self.take_told();
+        let Some(outbox) = self.sender().filter(|_| self.attached.is_some()) else {
+            return;
+        };
+        let leaving = async {
+            while let Some(message) = self.calls.next() {
+                if outbox.send(request(message)).await.is_err() {
+                    return;
+                }
+            }
+            drop(outbox);
+            *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            // What still comes is for nobody; the end of the stream shows that the daemon has read what was sent.
+            while let Ok(Signal::Message { .. }) = signal(&mut self.line, &self.outbox, &self.registration).await {}
+        };
+        if tokio::time::timeout(LEAVING, leaving).await.is_err() {
+            tracing::debug!("The daemon did not close the stream in time");
+        }
+    }
+
+    fn sender(&self) -> Option<mpsc::Sender<AttachRequest>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The next signal of the line. Dropping the future loses nothing.
+async fn signal(
+    line: &mut Line<AttachResponse>,
+    outbox: &Outbox,
+    registration: &AgentRegistration,
+) -> Result<Signal<AttachResponse>, Error> {
+    let open = |client, failed| open(outbox, registration, client, failed);
+    poll_fn(|cx| line.poll(cx, ATTACH, open)).await
+}
+
+/// Opens a stream that begins with the registration.
+fn open(
+    outbox: &Outbox,
+    registration: &AgentRegistration,
+    client: Client,
+    failed: Option<u64>,
+) -> Opening<AttachResponse> {
+    let (sender, mut receiver) = mpsc::channel(WAITING);
+    *outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    let mut first = Some(request(Said::Registration(registration.clone())));
+    let said = futures_util::stream::poll_fn(move |cx| match first.take() {
+        Some(first) => std::task::Poll::Ready(Some(first)),
+        None => receiver.poll_recv(cx),
+    });
+    Box::pin(async move { client.attach(said, failed).await })
+}
+
+fn request(message: Said) -> AttachRequest {
+    AttachRequest { message: Some(message) }
+}
+
+/// Carries a call out; gives its answer, but for a call that needs none.
+async fn carry_out<W: Workload>(
+    workload: &W,
+    kind: WorkloadCallKind,
+    call: &Call,
+    progress: &CallProgress,
+) -> Option<WorkloadStatus> {
+    let answer = match kind {
+        WorkloadCallKind::Open => workload.open(call).await.map(|standing| match standing {
+            Standing::Offline => WorkloadState::Offline,
+            Standing::Online => WorkloadState::Online,
+        }),
+        WorkloadCallKind::Online => workload.online(call, progress).await.map(|()| WorkloadState::Online),
+        WorkloadCallKind::Offline => workload.offline(call, progress).await.map(|()| WorkloadState::Offline),
+        WorkloadCallKind::Terminate => {
+            workload.terminate(call).await;
+            Ok(WorkloadState::Offline)
+        }
+        WorkloadCallKind::CheckHealth => workload.check_health(call).await.map(|()| WorkloadState::Online),
+        WorkloadCallKind::Close => {
+            workload.close(call).await;
+            return None;
+        }
+        WorkloadCallKind::Unspecified => Err(WorkloadFailure::new("the agent does not know this kind of call")),
+    };
+    let status = answer.map_or_else(failed, |state| WorkloadStatus {
+        state: state.into(),
+        ..Default::default()
+    });
+    Some(WorkloadStatus {
+        call_id: call.id.clone(),
+        ..status
+    })
+}
+
+fn failed(failure: WorkloadFailure) -> WorkloadStatus {
+    WorkloadStatus {
+        state: WorkloadState::Failed.into(),
+        message: failure.message,
+        win32_code: failure.win32_code,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,290 @@
+//! The calls of an agent: which are under way, and what is to be told of them.
+
+use std::collections::{HashMap, VecDeque};
+
+use tokio::task::{AbortHandle, Id};
+use wsfc_proto::v1::attach_request::Message;
+use wsfc_proto::v1::{WorkloadCall, WorkloadCallKind, WorkloadHealth, WorkloadState, WorkloadStatus};
+
+/// What the implementation of a workload tells.
+#[derive(Debug)]
+pub(super) enum Told {
+    Status(WorkloadStatus),
+    Health(WorkloadHealth),
+}
+
+/// The calls that an agent was given.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: HashMap<String, Call>,
+    /// What was told last of each resource without having been asked. What is bad is told again after a lost connection.
+    health: HashMap<String, WorkloadHealth>,
+    /// What is to be sent, in order. A call stands here once, and its last status is sent then, so that nothing piles up
+    /// where a daemon takes statuses more slowly than they are told.
+    due: VecDeque<Due>,
+}
+
+#[derive(Debug)]
+struct Call {
+    resource: String,
+    /// `None` once the call was answered.
+    task: Option<AbortHandle>,
+    /// True when the daemon has given the call on the present stream; before that it may not know it.
+    given: bool,
+    last: Option<WorkloadStatus>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    /// The last status of this call.
+    Status(String),
+    /// The last health of this resource.
+    Health(String),
+}
+
+impl Calls {
+    /// Takes in a call; true when it is a new one, which is to be [begun](Self::begin).
+    pub(super) fn give(&mut self, call: &WorkloadCall) -> bool {
+        if let Some(known) = self.calls.get_mut(&call.call_id) {
+            known.given = true;
+            if known.last.is_some() {
+                self.owe(Due::Status(call.call_id.clone()));
+            }
+            return false;
+        }
+        let stops = matches!(call.kind(), WorkloadCallKind::Terminate | WorkloadCallKind::Close);
+        let checks = call.kind() == WorkloadCallKind::CheckHealth;
+        self.calls.retain(|_, other| {
+            let stays = if other.resource != call.resource {
+                true
+            } else if stops {
+                false
+            } else {
+                // A new call shows that the daemon has taken the earlier answers, and that a call which it did not give
+                // again has ended.
+                call.resumed || (other.task.is_some() && (checks || other.given))
+            };
+            if !stays && let Some(task) = &other.task {
+                task.abort();
+            }
+            stays
+        });
+        if !checks {
+            self.health.remove(&call.resource);
+        }
+        true
+    }
+
+    /// A new call has begun.
+    pub(super) fn begin(&mut self, call_id: String, resource: String, task: AbortHandle) {
+        let call = Call {
+            resource,
+            task: Some(task),
+            given: true,
+            last: None,
+        };
+        self.calls.insert(call_id, call);
+    }
+
+    /// Takes in what was told. What comes after the answer of a call, or after its end, changes nothing.
+    pub(super) fn tell(&mut self, told: Told) {
+        match told {
+            Told::Status(status) => {
+                let Some(call) = self.calls.get_mut(&status.call_id).filter(|call| call.task.is_some()) else {
+                    return;
+                };
+                if status.state() != WorkloadState::Pending {
+                    call.task = None;
+                }
+                let (call_id, given) = (status.call_id.clone(), call.given);
+                call.last = Some(status);
+                if given {
+                    self.owe(Due::Status(call_id));
+                }
+            }
+            Told::Health(health) => {
+                self.owe(Due::Health(health.resource.clone()));
+                self.health.insert(health.resource.clone(), health);
+            }
+        }
+    }
+
+    /// A call without an answer (CLOSE) is done.
+    pub(super) fn forget(&mut self, task: Id) {
+        self.calls
+            .retain(|_, call| call.task.as_ref().is_none_or(|running| running.id() != task));
+    }
+
+    /// The call that a task was carrying out.
+    pub(super) fn of_task(&self, task: Id) -> Option<&str> {
+        let found = self
+            .calls
+            .iter()
+            .find(|(_, call)| call.task.as_ref().is_some_and(|running| running.id() == task));
+        found.map(|(call_id, _)| call_id.as_str())
+    }
+
+    /// Cancels a call that has ended.
+    pub(super) fn end(&mut self, call_id: &str) {
+        if let Some(task) = self.calls.remove(call_id).and_then(|call| call.task) {
+            task.abort();
+        }
+    }
+
+    /// Cancels all calls: they are another agent's.
+    pub(super) fn end_all(&mut self) {
+        for task in self.calls.drain().filter_map(|(_, call)| call.task) {
+            task.abort();
+        }
+        self.health.clear();
+        self.due.clear();
+    }
+
+    /// The stream is lost. Statuses wait until the daemon gives their calls again: one that was restarted does not know
+    /// them before the resource DLL has told it.
+    pub(super) fn lose_stream(&mut self) {
+        for call in self.calls.values_mut() {
+            call.given = false;
+        }
+        self.due.clear();
+        let bad = self.health.values().filter(|health| !health.healthy);
+        self.due.extend(bad.map(|health| Due::Health(health.resource.clone())));
+    }
+
+    pub(super) fn owes(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// The next thing to send.
+    pub(super) fn next(&mut self) -> Option<Message> {
+        while let Some(due) = self.due.pop_front() {
+            let message = match &due {
+                Due::Status(call_id) => {
+                    let last = self.calls.get(call_id).and_then(|call| call.last.clone());
+                    last.map(Message::Status)
+                }
+                Due::Health(resource) => self.health.get(resource).cloned().map(Message::Health),
+            };
+            if message.is_some() {
+                return message;
+            }
+        }
+        None
+    }
+
+    fn owe(&mut self, due: Due) {
+        if !self.due.contains(&due) {
+            self.due.push_back(due);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(call_id: &str, kind: WorkloadCallKind, resumed: bool) -> WorkloadCall {
+        WorkloadCall {
+            call_id: call_id.to_owned(),
+            kind: kind.into(),
+            resource: "web".to_owned(),
+            resumed,
+            ..Default::default()
+        }
+    }
+
+    fn status(call_id: &str, state: WorkloadState, percent: u32) -> Told {
+        Told::Status(WorkloadStatus {
+            call_id: call_id.to_owned(),
+            state: state.into(),
+            percent: Some(percent),
+            ..Default::default()
+        })
+    }
+
+    /// A task that never ends by itself.
+    fn begin(calls: &mut Calls, call_id: &str) -> tokio::task::JoinHandle<()> {
+        let task = tokio::spawn(std::future::pending());
+        calls.begin(call_id.to_owned(), "web".to_owned(), task.abort_handle());
+        task
+    }
+
+    fn sent(calls: &mut Calls) -> Vec<(String, Option<u32>)> {
+        std::iter::from_fn(|| calls.next())
+            .map(|message| match message {
+                Message::Status(status) => (status.call_id, status.percent),
+                Message::Health(health) => (format!("{}:{}", health.resource, health.healthy), None),
+                Message::Registration(_) => ("registration".to_owned(), None),
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_told_faster_than_it_is_taken_is_folded_into_the_last() {
+        let mut calls = Calls::default();
+        assert!(calls.give(&call("c1", WorkloadCallKind::Online, false)));
+        let _task = begin(&mut calls, "c1");
+        calls.tell(status("c1", WorkloadState::Pending, 10));
+        calls.tell(status("c1", WorkloadState::Pending, 20));
+        assert_eq!(sent(&mut calls), [("c1".to_owned(), Some(20))]);
+        calls.tell(status("c1", WorkloadState::Online, 100));
+        calls.tell(status("c1", WorkloadState::Pending, 30));
+        assert_eq!(sent(&mut calls), [("c1".to_owned(), Some(100))]);
+        assert!(!calls.owes());
+    }
+
+    #[tokio::test]
+    async fn after_a_lost_stream_statuses_wait_until_their_call_is_given_again() {
+        let mut calls = Calls::default();
+        calls.give(&call("c1", WorkloadCallKind::Online, false));
+        let task = begin(&mut calls, "c1");
+        calls.tell(status("c1", WorkloadState::Pending, 10));
+        calls.lose_stream();
+        calls.tell(status("c1", WorkloadState::Online, 100));
+        assert!(!calls.owes());
+        assert!(
+            !calls.give(&call("c1", WorkloadCallKind::Online, true)),
+            "it is begun once"
+        );
+        assert_eq!(sent(&mut calls), [("c1".to_owned(), Some(100))]);
+        assert!(!task.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_new_call_ends_what_was_not_given_again_and_a_termination_ends_everything() {
+        let mut calls = Calls::default();
+        calls.give(&call("c1", WorkloadCallKind::Online, false));
+        let lost = begin(&mut calls, "c1");
+        calls.lose_stream();
+        assert!(calls.give(&call("c2", WorkloadCallKind::CheckHealth, false)));
+        let check = begin(&mut calls, "c2");
+        assert!(calls.give(&call("c3", WorkloadCallKind::Offline, false)));
+        let offline = begin(&mut calls, "c3");
+        assert!(lost.await.unwrap_err().is_cancelled());
+        assert!(calls.give(&call("c4", WorkloadCallKind::Terminate, false)));
+        assert!(check.await.unwrap_err().is_cancelled());
+        assert!(offline.await.unwrap_err().is_cancelled());
+        calls.tell(status("c3", WorkloadState::Offline, 100));
+        assert!(!calls.owes(), "an ended call says nothing more");
+    }
+
+    #[tokio::test]
+    async fn bad_health_is_told_again_until_the_resource_is_called() {
+        let mut calls = Calls::default();
+        let bad = || {
+            Told::Health(WorkloadHealth {
+                resource: "web".to_owned(),
+                healthy: false,
+                message: String::new(),
+            })
+        };
+        calls.tell(bad());
+        let told = [("web:false".to_owned(), None)];
+        assert_eq!(sent(&mut calls), told);
+        calls.lose_stream();
+        assert_eq!(sent(&mut calls), told);
+        calls.give(&call("c1", WorkloadCallKind::Online, false));
+        calls.lose_stream();
+        assert_eq!(sent(&mut calls), []);
+    }
+}

@@ -1,0 +1,391 @@
+//! What an agent makes of the calls of a daemon, and of losing it: against a WorkloadService of the test, behind a wire in
+//! memory that can be cut.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a panic is how a test fails, also in what tests share"
+)]
+
+mod calling;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tonic::Code;
+use wsfc_client::v1::{self, WorkloadCallEnd, WorkloadCallKind, WorkloadRejection, WorkloadState};
+use wsfc_client::workload::{
+    AgentOptions, Call, CallProgress, Notice, ProcessOptions, ProcessWorkload, Standing, Workload, WorkloadFailure,
+};
+use wsfc_client::{Client, ConnectOptions, Error, Reason};
+
+use calling::{Daemon, Opened, call, rejection};
+
+/// A workload whose calls do what the test says, and whose life is written down.
+#[derive(Clone, Default)]
+struct Scripted {
+    seen: Arc<Mutex<Vec<String>>>,
+    /// Ends the call that waits for it.
+    goes_on: Arc<tokio::sync::Notify>,
+}
+
+impl Scripted {
+    fn saw(&self, what: impl Into<String>) {
+        self.seen.lock().unwrap().push(what.into());
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// Writes down that a call was cancelled.
+struct Dropped<'a>(&'a Scripted, bool);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.saw("cancelled");
+        }
+    }
+}
+
+impl Workload for Scripted {
+    async fn open(&self, call: &Call) -> Result<Standing, WorkloadFailure> {
+        self.saw(format!("open {}", call.resource));
+        Ok(Standing::Online)
+    }
+
+    async fn online(&self, call: &Call, progress: &CallProgress) -> Result<(), WorkloadFailure> {
+        let port = call.parameters.get("PORT").cloned().unwrap_or_default();
+        self.saw(format!("online {} {port} {}", call.resource, call.resumed));
+        if port == "panic" {
+            panic!("as the test wants it");
+        }
+        let mut guard = Dropped(self, false);
+        progress.report_within(40, "copying", Duration::from_secs(90));
+        if call.resource == "quick" {
+            guard.1 = true;
+            return Ok(());
+        }
+        self.goes_on.notified().await;
+        guard.1 = true;
+        Err(WorkloadFailure::new("the disk is full").with_code(112))
+    }
+
+    async fn offline(&self, call: &Call, _: &CallProgress) -> Result<(), WorkloadFailure> {
+        call.health().failed("told without being asked");
+        Ok(())
+    }
+
+    async fn terminate(&self, call: &Call) {
+        self.saw(format!("terminate {}", call.resource));
+    }
+
+    fn notice(&self, notice: &Notice) {
+        match notice {
+            Notice::Attached { lease_id, resumed, .. } => self.saw(format!("attached {lease_id} {resumed}")),
+            Notice::StandingBy { agent } => self.saw(format!("standing by {agent}")),
+            Notice::LeaseLost => self.saw("lease lost"),
+            Notice::CallEnded { call_id, .. } => self.saw(format!("ended {call_id}")),
+            Notice::Rejected(rejected) => self.saw(format!("rejected {}", rejected.message)),
+            _ => {}
+        }
+    }
+}
+
+/// An agent that serves, and how to end it.
+struct Serving {
+    end: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<Result<(), Error>>,
+}
+
+impl Serving {
+    async fn leave(self) -> Result<(), Error> {
+        let _ = self.end.send(());
+        self.served.await.unwrap()
+    }
+}
+
+fn serve(client: Client, options: AgentOptions, workload: impl Workload) -> Serving {
+    let (end, ended) = oneshot::channel::<()>();
+    let served = tokio::spawn(async move {
+        let shutdown = async {
+            let _ = ended.await;
+        };
+        client.serve_workload("web", options, workload, shutdown).await
+    });
+    Serving { end, served }
+}
+
+fn options() -> ConnectOptions {
+    ConnectOptions::new(["http://one:1"])
+}
+
+/// The next stream, after its registration, which must carry this lease.
+async fn attach(streams: &mut mpsc::UnboundedReceiver<Opened>, lease: &str, given: &str, resumed: bool) -> Opened {
+    let mut stream = streams.recv().await.unwrap();
+    let registration = stream.registration().await;
+    assert_eq!(
+        (registration.workload.as_str(), registration.lease_id.as_str()),
+        ("web", lease)
+    );
+    stream.attached(given, resumed);
+    stream
+}
+
+fn short(status: &v1::WorkloadStatus) -> (String, WorkloadState, Option<u32>, String) {
+    (
+        status.call_id.clone(),
+        status.state(),
+        status.percent,
+        status.message.clone(),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_answered_and_those_of_different_resources_run_side_by_side() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let agent = AgentOptions {
+        agent: "host/1".to_owned(),
+        lease: Some(Duration::from_secs(30)),
+        ..Default::default()
+    };
+    let serving = serve(daemon.client(options()), agent, workload.clone());
+    let mut stream = streams.recv().await.unwrap();
+    let registration = stream.registration().await;
+    assert_eq!(
+        (registration.agent.as_str(), registration.lease.unwrap().seconds),
+        ("host/1", 30)
+    );
+    stream.attached("l1", false);
+
+    stream.call(call("c0", WorkloadCallKind::Open, "slow"));
+    assert_eq!(stream.status().await.state(), WorkloadState::Online);
+    let mut slow = call("c1", WorkloadCallKind::Online, "slow");
+    slow.parameters = [("PORT".to_owned(), "80".to_owned())].into();
+    stream.call(slow);
+    let told = stream.status().await;
+    assert_eq!(
+        short(&told),
+        ("c1".to_owned(), WorkloadState::Pending, Some(40), "copying".to_owned())
+    );
+    assert_eq!(told.wait_hint.unwrap().seconds, 90);
+    // The first waits, and the second is answered. Its progress may be folded into the answer.
+    stream.call(call("c2", WorkloadCallKind::Online, "quick"));
+    while stream.status().await.state() != WorkloadState::Online {}
+    stream.call(call("c3", WorkloadCallKind::CheckHealth, "quick"));
+    assert_eq!(stream.status().await.state(), WorkloadState::Online);
+    workload.goes_on.notify_one();
+    let failed = stream.status().await;
+    assert_eq!(
+        short(&failed),
+        (
+            "c1".to_owned(),
+            WorkloadState::Failed,
+            None,
+            "the disk is full".to_owned()
+        )
+    );
+    assert_eq!(failed.win32_code, 112);
+    assert_eq!(
+        workload.seen()[..3],
+        ["attached l1 false", "open slow", "online slow 80 false"]
+    );
+
+    stream.call(call("c4", WorkloadCallKind::Offline, "quick"));
+    let health = stream.health().await;
+    assert_eq!((health.resource.as_str(), health.healthy), ("quick", false));
+    assert_eq!(stream.status().await.state(), WorkloadState::Offline);
+    let mut unknown = call("c5", WorkloadCallKind::Open, "quick");
+    unknown.kind = 99;
+    stream.call(unknown);
+    assert_eq!(stream.status().await.state(), WorkloadState::Failed);
+    let mut panicking = call("c6", WorkloadCallKind::Online, "quick");
+    panicking.parameters = [("PORT".to_owned(), "panic".to_owned())].into();
+    stream.call(panicking);
+    assert_eq!(stream.status().await.message, "the program of the agent panicked");
+
+    let leaving = tokio::spawn(serving.leave());
+    assert!(stream.said().await.is_none(), "the agent closes its side");
+    drop(stream);
+    leaving.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_costs_neither_the_call_nor_its_answer() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "slow"));
+    assert_eq!(stream.status().await.percent, Some(40));
+    daemon.cut();
+    drop(stream);
+
+    let mut stream = attach(&mut streams, "l1", "l1", true).await;
+    // Answered before the call is given again: the daemon may have been restarted and not know it yet.
+    workload.goes_on.notify_one();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stream.call(v1::WorkloadCall {
+        resumed: true,
+        ..call("c1", WorkloadCallKind::Online, "slow")
+    });
+    let told = stream.status().await;
+    assert_eq!((told.call_id.as_str(), told.state()), ("c1", WorkloadState::Failed));
+    let begun = workload.seen().iter().filter(|seen| seen.starts_with("online")).count();
+    assert_eq!(begun, 1);
+
+    // The daemon is stopped in an orderly way, and has forgotten the lease when it is back.
+    stream.detached(true);
+    let mut refused = streams.recv().await.unwrap();
+    assert_eq!(refused.registration().await.lease_id, "l1");
+    refused.fail(rejection(Code::NotFound, "LEASE_UNKNOWN"));
+    let mut stream = attach(&mut streams, "", "l2", false).await;
+    stream.call(call("c9", WorkloadCallKind::CheckHealth, "slow"));
+    assert_eq!(stream.status().await.call_id, "c9");
+    assert_eq!(
+        workload.seen()[workload.seen().len() - 2..],
+        ["lease lost", "attached l2 false"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_cluster_has_ended_is_cancelled() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "slow"));
+    stream.status().await;
+    stream.ended("c1", WorkloadCallEnd::Timeout);
+    stream.call(call("c2", WorkloadCallKind::Online, "slow"));
+    stream.status().await;
+    stream.rejected("c2", WorkloadRejection::CallEnded);
+    stream.call(call("c3", WorkloadCallKind::Online, "slow"));
+    stream.status().await;
+    stream.call(call("c4", WorkloadCallKind::Terminate, "slow"));
+    let told = stream.status().await;
+    assert_eq!((told.call_id.as_str(), told.state()), ("c4", WorkloadState::Offline));
+    let seen = workload.seen();
+    assert_eq!(seen.iter().filter(|seen| *seen == "cancelled").count(), 3, "{seen:?}");
+    for expected in ["ended c1", "rejected no", "terminate slow"] {
+        assert!(seen.iter().any(|seen| seen == expected), "{expected}: {seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_agent_is_waited_for_or_an_error() {
+    let (daemon, mut streams) = Daemon::new();
+    let serving = serve(daemon.client(options()), AgentOptions::default(), Scripted::default());
+    let mut stream = streams.recv().await.unwrap();
+    stream.registration().await;
+    stream.fail(rejection(Code::AlreadyExists, "WORKLOAD_TAKEN"));
+    let error = serving.served.await.unwrap().unwrap_err();
+    assert_eq!(error.reason(), Some(&Reason::WorkloadTaken));
+
+    let workload = Scripted::default();
+    let standing = AgentOptions {
+        stand_by: true,
+        ..Default::default()
+    };
+    let serving = serve(daemon.client(options()), standing, workload.clone());
+    let mut stream = streams.recv().await.unwrap();
+    assert!(stream.registration().await.stand_by);
+    stream.standing_by("other");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    stream.attached("l2", false);
+    stream.call(call("c1", WorkloadCallKind::CheckHealth, "slow"));
+    stream.status().await;
+    assert_eq!(workload.seen(), ["standing by other", "attached l2 false"]);
+    stream.detached(false);
+    assert!(matches!(serving.served.await.unwrap(), Err(Error::Detached { .. })));
+}
+
+/// With processes of this system, and so in real time.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_is_started_checked_and_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let script = r#"trap 'echo stopped >> "$0"; exit 0' TERM; echo "$WSFC_RESOURCE $WSFC_PARAMETER_PORT" >> "$0"
+        while :; do sleep 0.02; done"#;
+    let mut process = ProcessOptions::new(["sh", "-c", script]);
+    process.command.push(log.clone().into_os_string());
+    process.health_command = ["sh", "-c", r#"test ! -e "$0.bad" && test -e "$0""#]
+        .map(Into::into)
+        .into();
+    process.health_command.push(log.clone().into_os_string());
+    process.ready_after = Duration::from_millis(50);
+    let (daemon, mut streams) = Daemon::new();
+    let workload = ProcessWorkload::new(process);
+    let serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    let online = |call_id: &str| v1::WorkloadCall {
+        parameters: [("PORT".to_owned(), "80".to_owned())].into(),
+        ..call(call_id, WorkloadCallKind::Online, "web")
+    };
+    stream.call(online("c1"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    stream.call(call("c2", WorkloadCallKind::CheckHealth, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    std::fs::write(folder.path().join("log.bad"), "").unwrap();
+    stream.call(call("c3", WorkloadCallKind::CheckHealth, "web"));
+    let failed = stream.answer().await;
+    assert_eq!(failed.state(), WorkloadState::Failed);
+    assert!(
+        failed.message.starts_with("the health command ended with"),
+        "{failed:?}"
+    );
+    std::fs::remove_file(folder.path().join("log.bad")).unwrap();
+    stream.call(call("c4", WorkloadCallKind::Offline, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Offline);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "web 80\nstopped\n");
+
+    // Killed, it writes nothing; and one that ends by itself is told of.
+    stream.call(online("c5"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    stream.call(call("c6", WorkloadCallKind::Terminate, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Offline);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "web 80\nstopped\nweb 80\n");
+    stream.call(online("c7"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    let stopping = tokio::spawn(async move { workload.stop_all().await });
+    let health = stream.health().await;
+    assert_eq!((health.resource.as_str(), health.healthy), ("web", false));
+    stopping.await.unwrap();
+    drop(stream);
+    serving.leave().await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_that_does_not_listen_is_killed_and_one_that_ends_at_once_fails() {
+    let mut deaf = ProcessOptions::new(["sh", "-c", "trap '' TERM; sleep 100 & wait; sleep 100"]);
+    deaf.ready_after = Duration::from_millis(50);
+    deaf.stop_grace = Duration::from_millis(200);
+    let (daemon, mut streams) = Daemon::new();
+    let _serving = serve(
+        daemon.client(options()),
+        AgentOptions::default(),
+        ProcessWorkload::new(deaf),
+    );
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    stream.call(call("c2", WorkloadCallKind::Offline, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Offline);
+
+    for (command, said) in [("exit 3", "exit status: 3"), ("kill -9 $$", "signal: 9")] {
+        let (daemon, mut streams) = Daemon::new();
+        let workload = ProcessWorkload::new(ProcessOptions::new(["sh", "-c", command]));
+        let _serving = serve(daemon.client(options()), AgentOptions::default(), workload);
+        let mut stream = attach(&mut streams, "", "l1", false).await;
+        stream.call(call("c1", WorkloadCallKind::Online, "web"));
+        let failed = stream.answer().await;
+        assert_eq!(failed.state(), WorkloadState::Failed);
+        assert!(failed.message.contains(said), "{failed:?}");
+    }
+}

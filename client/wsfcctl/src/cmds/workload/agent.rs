@@ -1,0 +1,183 @@
+//! `wsfcctl workload run`.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::mpsc;
+use wsfc_client::Client;
+use wsfc_client::workload::{AgentOptions, Notice, ProcessOptions, ProcessWorkload};
+
+use crate::complete;
+use crate::exit::Exit;
+use crate::failure::{Failure, chain};
+use crate::follow::ctrl_c;
+use crate::names::quoted;
+use crate::session::Session;
+
+/// What to run, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The workload.
+    #[arg(value_name = "NAME", add = complete::workloads())]
+    workload: String,
+    /// The command and its arguments, after --.
+    #[arg(value_name = "COMMAND", required = true, last = true)]
+    command: Vec<OsString>,
+    /// The agent's own name [default: the host and the process].
+    #[arg(long, value_name = "TEXT")]
+    agent: Option<String>,
+    /// Wait while another agent holds the workload.
+    #[arg(long)]
+    stand_by: bool,
+    /// How long the workload stays this agent's after a lost connection, such as 30s [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    lease: Option<Duration>,
+    /// How long what is online may be without an agent before it fails [default: as long as the lease].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    loss_grace: Option<Duration>,
+    /// How often the process is checked [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    health_interval: Option<Duration>,
+    /// A command for the shell that ends with 0 when the process does what it should [default: it does while it runs].
+    #[arg(long, value_name = "COMMAND")]
+    health_command: Option<String>,
+    /// How long the process must run until it counts as online.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1s")]
+    ready_after: Duration,
+    /// How long the process may take to end before it is killed.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10s")]
+    stop_grace: Duration,
+}
+
+impl Arguments {
+    fn process(&self) -> ProcessOptions {
+        let shell = if cfg!(windows) { ["cmd", "/C"] } else { ["sh", "-c"] };
+        let health = self.health_command.iter().flat_map(|command| {
+            let words = shell.into_iter().chain([command.as_str()]);
+            words.map(OsString::from).collect::<Vec<_>>()
+        });
+        ProcessOptions {
+            health_command: health.collect(),
+            ready_after: self.ready_after,
+            stop_grace: self.stop_grace,
+            ..ProcessOptions::new(self.command.iter().cloned())
+        }
+    }
+
+    fn agent(&self) -> AgentOptions {
+        AgentOptions {
+            agent: self.agent.clone().unwrap_or_else(own_name),
+            lease_id: String::new(),
+            lease: self.lease,
+            stand_by: self.stand_by,
+            loss_grace: self.loss_grace,
+            health_interval: self.health_interval,
+        }
+    }
+}
+
+/// The host, where the environment names it, and the process.
+fn own_name() -> String {
+    let host = ["COMPUTERNAME", "HOSTNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    format!("{}/{}", host.as_deref().unwrap_or("wsfcctl"), std::process::id())
+}
+
+pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let action = format!("run workload {}", quoted(&arguments.workload));
+    let failed = |source| Failure::Call {
+        action: action.clone(),
+        source,
+    };
+    // An agent waits for its daemon, also at first.
+    let client = Client::lazy(session.options()?).map_err(failed)?;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let process = ProcessWorkload::new(arguments.process()).telling(move |notice| {
+        if let Some(text) = sentence(notice) {
+            // Nobody listens once the program ends.
+            let _ = tell.send(text);
+        }
+    });
+    let mut exit = Exit::Ok;
+    let shutdown = {
+        let (process, exit) = (process.clone(), &mut exit);
+        async move {
+            *exit = ended().await;
+            process.stop_all().await;
+        }
+    };
+    {
+        let mut serving =
+            std::pin::pin!(client.serve_workload(&arguments.workload, arguments.agent(), process, shutdown));
+        loop {
+            tokio::select! {
+                served = &mut serving => {
+                    served.map_err(failed)?;
+                    break;
+                }
+                Some(text) = told.recv() => writeln!(session.terminal.err, "{text}")?,
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Ends with Ctrl-C, or where a service manager ends programs by a signal, with that.
+async fn ended() -> Exit {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                () = ctrl_c() => Exit::CtrlC,
+                _ = terminate.recv() => Exit::Ok,
+            };
+        }
+    }
+    ctrl_c().await;
+    Exit::CtrlC
+}
+
+/// What happened to the agent, for people.
+fn sentence(notice: &Notice) -> Option<String> {
+    Some(match notice {
+        Notice::Attached { resumed: false, .. } => "attached".to_owned(),
+        Notice::Attached { resumed: true, .. } => "attached again, with the same lease".to_owned(),
+        Notice::StandingBy { agent } if agent.is_empty() => "standing by while another agent holds it".to_owned(),
+        Notice::StandingBy { agent } => format!("standing by while agent {} holds it", quoted(agent)),
+        Notice::Reconnecting { attempt, delay, error } => {
+            format!("{}; attempt {attempt} in {:.1} s", chain(error), delay.as_secs_f64())
+        }
+        Notice::LeaseLost => "the lease is lost; asking for a new one".to_owned(),
+        Notice::Rejected(rejected) => format!("the daemon did not take a message: {}", rejected.message),
+        Notice::Detached { message, .. } => format!("detached: {message}"),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+    use crate::cmds::Command;
+
+    #[test]
+    fn the_command_stands_after_the_dashes() {
+        let line = "wsfcctl workload run web --health-command true --stop-grace 3s -- nginx -g --x";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Workload(super::super::Verb::Run(arguments)) = cli.command else {
+            panic!("{:?}", cli.command);
+        };
+        let process = arguments.process();
+        assert_eq!(process.command, ["nginx", "-g", "--x"].map(OsString::from));
+        assert_eq!(process.health_command.last(), Some(&OsString::from("true")));
+        assert_eq!((process.health_command.len(), process.stop_grace.as_secs()), (3, 3));
+        assert!(arguments.agent().agent.ends_with(&format!("/{}", std::process::id())));
+        assert!(Cli::try_parse_from("wsfcctl workload run web".split(' ')).is_err());
+    }
+}
