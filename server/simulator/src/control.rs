@@ -203,8 +203,9 @@ impl Simulation {
     }
 
     /// Checks what must be true of a world at any time: every group has an owner, its state is that of its resources and
-    /// was told, nothing runs on a node that is down, dependencies stay inside a group and come online in order, votes
-    /// add up.
+    /// was told, nothing runs on a node that is down, dependencies stay inside a group and come online in order, what waits
+    /// to start has not begun, networks and group sets are what was told of them, votes add up, and nothing is forced
+    /// that goes on by votes.
     ///
     /// # Errors
     ///

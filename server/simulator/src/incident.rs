@@ -35,6 +35,23 @@ pub enum Incident {
         #[serde(default)]
         clear_quarantine: bool,
     },
+    /// The cluster service of a machine is started, again if it runs, with the argument `/fq`: its side has quorum whatever
+    /// its votes, every other side stops, and who comes later joins it.
+    ForceQuorum {
+        /// The machine.
+        machine: String,
+        /// The argument `/cq` is given too. Default false.
+        #[serde(default)]
+        clear_quarantine: bool,
+    },
+    /// The cluster service of a machine is started with the argument `/pq`: it joins a cluster and helps to form none.
+    PreventQuorum {
+        /// The machine.
+        machine: String,
+        /// The argument `/cq` is given too. Default false.
+        #[serde(default)]
+        clear_quarantine: bool,
+    },
     /// Two machines no longer hear each other. A side without quorum stops.
     CutHeartbeats {
         /// One machine.
@@ -44,6 +61,24 @@ pub enum Incident {
     },
     /// They hear each other again.
     HealHeartbeats {
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// Two machines no longer hear each other over one network, which is partitioned as long as both are members.
+    CutPath {
+        /// The network.
+        network: String,
+        /// One machine.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// They hear each other over the network again.
+    HealPath {
+        /// The network.
+        network: String,
         /// One machine.
         one: String,
         /// The other.
@@ -120,6 +155,34 @@ pub enum Incident {
 }
 
 impl Incident {
+    /// The start of a machine's cluster service with arguments as a service manager passes them on: `/fq` or
+    /// `/forcequorum`, `/pq` or `/preventquorum`, `/cq` or `/clearquarantine`, case not regarded. Guess: others mean
+    /// nothing, and whoever forces quorum does not prevent it.
+    #[must_use]
+    pub fn service_start(machine: &str, arguments: &[&str]) -> Self {
+        let given = |names: [&str; 2]| {
+            let mut known = arguments.iter();
+            known.any(|argument| names.iter().any(|name| argument.eq_ignore_ascii_case(name)))
+        };
+        let (machine, clear_quarantine) = (machine.to_owned(), given(["/cq", "/clearquarantine"]));
+        if given(["/fq", "/forcequorum"]) {
+            Self::ForceQuorum {
+                machine,
+                clear_quarantine,
+            }
+        } else if given(["/pq", "/preventquorum"]) {
+            Self::PreventQuorum {
+                machine,
+                clear_quarantine,
+            }
+        } else {
+            Self::StartService {
+                machine,
+                clear_quarantine,
+            }
+        }
+    }
+
     /// The machines that it names.
     pub(crate) fn machines(&self) -> Vec<&str> {
         match self {
@@ -127,10 +190,15 @@ impl Incident {
             | Self::PowerOn { machine }
             | Self::StopService { machine }
             | Self::StartService { machine, .. }
+            | Self::ForceQuorum { machine, .. }
+            | Self::PreventQuorum { machine, .. }
             | Self::IsolateMachine { machine }
             | Self::InterfaceDown { machine, .. }
             | Self::InterfaceUp { machine, .. } => vec![machine],
-            Self::CutHeartbeats { one, other } | Self::HealHeartbeats { one, other } => vec![one, other],
+            Self::CutHeartbeats { one, other }
+            | Self::HealHeartbeats { one, other }
+            | Self::CutPath { one, other, .. }
+            | Self::HealPath { one, other, .. } => vec![one, other],
             Self::BlockResource { node: Some(node), .. } => vec![node],
             _ => Vec::new(),
         }
@@ -142,7 +210,9 @@ impl Incident {
             Self::NetworkDown { network }
             | Self::NetworkUp { network }
             | Self::InterfaceDown { network, .. }
-            | Self::InterfaceUp { network, .. } => Some(network),
+            | Self::InterfaceUp { network, .. }
+            | Self::CutPath { network, .. }
+            | Self::HealPath { network, .. } => Some(network),
             _ => None,
         }
     }

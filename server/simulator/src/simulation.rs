@@ -114,6 +114,7 @@ impl Simulation {
 
     fn with_world(scenario: Scenario, mut world: World, save_path: Option<PathBuf>) -> Result<Self, SimulationError> {
         world.times = scenario.timing.times();
+        world.resource_limit = scenario.resource_limit;
         let pace = match (scenario.timing.manual, scenario.timing.scale) {
             (true, _) => Pace::Manual,
             (false, scale) if scale > 0.0 => Pace::Scaled(scale),

@@ -103,9 +103,11 @@ impl Scenario {
             check_properties(&format!("{path}.properties"), Kind::Network, &network.properties)?;
         }
         for (index, kind) in cluster.resource_types.iter().enumerate() {
+            let path = format!("{path}.resource_types[{index}]");
+            known.types.take(&path, &kind.name)?;
             known
-                .types
-                .take(&format!("{path}.resource_types[{index}]"), &kind.name)?;
+                .nodes
+                .check(&format!("{path}.nodes"), kind.nodes.as_deref().unwrap_or_default())?;
         }
         if let Some(Witness::Disk(disk)) = &cluster.witness {
             known.take_disk(&format!("{path}.witness"), disk)?;
@@ -254,6 +256,10 @@ mod tests {
             (
                 "resource_types = [{ name = 'generic script', dll = 'x' }]",
                 "clusters[0].resource_types[0]",
+            ),
+            (
+                "resource_types = [{ name = 't', dll = 'x', nodes = ['b'] }]",
+                "clusters[0].resource_types[0].nodes",
             ),
             ("groups = [{ name = 'cluster group' }]", "clusters[0].groups[0]"),
             ("groups = [{ name = 'g', owner = 'b' }]", "clusters[0].groups[0].owner"),

@@ -128,6 +128,13 @@ pub struct ExistingType {
     pub name: String,
     /// Its DLL.
     pub dll: String,
+    /// Its characteristics (facts 5.2): 2 deleting needs all nodes, 0x40 one resource in the cluster, 0x80 one in a group.
+    /// Default 0.
+    #[serde(default)]
+    pub characteristics: u32,
+    /// The nodes that support it. Default: all.
+    #[serde(default)]
+    pub nodes: Option<Vec<String>>,
 }
 
 /// A group of a cluster that exists from the beginning.

@@ -53,6 +53,9 @@ pub struct Scenario {
     /// BackupClusterDatabase and RestoreClusterDatabase work, as on old servers; modern ones answer 120 (facts 2.6).
     /// Default false.
     pub legacy_backup: bool,
+    /// The most resources that a cluster may have: one more is 5076. Guess, since the number is documented nowhere (facts
+    /// 7): 50,000.
+    pub resource_limit: usize,
     /// How long things take.
     pub timing: Timing,
     /// The Active Directory domain that the machines belong to.
@@ -88,6 +91,7 @@ impl Default for Scenario {
             functions_by_release: false,
             functions_absent: Vec::new(),
             legacy_backup: false,
+            resource_limit: 50_000,
             timing: Timing::default(),
             domain: Domain::default(),
             used_addresses: Vec::new(),

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use wsfc_clusapi::sys::constants::{notify_groupset, notify_object};
 
 use super::World;
-use super::cluster::{Cluster, Node};
+use super::cluster::Cluster;
 use super::events::Event;
+use super::node::Node;
 use super::properties::{Setting, Settings};
 use crate::win32::{
     ERROR_CLUSTER_AFFINITY_CONFLICT, ERROR_FILE_NOT_FOUND, ERROR_GROUP_NOT_FOUND, ERROR_INVALID_PARAMETER,
@@ -92,7 +93,7 @@ impl Cluster {
         }
     }
 
-    /// Forgets a group that is gone: rules, sets and dependencies no longer name it.
+    /// Forgets a group that is gone: rules, sets and dependencies no longer name it, and it waits no more.
     pub(crate) fn forget_group(&mut self, group: &str) {
         for rule in &mut self.rules {
             rule.groups.retain(|own| own != group);
@@ -101,6 +102,7 @@ impl Cluster {
             set.groups.retain(|own| own.group != group);
         }
         self.order.forget(group);
+        self.waiting.remove(group);
     }
 
     /// The name of an enabled rule that forbids a group to run on a node, given where the other groups are now. Rules

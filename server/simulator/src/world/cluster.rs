@@ -1,23 +1,22 @@
 //! A cluster and what belongs to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use wsfc_clusapi::sys::constants::{
-    group_state, group_type, management_point_type, node_drain_status, node_state, node_status, pause_flags,
-    resource_state,
-};
+use wsfc_clusapi::sys::constants::{group_state, group_type, management_point_type, node_state, resource_state};
 
 use super::affinity::AffinityRule;
 use super::group_set::{GroupSet, StartOrder};
 use super::network::ClusterNetwork;
+use super::node::Node;
 use super::properties::Settings;
 use super::registry;
 use super::resource::dependency::Expression;
 use super::resource_type::ResourceType;
 use super::roster::{Entry, Roster};
 use super::shared_volume::SharedVolume;
+use super::start::Waiting;
 use super::{Machine, World};
 use crate::release::{Release, make_version};
 
@@ -41,6 +40,9 @@ pub(crate) struct Cluster {
     pub(crate) rules: Vec<AffinityRule>,
     /// What groups and sets wait for.
     pub(crate) order: StartOrder,
+    /// The groups that shall start and wait, by id.
+    #[serde(default)]
+    pub(crate) waiting: BTreeMap<String, Waiting>,
     pub(crate) volumes: Vec<SharedVolume>,
     /// The keys that callers have made.
     pub(crate) database: registry::Key,
@@ -66,74 +68,9 @@ pub(crate) struct Quorum {
     pub(crate) witness_weight: u32,
     /// Nothing reaches the witness.
     pub(crate) witness_lost: bool,
-}
-
-/// A node of a cluster.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Node {
-    /// Its number, from 1.
-    pub(crate) id: u32,
-    /// Its name, that of its machine.
-    pub(crate) name: String,
-    /// What it is as long as its machine and cluster service work: Up, Paused or Joining.
-    pub(crate) state: i32,
-    /// Its GUID (RO property NodeInstanceID).
-    pub(crate) instance: String,
-    pub(crate) settings: Settings,
+    /// FixQuorum: the cluster goes on by force, without a majority of the votes that are configured.
     #[serde(default)]
-    pub(crate) private: Settings,
-    /// It is an active member: its cluster service runs, and it is on the side that has quorum.
-    #[serde(default)]
-    pub(crate) present: bool,
-    /// It is Joining, and its cluster service runs.
-    #[serde(default)]
-    pub(crate) joining: bool,
-    /// DynamicWeight: the vote that it has now.
-    #[serde(default)]
-    pub(crate) dynamic_weight: u32,
-    /// The state that was told last.
-    #[serde(default = "Node::told_at_first")]
-    pub(crate) told: i32,
-    #[serde(default)]
-    pub(crate) drain: Drain,
-    #[serde(default)]
-    pub(crate) health: Health,
-}
-
-/// How far a node is drained (facts 2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Drain {
-    /// NodeDrainStatus (facts 2.2).
-    pub(crate) status: u32,
-    /// NodeDrainTarget; `u32::MAX` is none.
-    pub(crate) target: u32,
-    /// DrainErrorCode.
-    pub(crate) error: u32,
-    /// The flags of PauseClusterNodeEx.
-    pub(crate) flags: u32,
-    /// NodeFailbackStatus.
-    pub(crate) failback_status: u32,
-}
-
-impl Default for Drain {
-    fn default() -> Self {
-        Self {
-            status: 0,
-            target: u32::MAX,
-            error: 0,
-            flags: 0,
-            failback_status: 0,
-        }
-    }
-}
-
-/// What the others think of a node that they have lost (facts 2.2, NodeStatus).
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Health {
-    /// Simulated times of the losses within the last hour.
-    pub(crate) losses: Vec<u64>,
-    pub(crate) isolated_until: Option<u64>,
-    pub(crate) quarantined_until: Option<u64>,
+    pub(crate) forced: bool,
 }
 
 /// A group.
@@ -155,6 +92,9 @@ pub(crate) struct Group {
     /// The state that was told last.
     #[serde(default = "Group::told_at_first")]
     pub(crate) told: i32,
+    /// Simulated time since which it has been online; `None` also for what was online when the world began.
+    #[serde(default)]
+    pub(crate) online_ms: Option<u64>,
     /// The move that goes on.
     #[serde(default)]
     pub(crate) moving: Option<Move>,
@@ -279,6 +219,7 @@ impl Cluster {
             group_sets: Vec::new(),
             rules: Vec::new(),
             order: StartOrder::default(),
+            waiting: BTreeMap::new(),
             volumes: Vec::new(),
             database: registry::Key::default(),
             storage_nodes: Vec::new(),
@@ -359,6 +300,13 @@ impl Cluster {
         group_state_of(self.resources_of(group).map(|resource| resource.state))
     }
 
+    /// CLUSGRP_STATUS bits of a group (facts 2.2).
+    pub(crate) fn group_status(&self, group: &Group, now_ms: u64) -> u64 {
+        const QUEUED_FOR_MOVE: u64 = 4;
+        let queued = if group.queued.is_some() { QUEUED_FOR_MOVE } else { 0 };
+        queued | self.waiting_status(&group.id, now_ms)
+    }
+
     /// True for a node that runs what it owns: an active member that is not paused.
     pub(crate) fn is_up(&self, node: u32) -> bool {
         self.node(node)
@@ -405,6 +353,7 @@ impl Group {
             private: Settings::new(),
             preferred: Vec::new(),
             told: Self::told_at_first(),
+            online_ms: None,
             moving: None,
             queued: None,
             failovers: Vec::new(),
@@ -423,12 +372,6 @@ impl Group {
             self.group_type,
             group_type::CORE_CLUSTER | group_type::AVAILABLE_STORAGE
         )
-    }
-
-    /// CLUSGRP_STATUS bits (facts 2.2).
-    pub(crate) fn status_information(&self) -> u64 {
-        const QUEUED_FOR_MOVE: u64 = 4;
-        if self.queued.is_some() { QUEUED_FOR_MOVE } else { 0 }
     }
 }
 
@@ -475,39 +418,6 @@ impl Entry for Resource {
 
     fn set_name(&mut self, name: &str) {
         name.clone_into(&mut self.name);
-    }
-}
-
-impl Node {
-    pub(crate) fn told_at_first() -> i32 {
-        node_state::DOWN
-    }
-
-    /// The state as the cluster sees it (facts 2.2): Down unless it is an active member, or joining.
-    pub(crate) fn shown_state(&self) -> i32 {
-        if self.present || self.joining {
-            self.state
-        } else {
-            node_state::DOWN
-        }
-    }
-
-    /// NodeStatus bits (facts 2.2).
-    pub(crate) fn status_information(&self) -> u32 {
-        let drain = match self.drain.status {
-            node_drain_status::IN_PROGRESS => node_status::DRAIN_IN_PROGRESS,
-            node_drain_status::COMPLETED => node_status::DRAIN_COMPLETED,
-            node_drain_status::FAILED => node_status::DRAIN_FAILED,
-            _ => 0,
-        };
-        let bit = |is: bool, bit: u32| if is { bit } else { 0 };
-        bit(self.health.isolated_until.is_some(), node_status::ISOLATED)
-            | bit(self.health.quarantined_until.is_some(), node_status::QUARANTINED)
-            | bit(
-                self.drain.flags & pause_flags::AVOID_PLACEMENT != 0,
-                node_status::AVOID_PLACEMENT,
-            )
-            | drain
     }
 }
 

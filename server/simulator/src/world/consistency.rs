@@ -4,6 +4,7 @@ use wsfc_clusapi::sys::constants::{node_state, resource_state};
 
 use super::World;
 use super::cluster::{Cluster, Group};
+use super::node::Start;
 use super::resource::running::is_active;
 
 impl World {
@@ -16,7 +17,9 @@ impl World {
                 .groups
                 .iter()
                 .try_for_each(|group| self.check_group(cluster, group))?;
-            check_votes(cluster)
+            check_votes(cluster)?;
+            self.check_start_order(cluster)?;
+            self.check_networks(cluster)
         })
     }
 
@@ -38,6 +41,41 @@ impl World {
         } else {
             Err("two nodes have the same number".into())
         }
+    }
+
+    /// What waits to start has not started, and what was told of sets is what they are.
+    fn check_start_order(&self, cluster: &Cluster) -> Result<(), String> {
+        for id in cluster.waiting.keys() {
+            let Some(group) = cluster.group(id) else {
+                return Err(format!("group {id} waits and is not there"));
+            };
+            if group.is_core() || cluster.resources_of(group).any(|resource| is_active(resource.state)) {
+                return Err(format!("group {} waits and has started", group.name));
+            }
+        }
+        let untold = |set: &&super::group_set::GroupSet| set.told_ready != cluster.is_set_ready(set, self.now_ms);
+        match cluster.group_sets.iter().find(untold) {
+            Some(set) if cluster.is_formed() => Err(format!("the readiness of set {} was not told", set.name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was told of networks and interfaces is what they are.
+    fn check_networks(&self, cluster: &Cluster) -> Result<(), String> {
+        if !cluster.is_formed() {
+            return Ok(());
+        }
+        for network in &cluster.networks {
+            if network.told != self.network_state(cluster, network) {
+                return Err(format!("the state of network {} was not told", network.name));
+            }
+            for interface in &network.interfaces {
+                if interface.told != self.interface_state(cluster, network, interface) {
+                    return Err(format!("the state of interface {} was not told", interface.name));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_group(&self, cluster: &Cluster, group: &Group) -> Result<(), String> {
@@ -118,7 +156,21 @@ fn check_votes(cluster: &Cluster) -> Result<(), String> {
         return Err(format!("the witness of {name} is not there"));
     }
     if !cluster.is_formed() {
-        return Ok(());
+        return if cluster.quorum.forced {
+            Err(format!("{name} goes on by force and does not"))
+        } else {
+            Ok(())
+        };
+    }
+    if cluster.quorum.forced && cluster.has_configured_majority() {
+        return Err(format!("{name} goes on by force and has a majority"));
+    }
+    if let Some(node) = cluster
+        .nodes
+        .iter()
+        .find(|node| node.present && node.start == Start::Prevented)
+    {
+        return Err(format!("node {} is a member and forms nothing", node.name));
     }
     let dynamic = super::service::dword(&cluster.settings, "DynamicQuorum", 1) != 0;
     let stray = cluster

@@ -2,7 +2,8 @@
 
 use wsfc_clusapi::sys::constants::{notify_cluster, notify_group, notify_node, notify_object, notify_resource};
 
-use super::cluster::{Group, Node, Resource};
+use super::cluster::{Group, Resource};
+use super::node::Node;
 use super::properties::Setting;
 use crate::proplist;
 

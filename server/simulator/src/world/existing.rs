@@ -1,12 +1,13 @@
 //! Clusters that exist from the beginning, built from a scenario that was checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wsfc_clusapi::sys::constants::{group_type, management_point_type, node_state, resource_state};
 
 use super::World;
 use super::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, NETWORK_NAME, Resource};
 use super::group_set::{Dependent, Provider};
+use super::node::Node;
 use super::properties::{Class, Kind, Owner, Setting, settings_of};
 use super::resource::dependency::Expression;
 use super::service::PERSISTENT_STATE;
@@ -97,6 +98,11 @@ impl World {
         self.add_sets_and_rules(&id, existing);
         self.refresh_networks(&id);
         self.refresh_volumes(&id);
+        if let Some(cluster) = self.cluster_mut(&id) {
+            // What is online has been so for long.
+            cluster.groups.iter_mut().for_each(|group| group.online_ms = None);
+        }
+        self.refresh_sets(&id);
         // Only now the witness is there, which decides whether an even number of nodes has all its votes.
         if let Some(mut service) = self.service(&id) {
             service.rebalance();
@@ -129,6 +135,14 @@ impl World {
         for kind in &existing.resource_types {
             // A name that is taken was refused by the check.
             let _made = self.add_resource_type(cluster_id, &kind.name, &kind.name, &kind.dll, (0, 0));
+            let Some(cluster) = self.cluster_mut(cluster_id) else {
+                return;
+            };
+            let nodes = kind.nodes.as_ref().map(|names| cluster.numbers_of(names));
+            if let Some(own) = cluster.resource_type_mut(&kind.name) {
+                own.own_characteristics = kind.characteristics;
+                own.nodes = nodes;
+            }
         }
     }
 
@@ -251,10 +265,14 @@ impl World {
         {
             self.directory.accounts.insert(name.to_lowercase());
         }
-        if let (Some(owners), Some(cluster)) = (&existing.possible_owners, self.cluster(cluster_id)) {
-            let nodes = cluster.nodes.iter();
-            let named = nodes.filter(|node| owners.iter().any(|name| name.eq_ignore_ascii_case(&node.name)));
-            resource.possible_owners = Some(named.map(|node| node.id).collect());
+        if let Some(cluster) = self.cluster(cluster_id) {
+            let named = existing.possible_owners.as_ref();
+            resource.possible_owners = match named {
+                Some(owners) => Some(cluster.numbers_of(owners)),
+                None => cluster
+                    .resource_type(&existing.kind)
+                    .and_then(|kind| kind.nodes.clone()),
+            };
         }
         online(resource, existing.online.unwrap_or(group_online))
     }
@@ -338,6 +356,14 @@ impl World {
                 let _added = self.add_group_to_rule(cluster_id, &rule.name, group);
             }
         }
+    }
+}
+
+impl Cluster {
+    /// The numbers of the nodes of some names.
+    fn numbers_of(&self, names: &[String]) -> BTreeSet<u32> {
+        let named = |node: &&Node| names.iter().any(|name| name.eq_ignore_ascii_case(&node.name));
+        self.nodes.iter().filter(named).map(|node| node.id).collect()
     }
 }
 

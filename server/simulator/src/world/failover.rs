@@ -124,6 +124,7 @@ impl ClusterService<'_> {
         for id in self.by_priority(lost) {
             self.drop_online(&id, true);
             self.find_home(&id);
+            self.hold_back(&id, false);
             self.pursue(&id);
         }
         // What was on its way to a node that is gone stays, and what waited for it does too.
@@ -194,6 +195,11 @@ impl ClusterService<'_> {
                 owners.remove(&node);
             }
         }
+        for kind in &mut self.cluster.resource_types {
+            if let Some(nodes) = &mut kind.nodes {
+                nodes.remove(&node);
+            }
+        }
         if self.cluster.is_formed() {
             self.tell_membership();
             self.take_over();
@@ -218,6 +224,7 @@ impl ClusterService<'_> {
             if !self.cluster.is_up(owner) {
                 self.find_home(&id);
             }
+            self.hold_back(&id, true);
             self.pursue(&id);
         }
     }

@@ -26,6 +26,16 @@ pub(crate) struct GroupSet {
     pub(crate) availability: Option<Availability>,
     pub(crate) settings: Settings,
     pub(crate) private: Settings,
+    /// That it is ready for those that wait for it, as it was told last.
+    #[serde(default = "GroupSet::ready_at_first")]
+    pub(crate) told_ready: bool,
+}
+
+impl GroupSet {
+    /// Without groups it keeps nobody waiting.
+    fn ready_at_first() -> bool {
+        true
+    }
 }
 
 /// A group in a set.
@@ -184,7 +194,7 @@ impl Dependent {
     }
 }
 
-fn set_event(cluster_id: &str, flag: i64, set: &GroupSet) -> Event {
+pub(super) fn set_event(cluster_id: &str, flag: i64, set: &GroupSet) -> Event {
     Event::new(cluster_id, notify_object::GROUPSET, flag, &set.id, &set.name)
 }
 
@@ -207,6 +217,7 @@ impl World {
             availability,
             settings: Settings::new(),
             private: Settings::new(),
+            told_ready: GroupSet::ready_at_first(),
         };
         let id = set.id.clone();
         // Guess: there is no event of a new set, so its name is told as a property.
@@ -230,6 +241,7 @@ impl World {
             cluster.order.forget(id);
         }
         self.events.push(event);
+        self.start_order_changed(cluster_id);
         Ok(())
     }
 
@@ -290,6 +302,7 @@ impl World {
         change(found);
         let event = set_event(cluster_id, flag, found).with_properties(crate::proplist::text(group));
         self.events.push(event);
+        self.start_order_changed(cluster_id);
     }
 
     /// Makes a group or set wait for another one.
@@ -399,6 +412,14 @@ impl World {
                 .ok()
                 .map(|set| set_event(cluster_id, notify_groupset::DEPENDENCIES, set));
             self.events.extend(event);
+        }
+        self.start_order_changed(cluster_id);
+    }
+
+    /// What waits may have to wait no more.
+    pub(crate) fn start_order_changed(&mut self, cluster_id: &str) {
+        if let Some(mut service) = self.service(cluster_id) {
+            service.start_order_changed();
         }
     }
 

@@ -11,6 +11,9 @@ use super::World;
 pub(crate) struct Heartbeats {
     /// Pairs of machines, each with the lesser name first.
     cut: BTreeSet<(String, String)>,
+    /// The same over one network, which comes first.
+    #[serde(default)]
+    cut_on: BTreeSet<(String, String, String)>,
     /// Machines that hear nobody.
     isolated: BTreeSet<String>,
     networks_down: BTreeSet<String>,
@@ -21,6 +24,11 @@ pub(crate) struct Heartbeats {
 fn pair(one: &str, other: &str) -> (String, String) {
     let (one, other) = (one.to_lowercase(), other.to_lowercase());
     if one <= other { (one, other) } else { (other, one) }
+}
+
+fn on_network(network: &str, one: &str, other: &str) -> (String, String, String) {
+    let (one, other) = pair(one, other);
+    (network.to_lowercase(), one, other)
 }
 
 fn put<T: Ord>(set: &mut BTreeSet<T>, value: T, present: bool) {
@@ -37,6 +45,11 @@ impl Heartbeats {
         put(&mut self.cut, pair(one, other), cut);
     }
 
+    /// Cuts the heartbeats of two machines over one network, or heals them.
+    pub(crate) fn set_cut_on(&mut self, network: &str, one: &str, other: &str, cut: bool) {
+        put(&mut self.cut_on, on_network(network, one, other), cut);
+    }
+
     pub(crate) fn isolate(&mut self, machine: &str) {
         self.isolated.insert(machine.to_lowercase());
     }
@@ -44,6 +57,7 @@ impl Heartbeats {
     /// Everybody hears everybody whom the networks carry.
     pub(crate) fn heal(&mut self) {
         self.cut.clear();
+        self.cut_on.clear();
         self.isolated.clear();
     }
 
@@ -62,11 +76,28 @@ impl Heartbeats {
         !self.networks_down.contains(&network) && !self.interfaces_down.contains(&(machine.to_lowercase(), network))
     }
 
+    /// True when two machines reach each other over a network that both are on.
+    pub(crate) fn links(&self, one: &str, other: &str, network: &str) -> bool {
+        !self.are_apart(one, other)
+            && !self.cut_on.contains(&on_network(network, one, other))
+            && self.carries(one, network)
+            && self.carries(other, network)
+    }
+
+    /// True when two machines do not hear each other over any network.
+    fn are_apart(&self, one: &str, other: &str) -> bool {
+        self.cut.contains(&pair(one, other))
+            || self.isolated.contains(&one.to_lowercase())
+            || self.isolated.contains(&other.to_lowercase())
+    }
+
+    /// True when nothing comes between two machines whose interfaces work.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cut.is_empty() && self.cut_on.is_empty() && self.isolated.is_empty()
+    }
+
     fn is_quiet(&self) -> bool {
-        self.cut.is_empty()
-            && self.isolated.is_empty()
-            && self.networks_down.is_empty()
-            && self.interfaces_down.is_empty()
+        self.is_whole() && self.networks_down.is_empty() && self.interfaces_down.is_empty()
     }
 }
 
@@ -75,10 +106,7 @@ impl World {
     /// Machines without a common network are taken to have a way of their own.
     fn hear(&self, one: &str, other: &str) -> bool {
         let beats = &self.heartbeats;
-        if beats.cut.contains(&pair(one, other))
-            || beats.isolated.contains(&one.to_lowercase())
-            || beats.isolated.contains(&other.to_lowercase())
-        {
+        if beats.are_apart(one, other) {
             return false;
         }
         let on = |machine: &str, network: &crate::scenario::Network| {
@@ -90,8 +118,7 @@ impl World {
             .iter()
             .filter(|network| on(one, network) && on(other, network))
             .peekable();
-        common.peek().is_none()
-            || common.any(|network| beats.carries(one, &network.name) && beats.carries(other, &network.name))
+        common.peek().is_none() || common.any(|network| beats.links(one, other, &network.name))
     }
 
     /// The nodes in groups of those that hear each other, directly or through others. Guess: a node that two others

@@ -3,6 +3,7 @@
 use wsfc_clusapi::sys::constants::resource_state;
 
 use super::World;
+use super::node::Start;
 use super::queue::Step;
 use super::quorum::Leaving;
 use crate::incident::{Incident, IncidentError};
@@ -38,6 +39,14 @@ impl World {
                 epoch,
             } => self.with_service(&cluster, |service| service.retry_failed(&resource, epoch)),
             Step::LiveArrival { cluster, group } => self.with_service(&cluster, |service| service.arrive_live(&group)),
+            Step::StartWaiting { cluster } | Step::SetReady { cluster } => {
+                self.with_service(&cluster, |service| service.start_waiting());
+            }
+            Step::DependencyTimeout {
+                cluster,
+                group,
+                since_ms,
+            } => self.with_service(&cluster, |service| service.dependency_timeout(&group, since_ms)),
             Step::DrainAgain { cluster, node } => self.with_service(&cluster, |service| service.drain_again(node)),
             Step::Failback { cluster, group } => self.with_service(&cluster, |service| service.fail_back(&group)),
             Step::EndIsolation { cluster, node, until } => self.with_service(&cluster, |service| {
@@ -97,17 +106,19 @@ impl World {
             Incident::StartService {
                 machine,
                 clear_quarantine,
-            } => {
-                self.change(machine, Leaving::Abruptly, |machine| {
-                    machine.service_running = machine.membership.is_some();
-                })?;
-                if *clear_quarantine {
-                    self.clear_quarantine(machine);
-                }
-                Ok(())
-            }
+            } => self.start_cluster_service(machine, *clear_quarantine, None),
+            Incident::ForceQuorum {
+                machine,
+                clear_quarantine,
+            } => self.start_cluster_service(machine, *clear_quarantine, Some(Start::Forced)),
+            Incident::PreventQuorum {
+                machine,
+                clear_quarantine,
+            } => self.start_cluster_service(machine, *clear_quarantine, Some(Start::Prevented)),
             Incident::CutHeartbeats { one, other } => self.cut(one, other, true),
             Incident::HealHeartbeats { one, other } => self.cut(one, other, false),
+            Incident::CutPath { network, one, other } => self.cut_path(network, one, other, true),
+            Incident::HealPath { network, one, other } => self.cut_path(network, one, other, false),
             Incident::IsolateMachine { machine } => {
                 let name = self.known_machine(machine)?;
                 self.heartbeats.isolate(&name);
@@ -147,6 +158,30 @@ impl World {
         } else {
             Err(IncidentError::NoMachine { name: machine.into() })
         }
+    }
+
+    /// Starts the cluster service of a machine. `start` is what it is told about quorum; a service that runs is told so
+    /// by a start of its own.
+    fn start_cluster_service(
+        &mut self,
+        machine: &str,
+        clear_quarantine: bool,
+        start: Option<Start>,
+    ) -> Result<(), IncidentError> {
+        let name = self.known_machine(machine)?;
+        if clear_quarantine {
+            self.clear_quarantine(&name);
+        }
+        if let Some(start) = start {
+            let nodes = self.clusters.iter_mut().flat_map(|cluster| &mut cluster.nodes);
+            let own = nodes.filter(|node| node.name.eq_ignore_ascii_case(&name));
+            // A member of a cluster has nothing to prevent.
+            own.filter(|node| start == Start::Forced || !node.present)
+                .for_each(|node| node.start = start);
+        }
+        self.change(&name, Leaving::Unheard, |machine| {
+            machine.service_running = machine.membership.is_some();
+        })
     }
 
     /// Who hears whom has changed.
@@ -199,6 +234,14 @@ impl World {
     fn cut(&mut self, one: &str, other: &str, cut: bool) -> Result<(), IncidentError> {
         let (one, other) = (self.known_machine(one)?, self.known_machine(other)?);
         self.heartbeats.set_cut(&one, &other, cut);
+        self.heard_again();
+        Ok(())
+    }
+
+    fn cut_path(&mut self, network: &str, one: &str, other: &str, cut: bool) -> Result<(), IncidentError> {
+        let network = self.known_network(network)?;
+        let (one, other) = (self.known_machine(one)?, self.known_machine(other)?);
+        self.heartbeats.set_cut_on(&network, &one, &other, cut);
         self.heard_again();
         Ok(())
     }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use wsfc_clusapi::sys::constants::{node_cluster_state, node_state, notify_node};
 
 use super::World;
-use super::cluster::{Cluster, Drain, Health, Node};
+use super::cluster::Cluster;
 use super::events::Event;
-use super::properties::Settings;
+use super::node::Node;
 use super::quorum::Leaving;
 use crate::win32::{
     EPT_S_NOT_REGISTERED, ERROR_CLUSTER_EVICT_INVALID_REQUEST, ERROR_CLUSTER_NODE_NOT_FOUND,
@@ -86,21 +86,7 @@ impl World {
         let instance = self.identities.guid();
         let cluster = self.cluster_mut(cluster_id)?;
         let id = (1..).find(|id| cluster.node(*id).is_none())?;
-        let (settings, private) = (Settings::new(), Settings::new());
-        cluster.nodes.push(Node {
-            id,
-            name,
-            state: node_state::JOINING,
-            instance,
-            settings,
-            private,
-            present: false,
-            joining: false,
-            told: Node::told_at_first(),
-            dynamic_weight: 0,
-            drain: Drain::default(),
-            health: Health::default(),
-        });
+        cluster.nodes.push(Node::new(id, name, instance));
         let event = cluster.node(id).map(|node| Event::node_added(cluster_id, node));
         self.events.extend(event);
         Some(id)

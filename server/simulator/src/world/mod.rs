@@ -18,6 +18,7 @@ pub(crate) mod incidents;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod network;
+pub(crate) mod node;
 pub(crate) mod properties;
 pub(crate) mod queue;
 pub(crate) mod quorum;
@@ -29,6 +30,7 @@ pub(crate) mod save;
 pub(crate) mod service;
 pub(crate) mod setup;
 pub(crate) mod shared_volume;
+pub(crate) mod start;
 pub(crate) mod upgrade;
 
 use std::collections::BTreeSet;
@@ -68,6 +70,9 @@ pub(crate) struct World {
     /// How long things take: the scenario's, so that a saved world goes on at the pace that it is given.
     #[serde(skip)]
     pub(crate) times: service::Times,
+    /// The most resources of a cluster: the scenario's too.
+    #[serde(skip)]
+    pub(crate) resource_limit: usize,
     /// What has changed and was not yet handed to the notification ports.
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
@@ -162,6 +167,7 @@ impl World {
             queue: queue::Queue::default(),
             heartbeats: heartbeat::Heartbeats::default(),
             times: scenario.timing.times(),
+            resource_limit: scenario.resource_limit,
             events: Vec::new(),
         };
         world.add_disks(scenario);
@@ -227,13 +233,14 @@ impl World {
         taken
     }
 
-    /// Tells what has followed from changes elsewhere: the states of networks, interfaces and shared volumes.
+    /// Tells what has followed from changes elsewhere: the states of networks, interfaces, shared volumes and group sets.
     pub(crate) fn refresh_derived(&mut self) {
         let ids: Vec<String> = self.clusters.iter().map(|cluster| cluster.id.clone()).collect();
         for id in ids {
             let told = self.events.len();
             self.refresh_networks(&id);
             self.refresh_volumes(&id);
+            self.refresh_sets(&id);
             if !self.cluster(&id).is_some_and(Cluster::is_formed) {
                 // Nobody is there who could tell.
                 self.events.truncate(told);

@@ -11,6 +11,7 @@ use wsfc_clusapi::sys::constants::{
 use super::World;
 use super::cluster::{Cluster, IP_ADDRESS, IPV6_ADDRESS};
 use super::events::Event;
+use super::node::Node;
 use super::properties::{Owner, Setting, Settings};
 use crate::win32::{
     ERROR_CLUSTER_LAST_INTERNAL_NETWORK, ERROR_CLUSTER_NETINTERFACE_NOT_FOUND, ERROR_CLUSTER_NETWORK_HAS_DEPENDENTS,
@@ -181,19 +182,34 @@ impl Cluster {
 }
 
 impl World {
-    /// The state of an interface: without its node it is unavailable. Guess: a node that the others do not hear is no
-    /// member any more, so none is unreachable.
+    /// The state of an interface (facts 2.2 names them): without its node it is unavailable. Guess: one that carries
+    /// nothing has failed, and one that does not reach some other working interface of an active member is unreachable,
+    /// and so is the other one.
     pub(crate) fn interface_state(&self, cluster: &Cluster, network: &ClusterNetwork, interface: &Interface) -> i32 {
         let node = cluster.node(interface.node).filter(|node| node.present);
         match node {
-            Some(node) if self.heartbeats.carries(&node.name, &network.origin) => network_interface_state::UP,
-            Some(_) => network_interface_state::FAILED,
             None => network_interface_state::UNAVAILABLE,
+            Some(node) if !self.heartbeats.carries(&node.name, &network.origin) => network_interface_state::FAILED,
+            Some(node) if self.reaches_all(cluster, network, node) => network_interface_state::UP,
+            Some(_) => network_interface_state::UNREACHABLE,
         }
     }
 
+    /// True when an active member reaches all others over a network, those aside whose interfaces carry nothing.
+    fn reaches_all(&self, cluster: &Cluster, network: &ClusterNetwork, node: &Node) -> bool {
+        let beats = &self.heartbeats;
+        beats.is_whole()
+            || network
+                .interfaces
+                .iter()
+                .filter_map(|interface| cluster.node(interface.node))
+                .filter(|other| other.id != node.id && other.present && beats.carries(&other.name, &network.origin))
+                .all(|other| beats.links(&node.name, &other.name, &network.origin))
+    }
+
     /// The state of a network: that of its interfaces, taken together. A network that the cluster does not use is
-    /// unavailable.
+    /// unavailable. Guess: it is partitioned when interfaces that work do not reach each other; interfaces that have
+    /// failed leave it up for the others.
     pub(crate) fn network_state(&self, cluster: &Cluster, network: &ClusterNetwork) -> i32 {
         let states: Vec<i32> = network
             .interfaces
@@ -203,6 +219,8 @@ impl World {
             .collect();
         if states.is_empty() || network.role() == 0 {
             network_state::UNAVAILABLE
+        } else if states.contains(&network_interface_state::UNREACHABLE) {
+            network_state::PARTITIONED
         } else if states.contains(&network_interface_state::UP) {
             network_state::UP
         } else {

@@ -31,6 +31,16 @@ pub(crate) enum Step {
     },
     /// A group that moves with its resources online arrives.
     LiveArrival { cluster: String, group: String },
+    /// What waits to start looks whether it may.
+    StartWaiting { cluster: String },
+    /// A group has been online for the StartupDelay of its set.
+    SetReady { cluster: String },
+    /// A group has waited for its providers long enough.
+    DependencyTimeout {
+        cluster: String,
+        group: String,
+        since_ms: u64,
+    },
     /// A drain that failed is tried again.
     DrainAgain { cluster: String, node: u32 },
     /// The window for the failback of a group opens.
@@ -49,7 +59,7 @@ impl Step {
     fn is_work(&self) -> bool {
         matches!(
             self,
-            Self::Settle { .. } | Self::Restart { .. } | Self::LiveArrival { .. }
+            Self::Settle { .. } | Self::Restart { .. } | Self::LiveArrival { .. } | Self::StartWaiting { .. }
         )
     }
 }

@@ -10,6 +10,7 @@ use wsfc_clusapi::sys::constants::{
 use super::World;
 use super::cluster::Cluster;
 use super::events::Event;
+use super::node::{Node, Start};
 use super::properties::Setting;
 use super::queue::Step;
 use super::service::{ClusterService, dword};
@@ -61,9 +62,32 @@ impl Cluster {
         self.quorum.witness.is_some() && !self.quorum.witness_lost && self.quorum.witness_weight > 0
     }
 
-    /// The side that goes on: it has more than half of all votes, of which the witness gives its own to one side only,
+    /// True for a side that has a node which was started in such a way.
+    fn started_so(&self, side: &BTreeSet<u32>, fits: impl Fn(&Node) -> bool) -> bool {
+        self.nodes.iter().any(|node| side.contains(&node.id) && fits(node))
+    }
+
+    /// True when more than half of the configured votes are together, so that nothing needs to be forced.
+    pub(crate) fn has_configured_majority(&self) -> bool {
+        let all: u32 = self.nodes.iter().map(Self::configured_weight).sum();
+        let present = self.nodes.iter().filter(|node| node.present);
+        let active: u32 = present.map(Self::configured_weight).sum();
+        let witness = u32::from(self.quorum.witness.is_some());
+        let reached = if self.quorum.witness_lost { 0 } else { witness };
+        (active + reached) * 2 > all + witness || (self.quorum.disk_only && reached == 1)
+    }
+
+    /// The side that goes on. Quorum that is forced decides (guess: of two such sides, for the one that goes on already);
+    /// nodes that shall form nothing go on with others only. Else it has more than half of all votes, of which the witness gives its own to one side only,
     /// first to the one that owns the core group.
     fn winner(&self, mut sides: Vec<BTreeSet<u32>>) -> BTreeSet<u32> {
+        let forced = |side: &&BTreeSet<u32>| self.started_so(side, |node| node.start == Start::Forced);
+        let goes_on = |side: &&BTreeSet<u32>| self.started_so(side, |node| node.present);
+        let by_force = sides.iter().filter(forced).find(goes_on);
+        if let Some(side) = by_force.or(sides.iter().find(forced)) {
+            return side.clone();
+        }
+        sides.retain(|side| self.started_so(side, |node| node.present || node.start != Start::Prevented));
         let all = self.all_votes();
         let owner = self.core_group().map(|group| group.owner);
         sides.sort_by_key(|side| {
@@ -101,7 +125,7 @@ impl Cluster {
     }
 
     /// The configured vote of a node.
-    fn configured_weight(node: &super::cluster::Node) -> u32 {
+    fn configured_weight(node: &Node) -> u32 {
         u32::from(dword(&node.settings, "NodeWeight", 1) != 0)
     }
 
@@ -172,6 +196,12 @@ impl World {
         let Some(mut service) = self.service(cluster_id) else {
             return;
         };
+        for node in &mut service.cluster.nodes {
+            // The arguments of a service end with it.
+            if !alive.contains(&node.id) {
+                node.start = Start::ByVotes;
+            }
+        }
         if leaving == Leaving::Orderly {
             service.give_up_votes(&alive);
         }
@@ -203,6 +233,9 @@ impl ClusterService<'_> {
         for node in &mut self.cluster.nodes {
             node.present = members.contains(&node.id);
             node.joining = joining.contains(&node.id);
+            if node.present && node.start == Start::Prevented {
+                node.start = Start::ByVotes;
+            }
         }
         if members.is_empty() {
             if was_formed {
@@ -219,6 +252,9 @@ impl ClusterService<'_> {
             if let Some(node) = self.cluster.node_mut(*node) {
                 node.health.isolated_until = None;
             }
+        }
+        if !self.cluster.quorum.forced && self.cluster.started_so(members, |node| node.start == Start::Forced) {
+            self.set_forced(true);
         }
         self.tell_nodes();
         if !lost.is_empty() || !came.is_empty() {
@@ -237,6 +273,12 @@ impl ClusterService<'_> {
         }
     }
 
+    /// Quorum is forced from here on, or decided by votes again.
+    fn set_forced(&mut self, forced: bool) {
+        self.cluster.quorum.forced = forced;
+        self.tell_cluster_property("FixQuorum", forced.into());
+    }
+
     /// The cluster has lost its quorum: its service stops on all nodes, and with it everything that ran. Nobody is left
     /// to tell, but who was connected finds that out (facts 4.4).
     fn fall(&mut self) {
@@ -252,6 +294,8 @@ impl ClusterService<'_> {
             self.drop_online(&id, false);
             self.tell_group(&id);
         }
+        self.cluster.waiting.clear();
+        self.cluster.quorum.forced = false;
         self.events.truncate(told);
         let event = Event::of_cluster(&self.cluster.id, notify_cluster::STATE, &self.cluster.name);
         self.tell(event);
@@ -303,7 +347,7 @@ impl ClusterService<'_> {
 
     /// Tells the StatusInformation of a node.
     pub(crate) fn tell_node_status(&mut self, node: u32) {
-        if let Some(status) = self.cluster.node(node).map(super::cluster::Node::status_information) {
+        if let Some(status) = self.cluster.node(node).map(Node::status_information) {
             self.tell_node_properties(node, &[("StatusInformation", status)]);
         }
     }
@@ -378,6 +422,12 @@ impl ClusterService<'_> {
     pub(crate) fn rebalance(&mut self) {
         if !self.cluster.is_formed() {
             return;
+        }
+        if self.cluster.quorum.forced && self.cluster.has_configured_majority() {
+            for node in &mut self.cluster.nodes {
+                node.start = Start::ByVotes;
+            }
+            self.set_forced(false);
         }
         let before: Vec<(u32, u32)> = self.weights();
         let witness_before = self.cluster.quorum.witness_weight;

@@ -1,10 +1,12 @@
 //! Resource types (facts 2.5 and 3.1).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use wsfc_clusapi::sys::constants::{notify_cluster, notify_object, notify_resource_type};
 
 use super::World;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, IP_ADDRESS, IPV6_ADDRESS};
 use super::events::Event;
 use super::properties::{Setting, Settings};
 use crate::proplist::ValueList;
@@ -18,6 +20,12 @@ pub(crate) struct ResourceType {
     pub(crate) name: String,
     pub(crate) display_name: String,
     pub(crate) dll: String,
+    /// GET_CHARACTERISTICS of a type of somebody's own; those of the types that every cluster has are known.
+    #[serde(default)]
+    pub(crate) own_characteristics: u32,
+    /// The nodes that support it; `None` is all of them.
+    #[serde(default)]
+    pub(crate) nodes: Option<BTreeSet<u32>>,
     pub(crate) settings: Settings,
     pub(crate) private: Settings,
 }
@@ -50,10 +58,10 @@ enum Required {
 }
 
 /// CHARACTERISTICS bits (facts 5.2).
-const QUORUM: u32 = 1;
-const DELETE_REQUIRES_ALL_NODES: u32 = 2;
-const SINGLE_CLUSTER_INSTANCE: u32 = 0x40;
-const SINGLE_GROUP_INSTANCE: u32 = 0x80;
+pub(crate) const QUORUM: u32 = 1;
+pub(crate) const DELETE_REQUIRES_ALL_NODES: u32 = 2;
+pub(crate) const SINGLE_CLUSTER_INSTANCE: u32 = 0x40;
+pub(crate) const SINGLE_GROUP_INSTANCE: u32 = 0x80;
 const BROADCAST_DELETE: u32 = 0x20;
 const PLACEMENT_DATA: u32 = 0x200;
 
@@ -185,16 +193,6 @@ pub(crate) fn known_names() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|known| known.name)
 }
 
-/// GET_CHARACTERISTICS; types of somebody's own have none.
-pub(crate) fn characteristics(name: &str) -> u32 {
-    known_type(name).map_or(0, |known| known.characteristics)
-}
-
-/// True for the types whose resources can be a witness.
-pub(crate) fn is_quorum_capable(name: &str) -> bool {
-    characteristics(name) & QUORUM != 0
-}
-
 /// GET_CLASS_INFO: class and subclass (facts 3.1).
 pub(crate) fn class_info(name: &str) -> (u32, u32) {
     match known_type(name).map_or(Class::Unknown, |known| known.class) {
@@ -217,12 +215,38 @@ pub(crate) fn required_dependencies(name: &str) -> Vec<u8> {
         .end()
 }
 
+/// True when the types of a resource's providers are all that its own type requires (facts 2.5). Guess: an IPv6 address
+/// is an address too.
+pub(crate) fn has_required(name: &str, providers: &[&str]) -> bool {
+    let is_met = |required: &Required| {
+        providers.iter().any(|provider| match required {
+            Required::Type("IP Address") => matches!(*provider, IP_ADDRESS | IPV6_ADDRESS),
+            Required::Type(kind) => provider.eq_ignore_ascii_case(kind),
+            Required::Storage => class_info(provider).0 == STORAGE_CLASS,
+        })
+    };
+    known_type(name).is_none_or(|known| known.requires.iter().all(is_met))
+}
+
 impl ResourceType {
-    fn well_known(known: &Known) -> Self {
+    /// GET_CHARACTERISTICS.
+    pub(crate) fn characteristics(&self) -> u32 {
+        known_type(&self.name).map_or(self.own_characteristics, |known| known.characteristics)
+    }
+
+    /// True when a node supports it.
+    pub(crate) fn is_supported(&self, node: u32) -> bool {
+        self.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node))
+    }
+
+    /// A type that all nodes support.
+    fn new(name: &str, display_name: &str, dll: &str) -> Self {
         Self {
-            name: known.name.into(),
-            display_name: known.name.into(),
-            dll: known.dll.into(),
+            name: name.into(),
+            display_name: display_name.into(),
+            dll: dll.into(),
+            own_characteristics: 0,
+            nodes: None,
             settings: Settings::new(),
             private: Settings::new(),
         }
@@ -243,9 +267,17 @@ impl Cluster {
             .find(|kind| kind.name.eq_ignore_ascii_case(name))
     }
 
+    /// The CHARACTERISTICS bits of a type; none for one that is not there.
+    pub(crate) fn characteristics(&self, kind: &str) -> u32 {
+        self.resource_type(kind).map_or(0, ResourceType::characteristics)
+    }
+
     /// Registers the types that every cluster has.
     pub(crate) fn add_resource_types(&mut self) {
-        self.resource_types = KNOWN.iter().map(ResourceType::well_known).collect();
+        self.resource_types = KNOWN
+            .iter()
+            .map(|known| ResourceType::new(known.name, known.name, known.dll))
+            .collect();
     }
 }
 
@@ -274,13 +306,8 @@ impl World {
         // 0 asks for the default.
         let settings = intervals.into_iter().filter(|(_, interval)| *interval != 0);
         let settings = settings.map(|(name, interval)| (name.to_owned(), Setting::Dword(interval)));
-        let kind = ResourceType {
-            name: name.into(),
-            display_name: display_name.into(),
-            dll: dll.into(),
-            settings: settings.collect(),
-            private: Settings::new(),
-        };
+        let mut kind = ResourceType::new(name, display_name, dll);
+        kind.settings.extend(settings);
         if let Some(cluster) = self.cluster_mut(cluster_id) {
             cluster.resource_types.push(kind);
         }
@@ -327,8 +354,17 @@ mod tests {
     #[test]
     fn a_network_name_needs_an_address() {
         assert_eq!(class_info("physical disk"), (1, 0xC000_0000));
-        assert!(is_quorum_capable("File Share Witness"));
-        assert!(!is_quorum_capable("Somebody's Own"));
+        for (providers, met) in [
+            (&[][..], false),
+            (&["Generic Script", "IPv6 Address"], true),
+            (&["Physical Disk"], false),
+        ] {
+            assert_eq!(has_required("network name", providers), met);
+        }
+        let disk = ["Physical Disk", "Network Name"];
+        assert!(has_required("MSMQ", &disk));
+        assert!(!has_required("MSMQ", &disk[..1]));
+        assert!(has_required("Somebody's Own", &[]));
         let mut expected = vec![3, 0, 1, 0, 22, 0, 0, 0];
         expected.extend("IP Address\0".encode_utf16().flat_map(u16::to_le_bytes));
         expected.extend([0, 0, 0, 0, 0, 0]);

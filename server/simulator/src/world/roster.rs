@@ -89,6 +89,11 @@ impl<T: Entry> Roster<T> {
         Some(entry)
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.entries.values()
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use wsfc_clusapi::sys::constants::{group_type, notify_cluster, notify_group, notify_node, resource_state};
+use wsfc_clusapi::sys::constants::{
+    group_state, group_type, notify_cluster, notify_group, notify_node, resource_state,
+};
 
 use super::World;
 use super::cluster::Cluster;
@@ -113,6 +115,7 @@ impl ClusterService<'_> {
             group.told = state;
             let event = Event::group_state(&self.cluster.id, group, state);
             self.tell(event);
+            self.came_online(group_id, state == group_state::ONLINE);
         }
     }
 

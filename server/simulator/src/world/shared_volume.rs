@@ -9,8 +9,9 @@ use wsfc_clusapi::sys::constants::{
 };
 
 use super::World;
-use super::cluster::{Cluster, Node, Resource};
+use super::cluster::{Cluster, Resource};
 use super::events::Event;
+use super::node::Node;
 use super::properties::Setting;
 use crate::proplist::ValueList;
 use crate::win32::{

@@ -5,7 +5,7 @@ use wsfc_clusapi::sys::constants::{notify_cluster, notify_object, notify_upgrade
 use super::World;
 use super::cluster::Cluster;
 use super::events::Event;
-use crate::win32::ERROR_CLUSTER_UPGRADE_INCOMPATIBLE_VERSIONS;
+use crate::win32::{ERROR_CLUSTER_UPGRADE_FIX_QUORUM_NOT_SUPPORTED, ERROR_CLUSTER_UPGRADE_INCOMPATIBLE_VERSIONS};
 
 /// What an upgrade could do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +17,12 @@ pub(crate) enum Upgrade {
 }
 
 impl World {
-    /// The check of facts 1.7: 5973 when some but not all nodes support the next level. Guess: a node that is not an
+    /// The check of facts 1.7: 5974 while quorum is forced, 5973 when some but not all nodes support the next level. Guess: a node that is not an
     /// active member cannot say that it does.
     pub(crate) fn check_upgrade(&self, cluster: &Cluster) -> Result<Upgrade, u32> {
+        if cluster.quorum.forced {
+            return Err(ERROR_CLUSTER_UPGRADE_FIX_QUORUM_NOT_SUPPORTED);
+        }
         let next = cluster.functional_level + 1;
         let mut supporting = 0;
         let mut saying = 0;

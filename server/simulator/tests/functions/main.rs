@@ -4,6 +4,7 @@
 
 mod access;
 mod call;
+mod codes;
 mod connections;
 mod drain;
 mod enumerations;
@@ -25,6 +26,8 @@ mod replay;
 mod resources;
 mod sets;
 mod setup;
+mod start;
+mod types;
 mod upgrade;
 mod verbs;
 mod volumes;

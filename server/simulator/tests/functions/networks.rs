@@ -5,10 +5,12 @@ use wsfc_clusapi::sys::constants::{
     cluster_enum, control as ctl, network_interface_state, network_state, notify_network, notify_network_interface,
     notify_object,
 };
+use wsfc_simulator::Incident;
 
 use crate::call::{Target, control, enumerated, events, list, open, production, properties};
 use crate::notify::{filter, open as open_port};
 use crate::raw::{Raw, read_wide, wide};
+use crate::verbs::instant;
 
 fn network(raw: &Raw, cluster: isize, name: &str) -> isize {
     open(raw, raw.table.OpenClusterNetwork, cluster, name).unwrap()
@@ -54,6 +56,82 @@ fn states_follow_machines_and_cables() {
     }
     let lost = "the cluster does not answer any more";
     assert_eq!(state(), -1, "{lost}");
+}
+
+/// The states of the two networks of a cluster "c" and of the interfaces on the first, in the order of the nodes.
+fn states(raw: &Raw, cluster: isize, nodes: &[&str]) -> (i32, i32, Vec<i32>) {
+    let network_state = |name| {
+        // SAFETY: The function checks its handle.
+        unsafe { raw.table.GetClusterNetworkState.unwrap()(network(raw, cluster, name)) }
+    };
+    let interface_state = |node: &&str| {
+        let name = format!("{node} - Cluster Network 1");
+        let interface = open(raw, raw.table.OpenClusterNetInterface, cluster, &name).unwrap();
+        // SAFETY: The function checks its handle.
+        unsafe { raw.table.GetClusterNetInterfaceState.unwrap()(interface) }
+    };
+    (
+        network_state("Cluster Network 1"),
+        network_state("Cluster Network 2"),
+        nodes.iter().map(interface_state).collect(),
+    )
+}
+
+#[test]
+fn a_network_is_partitioned_while_members_miss_each_other() {
+    use network_interface_state::{FAILED, UNREACHABLE, UP};
+    let nodes = ["n1", "n2", "n3"];
+    let (raw, cluster) = instant(&nodes);
+    let (up, down, partitioned) = (network_state::UP, network_state::DOWN, network_state::PARTITIONED);
+    let filters = [
+        filter(notify_object::NETWORK, notify_network::STATE),
+        filter(notify_object::NETWORK_INTERFACE, notify_network_interface::STATE),
+    ];
+    let port = open_port(&raw, cluster, &filters, 1);
+    let path = || ("Cluster Network 1".to_owned(), "n1".to_owned(), "n2".to_owned());
+    let (network, one, other) = path();
+    raw.happen(Incident::CutPath { network, one, other });
+    assert_eq!(
+        states(&raw, cluster, &nodes),
+        (partitioned, up, vec![UNREACHABLE, UNREACHABLE, UP])
+    );
+    let told: Vec<_> = events(&raw, port)
+        .into_iter()
+        .map(|event| (event.name, i32::from_le_bytes(event.payload.try_into().unwrap())))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("n1 - Cluster Network 1".into(), UNREACHABLE),
+            ("n2 - Cluster Network 1".into(), UNREACHABLE),
+            ("Cluster Network 1".into(), partitioned),
+        ]
+    );
+    // What does not work at all is missed by nobody.
+    let (network, _, machine) = path();
+    raw.happen(Incident::InterfaceDown { machine, network });
+    assert_eq!(states(&raw, cluster, &nodes), (up, up, vec![UP, FAILED, UP]));
+    let (network, _, machine) = path();
+    raw.happen(Incident::InterfaceUp { machine, network });
+    assert_eq!(states(&raw, cluster, &nodes).0, partitioned);
+    let (network, one, other) = path();
+    raw.happen(Incident::HealPath { network, one, other });
+    assert_eq!(states(&raw, cluster, &nodes), (up, up, vec![UP; 3]));
+    events(&raw, port);
+    // Two that hear each other through the third stay members, and miss each other on every network.
+    let (_, one, other) = path();
+    raw.happen(Incident::CutHeartbeats { one, other });
+    assert!(nodes.iter().all(|node| raw.is_up(cluster, node)));
+    assert_eq!(
+        states(&raw, cluster, &nodes),
+        (partitioned, partitioned, vec![UNREACHABLE, UNREACHABLE, UP])
+    );
+    assert_eq!(events(&raw, port).len(), 6);
+    raw.happen(Incident::HealAll);
+    assert_eq!(states(&raw, cluster, &nodes), (up, up, vec![UP; 3]));
+    let (network, _, _) = path();
+    raw.happen(Incident::NetworkDown { network });
+    assert_eq!(states(&raw, cluster, &nodes), (down, up, vec![FAILED; 3]));
 }
 
 #[test]

@@ -353,3 +353,105 @@ fn a_failed_interface_cuts_a_node_off_only_with_its_last_network() {
     };
     assert_eq!(code, 0);
 }
+
+impl Raw {
+    fn force(&self, machine: &str) {
+        self.happen(Incident::service_start(machine, &["/FQ"]));
+    }
+
+    fn cluster_dword(&self, cluster: isize, name: &str) -> u32 {
+        let list = self
+            .control(cluster, control::CLUSTER_GET_RO_COMMON_PROPERTIES, &[])
+            .unwrap();
+        crate::verbs::find_dword(&list, name).unwrap()
+    }
+}
+
+#[test]
+fn quorum_can_be_forced() {
+    for dynamic in [0, 1] {
+        let (raw, cluster) = instant(&NAMES);
+        let group = raw.running_group(cluster, "g", "n5", &["one"]);
+        let set = control::CLUSTER_SET_COMMON_PROPERTIES;
+        raw.control(cluster, set, &dwords(&[("DynamicQuorum", dynamic)]))
+            .unwrap();
+        // Three of five at once: the two that are left have no majority.
+        raw.split(&["n1", "n2"], &["n3", "n4", "n5"]);
+        for name in ["n3", "n4", "n5"] {
+            raw.kill(name);
+        }
+        assert!(!raw.is_formed(cluster), "{dynamic}");
+        raw.happen(Incident::StartService {
+            machine: "n1".into(),
+            clear_quarantine: false,
+        });
+        assert!(!raw.is_formed(cluster), "a start alone changes nothing");
+        raw.force("n2");
+        assert!(raw.is_up(cluster, "n1") && raw.is_up(cluster, "n2"));
+        assert_eq!(raw.group(group).0, group_state::ONLINE);
+        assert_eq!(raw.cluster_dword(cluster, "FixQuorum"), 1);
+        let needs = |name: &str| raw.node_dword(raw.open_node(cluster, name).unwrap(), "NeedsPreventQuorum");
+        assert_eq!((needs("n1"), needs("n4")), (0, 1));
+        assert_eq!(raw.upgrade(cluster, false).0, 5974);
+        // The others have a majority and do not hear the two: what is forced goes on all the same.
+        for name in ["n3", "n4", "n5"] {
+            raw.power_on(name);
+        }
+        assert!(!raw.is_up(cluster, "n3") && raw.is_up(cluster, "n2"));
+        assert_eq!(raw.cluster_dword(cluster, "FixQuorum"), 1);
+        let ear = Ear::new(&raw, cluster);
+        raw.happen(Incident::HealAll);
+        assert!(NAMES.iter().all(|name| raw.is_up(cluster, name)));
+        assert_eq!(raw.cluster_dword(cluster, "FixQuorum"), 0, "there is a majority again");
+        assert_eq!((needs("n1"), needs("n4")), (0, 0));
+        let told = ear.events().into_iter().find(|event| {
+            event.object_type == notify_object::CLUSTER
+                && event.flag == notify_cluster::COMMON_PROPERTY
+                && crate::verbs::find_dword(&event.payload, "FixQuorum") == Some(0)
+        });
+        assert!(told.is_some());
+        // Votes decide again.
+        raw.split(&["n1", "n2"], &["n3", "n4", "n5"]);
+        assert!(raw.is_up(cluster, "n3") && !raw.is_up(cluster, "n2"));
+        // And force overrides them: the larger side stops.
+        raw.force("n2");
+        assert!(!raw.is_up(cluster, "n3") && raw.is_up(cluster, "n2"));
+    }
+}
+
+#[test]
+fn the_force_of_a_service_ends_with_it() {
+    for (dynamic, goes_on) in [(0, true), (1, false)] {
+        let (raw, cluster) = instant(&NAMES[..3]);
+        let set = control::CLUSTER_SET_COMMON_PROPERTIES;
+        raw.control(cluster, set, &dwords(&[("DynamicQuorum", dynamic)]))
+            .unwrap();
+        raw.split(&["n1"], &["n2", "n3"]);
+        raw.force("n1");
+        assert!(raw.is_up(cluster, "n1"));
+        raw.kill("n1");
+        // With dynamic votes the one that was forced has taken them all over, and the others wait for it.
+        assert_eq!(raw.is_formed(cluster), goes_on);
+        raw.power_on("n1");
+        assert_eq!(raw.is_up(cluster, "n2"), goes_on);
+        assert_eq!(raw.is_up(cluster, "n1"), !goes_on);
+        assert_eq!(raw.cluster_dword(cluster, "FixQuorum"), 0);
+    }
+}
+
+#[test]
+fn who_shall_form_nothing_joins() {
+    let (raw, cluster) = instant(&NAMES[..3]);
+    raw.control(cluster, control::CLUSTER_SHUTDOWN, &[]).unwrap();
+    for name in &NAMES[..3] {
+        raw.happen(Incident::service_start(name, &["/pq", "/cq"]));
+    }
+    assert!(!raw.is_formed(cluster), "all wait for somebody to join");
+    raw.simulation.set_service("n3", false);
+    raw.happen(Incident::service_start("n3", &[]));
+    assert!(NAMES[..3].iter().all(|name| raw.is_up(cluster, name)));
+    // A member votes as any other, however it was started.
+    raw.kill("n3");
+    raw.kill("n2");
+    assert!(raw.is_up(cluster, "n1"));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wsfc_clusapi::sys::constants::{group_move_flags, quorum_kind};
 use wsfc_simulator::{Incident, Simulation};
 
+use crate::call::open;
 use crate::raw::{Raw, wide};
 use crate::verbs::{Ear, dwords, existing};
 
@@ -44,11 +45,20 @@ impl Play {
         self.raw.open_resource(self.cluster, &name).ok()
     }
 
+    /// One of two group sets.
+    fn set(&mut self) -> isize {
+        let name = format!("s{}", self.random.usize(..2));
+        let table = self.raw.table;
+        let found = open(&self.raw, table.OpenClusterGroupSet, self.cluster, &name);
+        let made = |_| open(&self.raw, table.CreateClusterGroupSet, self.cluster, &name);
+        found.or_else(made).unwrap_or(0)
+    }
+
     fn incident(&mut self) -> Incident {
         let (machine, other) = (self.machine(), self.machine());
         let resource = self.resource_name();
         let network = format!("Cluster Network {}", self.random.usize(1..=2));
-        match self.random.usize(..22) {
+        match self.random.usize(..29) {
             0 | 1 => Incident::KillMachine { machine },
             2..=5 => Incident::PowerOn { machine },
             6 => Incident::StopService { machine },
@@ -73,6 +83,24 @@ impl Play {
                 node: self.random.bool().then_some(machine),
             },
             20 => Incident::UnblockResource { resource },
+            26 => Incident::ForceQuorum {
+                machine,
+                clear_quarantine: self.random.bool(),
+            },
+            27 => Incident::PreventQuorum {
+                machine,
+                clear_quarantine: self.random.bool(),
+            },
+            21 | 22 => Incident::CutPath {
+                network,
+                one: machine,
+                other,
+            },
+            23 | 24 => Incident::HealPath {
+                network,
+                one: machine,
+                other,
+            },
             _ => Incident::Witness {
                 cluster: None,
                 reachable: self.random.bool(),
@@ -111,7 +139,9 @@ impl Play {
             let made = unsafe { self.raw.table.CreateClusterGroup.unwrap()(self.cluster, name_units.as_ptr()) };
             return format!("make {name} {made:#x}");
         };
-        let verb = self.random.usize(..9);
+        let verb = self.random.usize(..15);
+        let (other, set) = (self.group().unwrap_or(0), self.set());
+        let table = self.raw.table;
         let code = match verb {
             0 | 1 => self.raw.online_group(group, if self.random.bool() { node } else { 0 }),
             2 => self.raw.offline_group(group),
@@ -123,16 +153,33 @@ impl Play {
                 .raw
                 .move_group_ex(group, 0, group_move_flags::RETURN_TO_SOURCE_NODE_ON_ERROR, &[]),
             // SAFETY: The function checks its handle.
-            6 => unsafe { self.raw.table.CancelClusterGroupOperation.unwrap()(group, 0) },
+            6 => unsafe { table.CancelClusterGroupOperation.unwrap()(group, 0) },
+            // SAFETY: The function checks its handles.
+            9 => unsafe { table.AddClusterGroupDependency.unwrap()(group, other) },
+            // SAFETY: The function checks its handles.
+            10 => unsafe { table.AddClusterGroupToGroupSetDependency.unwrap()(group, set) },
+            // SAFETY: The function checks its handles.
+            11 => unsafe { table.ClusterAddGroupToGroupSet.unwrap()(set, group) },
+            // SAFETY: The function checks its handles.
+            12 => unsafe { table.RemoveClusterGroupDependency.unwrap()(group, other) },
+            // SAFETY: The function checks its handles.
+            13 => unsafe { table.RemoveClusterGroupToGroupSetDependency.unwrap()(group, set) },
+            // SAFETY: The function checks its handle.
+            14 => unsafe { table.ClusterRemoveGroupFromGroupSet.unwrap()(group) },
             7 => {
                 let priority = self.random.choice([0, 1_000, 2_000, 3_000]).unwrap();
                 let failback = self.random.u32(..2);
-                let policy = dwords(&[("Priority", priority), ("AutoFailbackType", failback)]);
+                let start_delay = self.random.choice([0, 0, 30_000]).unwrap();
+                let policy = dwords(&[
+                    ("Priority", priority),
+                    ("AutoFailbackType", failback),
+                    ("GroupStartDelay", start_delay),
+                ]);
                 self.raw.set_group_property(group, &policy)
             }
             _ if node != 0 && self.random.bool() => self.raw.prefer(group, &[node]),
             // SAFETY: The function checks its handle.
-            _ => unsafe { self.raw.table.DestroyClusterGroup.unwrap()(group) },
+            _ => unsafe { table.DestroyClusterGroup.unwrap()(group) },
         };
         format!("group verb {verb} {name} {code}")
     }

@@ -89,7 +89,7 @@ pub(super) fn own(call: &Call<'_>, id: &str) -> Answer<Option<Vec<u8>>> {
         }),
         ctl::RESOURCE_IS_QUORUM_BLOCKED => call.read(|_, cluster| {
             let resource = cluster.resources.get(id).ok_or(ERROR_RESOURCE_NOT_FOUND)?;
-            let blocked = !resource_type::is_quorum_capable(&resource.kind);
+            let blocked = cluster.characteristics(&resource.kind) & resource_type::QUORUM == 0;
             Ok(Some(u32::from(blocked).to_le_bytes().to_vec()))
         }),
         _ => Ok(None),
@@ -223,7 +223,7 @@ pub(super) fn of_type(call: &Call<'_>, name: &str) -> Answer<Option<Vec<u8>>> {
             let kind = cluster
                 .resource_type(name)
                 .ok_or(ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND)?;
-            if resource_type::is_quorum_capable(&kind.name) {
+            if kind.characteristics() & resource_type::QUORUM != 0 {
                 Ok(Some(ARBITRATION_MS.to_le_bytes().to_vec()))
             } else {
                 Err(ERROR_INVALID_FUNCTION)

@@ -169,7 +169,7 @@ fn identity(call: &Call<'_>, function: u32) -> Answer<Option<Vec<u8>>> {
             }
             (function::GET_FLAGS, _) => Some(flags.to_le_bytes().to_vec()),
             (function::GET_CHARACTERISTICS, kind) => {
-                let characteristics = kind.map_or(0, resource_type::characteristics);
+                let characteristics = kind.map_or(0, |kind| cluster.characteristics(kind));
                 Some(characteristics.to_le_bytes().to_vec())
             }
             (function::GET_RESOURCE_TYPE, Some(kind)) if matches!(call.owner, Owner::Resource(_)) => {

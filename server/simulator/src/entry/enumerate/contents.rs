@@ -194,8 +194,7 @@ pub(super) fn of_resource(cluster: &Cluster, id: &str, kinds: u32) -> Answer<Vec
     Ok(items.items)
 }
 
-/// What belongs to a resource type. An unknown type is reported before the mask is looked at (facts 2.1). Guess: every
-/// node supports every type.
+/// What belongs to a resource type. An unknown type is reported before the mask is looked at (facts 2.1).
 pub(super) fn of_resource_type(cluster: &Cluster, name: &str, kinds: u32) -> Answer<Vec<Item>> {
     const KNOWN: u32 = resource_type_enum::POSSIBLE_OWNERS | resource_type_enum::RESOURCES;
     let kind = cluster
@@ -203,6 +202,7 @@ pub(super) fn of_resource_type(cluster: &Cluster, name: &str, kinds: u32) -> Ans
         .ok_or(ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND)?;
     let mut items = Items::of(kinds, KNOWN)?;
     let nodes = cluster.nodes.iter().map(|node| node.id);
+    let nodes = nodes.filter(|node| kind.is_supported(*node));
     items.add_nodes(resource_type_enum::POSSIBLE_OWNERS, cluster, nodes);
     let own = cluster
         .resources

@@ -11,9 +11,9 @@ use super::properties::Setting;
 use super::service::{ClusterService, PERSISTENT_STATE};
 use crate::win32::{
     ERROR_CLUSTER_DISK_NOT_CONNECTED, ERROR_CLUSTER_GROUP_MOVING, ERROR_CLUSTER_NODE_NOT_FOUND,
-    ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, ERROR_CORE_RESOURCE, ERROR_DIR_NOT_EMPTY, ERROR_GROUP_NOT_FOUND,
-    ERROR_HOST_NODE_NOT_AVAILABLE, ERROR_INVALID_PARAMETER, ERROR_NODE_CANT_HOST_RESOURCE, ERROR_OBJECT_ALREADY_EXISTS,
-    ERROR_QUORUM_RESOURCE, ERROR_SHARING_PAUSED,
+    ERROR_CLUSTER_OWNER_NOT_IN_PREFLIST, ERROR_CLUSTER_RESOURCE_LOCKED_STATUS, ERROR_CORE_RESOURCE,
+    ERROR_DIR_NOT_EMPTY, ERROR_GROUP_NOT_FOUND, ERROR_HOST_NODE_NOT_AVAILABLE, ERROR_INVALID_PARAMETER,
+    ERROR_NODE_CANT_HOST_RESOURCE, ERROR_OBJECT_ALREADY_EXISTS, ERROR_QUORUM_RESOURCE, ERROR_SHARING_PAUSED,
 };
 
 impl World {
@@ -70,6 +70,9 @@ impl ClusterService<'_> {
         if own.iter().any(|id| self.cluster.quorum.witness.as_ref() == Some(id)) {
             return Err(ERROR_QUORUM_RESOURCE);
         }
+        for resource in self.cluster.resources_of(group) {
+            self.cluster.check_all_nodes(resource)?;
+        }
         // Guess: what goes away with its group goes offline without a pending state.
         for id in own.iter().rev() {
             self.set_resource_state(id, resource_state::OFFLINE);
@@ -80,6 +83,7 @@ impl ClusterService<'_> {
             let event = Event::of_group(&self.cluster.id, notify_group::DELETED, &group);
             self.tell(event);
             self.drain_goes_on(group.owner);
+            self.start_order_changed();
         }
         Ok(())
     }
@@ -122,7 +126,8 @@ impl ClusterService<'_> {
         Ok(())
     }
 
-    /// Brings a group online, on a node or where it is (facts 2.4).
+    /// Brings a group online, on a node or where it is (facts 2.4). Guess: 5082 where its owner cannot own a resource of it,
+    /// 5071 where another node is named that cannot.
     pub(crate) fn online_group(&mut self, group_id: &str, node: Option<u32>, flags: u32) -> Result<(), u32> {
         let group = self.check_free(group_id, flags)?;
         let owner = group.owner;
@@ -130,6 +135,8 @@ impl ClusterService<'_> {
         let refusal = self.refusal(group, to);
         if refusal.is_some() && flags & group_online_flags::BEST_POSSIBLE_NODE != 0 {
             to = self.best_owner(group_id, &[to]).unwrap_or(to);
+        } else if refusal == Some(ERROR_NODE_CANT_HOST_RESOURCE) && to == owner {
+            return Err(ERROR_CLUSTER_OWNER_NOT_IN_PREFLIST);
         } else if let Some(code) = refusal {
             return Err(code);
         }
@@ -140,6 +147,7 @@ impl ClusterService<'_> {
         if !group_type_is_core || !resources.is_empty() {
             self.persist_group(group_id, true);
         }
+        self.hold_back(group_id, false);
         if to == owner {
             self.pursue(group_id);
         } else {
@@ -161,6 +169,7 @@ impl ClusterService<'_> {
         for id in &resources {
             self.want_offline(id, false);
         }
+        self.end_waiting(group_id);
         self.persist_group(group_id, false);
         self.pursue(group_id);
         Ok(())

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::{Class, Found, SECURITY_DESCRIPTOR, Setting};
 use crate::world::World;
 use crate::world::access;
-use crate::world::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, Node, Resource};
+use crate::world::cluster::{Cluster, Group, IP_ADDRESS, IPV6_ADDRESS, Resource};
 use crate::world::network::{ClusterNetwork, Interface};
+use crate::world::node::Node;
 
 fn text(value: &str) -> Option<Setting> {
     Some(Setting::Text(value.into()))
@@ -29,8 +30,8 @@ impl World {
                 (!cluster.settings.contains_key(SECURITY_DESCRIPTOR))
                     .then(|| Setting::Binary(access::SecurityDescriptor::standard().write()))
             }
-            (Found::Node(node), Class::ReadOnlyCommon) => self.live_node(node, name),
-            (Found::Group(group), Class::ReadOnlyCommon) => live_group(group, name),
+            (Found::Node(node), Class::ReadOnlyCommon) => self.live_node(cluster, node, name),
+            (Found::Group(group), Class::ReadOnlyCommon) => self.live_group(cluster, group, name),
             (Found::Resource(resource), Class::ReadOnlyCommon) => live_resource(resource, name),
             (Found::Resource(resource), Class::Private | Class::ReadOnlyPrivate) => {
                 live_private(cluster, resource, name)
@@ -73,12 +74,13 @@ impl World {
             "AdminAccessPoint" => dword(cluster.management_point.cast_unsigned()),
             "ClusterFunctionalLevel" => dword(cluster.functional_level),
             "ClusterUpgradeVersion" => dword(cluster.upgrade_version()),
+            "FixQuorum" => dword(cluster.quorum.forced.into()),
             "WitnessDynamicWeight" => dword(cluster.quorum.witness_weight),
             _ => None,
         }
     }
 
-    fn live_node(&self, node: &Node, name: &str) -> Option<Setting> {
+    fn live_node(&self, cluster: &Cluster, node: &Node, name: &str) -> Option<Setting> {
         let os = self.machine_of(node).map(|machine| machine.os);
         let (major, minor, build) = os.map_or((0, 0, 0), |os| os.os_version());
         match name {
@@ -93,6 +95,8 @@ impl World {
             "NodeDrainTarget" => dword(node.drain.target),
             "DrainErrorCode" => dword(node.drain.error),
             "NodeFailbackStatus" => dword(node.drain.failback_status),
+            // While quorum is forced, who is outside must not form a cluster of its own (guess).
+            "NeedsPreventQuorum" => dword((cluster.quorum.forced && !node.present).into()),
             "DynamicWeight" => dword(node.dynamic_weight),
             "StatusInformation" => dword(node.status_information()),
             "SerialNumber" | "UniqueID" => text(&format!("SIM-{}", node.name.to_uppercase())),
@@ -100,6 +104,15 @@ impl World {
                 let site = node.settings.get("FaultDomainId").and_then(Setting::as_text);
                 Some(Setting::Texts(site.map(str::to_owned).into_iter().collect()))
             }
+            _ => None,
+        }
+    }
+
+    fn live_group(&self, cluster: &Cluster, group: &Group, name: &str) -> Option<Setting> {
+        match name {
+            "Name" => text(&group.name),
+            "GroupType" => dword(group.group_type),
+            "StatusInformation" => Some(Setting::Large(cluster.group_status(group, self.now_ms))),
             _ => None,
         }
     }
@@ -123,15 +136,6 @@ impl World {
             "IPv6Addresses" => joined(interface.address.into_iter().filter(IpAddr::is_ipv6)),
             _ => None,
         }
-    }
-}
-
-fn live_group(group: &Group, name: &str) -> Option<Setting> {
-    match name {
-        "Name" => text(&group.name),
-        "GroupType" => dword(group.group_type),
-        "StatusInformation" => Some(Setting::Large(group.status_information())),
-        _ => None,
     }
 }
 

@@ -20,9 +20,10 @@ pub(crate) use from_scenario::{Kind, setting_of, settings_of};
 
 use super::World;
 use super::affinity::AffinityRule;
-use super::cluster::{Cluster, Group, Node, Resource};
+use super::cluster::{Cluster, Group, Resource};
 use super::group_set::GroupSet;
 use super::network::{ClusterNetwork, Interface};
+use super::node::Node;
 use super::resource_type::ResourceType;
 use crate::win32::{
     ERROR_CLUSTER_NETINTERFACE_NOT_FOUND, ERROR_CLUSTER_NETWORK_NOT_FOUND, ERROR_CLUSTER_NODE_NOT_FOUND,

@@ -119,12 +119,8 @@ impl World {
         if class != Class::Common {
             return;
         }
-        if ["NodeWeight", "DynamicQuorum", "LowerQuorumPriorityNodeId"]
-            .into_iter()
-            .any(has)
-            && let Some(mut service) = self.service(cluster_id)
-        {
-            service.rebalance();
+        if let Owner::GroupSet(_) = owner {
+            self.start_order_changed(cluster_id);
         }
         if let Owner::Network(_) = owner {
             if has("Metric")

@@ -11,27 +11,29 @@ use wsfc_clusapi::sys::constants::{
 };
 
 use super::World;
-use super::cluster::Resource;
+use super::cluster::{Cluster, Group, Resource};
 use super::events::Event;
 use super::properties::Setting;
+use super::resource_type::{DELETE_REQUIRES_ALL_NODES, SINGLE_CLUSTER_INSTANCE, SINGLE_GROUP_INSTANCE, has_required};
 use super::service::{ClusterService, PERSISTENT_STATE};
 use super::shared_volume::PHYSICAL_DISK;
 use crate::win32::{
-    ERROR_CIRCULAR_DEPENDENCY, ERROR_CLUSTER_GROUP_MOVING, ERROR_CLUSTER_NODE_NOT_FOUND,
+    ERROR_ALL_NODES_NOT_AVAILABLE, ERROR_CIRCULAR_DEPENDENCY, ERROR_CLUSTER_GROUP_MOVING,
+    ERROR_CLUSTER_GROUP_SINGLETON_RESOURCE, ERROR_CLUSTER_MAXNUM_OF_RESOURCES_EXCEEDED, ERROR_CLUSTER_NODE_NOT_FOUND,
     ERROR_CLUSTER_RESOURCE_IS_IN_MAINTENANCE_MODE, ERROR_CLUSTER_RESOURCE_LOCKED_STATUS,
-    ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND, ERROR_CLUSTER_USE_SHARED_VOLUMES_API, ERROR_CORE_RESOURCE,
-    ERROR_DEPENDENCY_ALREADY_EXISTS, ERROR_DEPENDENCY_NOT_ALLOWED, ERROR_DEPENDENCY_NOT_FOUND,
-    ERROR_DEPENDENCY_TREE_TOO_COMPLEX, ERROR_DEPENDENT_RESOURCE_EXISTS, ERROR_GROUP_NOT_FOUND,
-    ERROR_HOST_NODE_NOT_GROUP_OWNER, ERROR_HOST_NODE_NOT_RESOURCE_OWNER, ERROR_INVALID_PARAMETER,
-    ERROR_NODE_CANT_HOST_RESOURCE, ERROR_OBJECT_ALREADY_EXISTS, ERROR_OBJECT_IN_LIST, ERROR_QUORUM_RESOURCE,
-    ERROR_RESMON_INVALID_STATE, ERROR_RESOURCE_FAILED, ERROR_RESOURCE_NOT_FOUND, ERROR_RESOURCE_ONLINE,
-    ERROR_SHARING_PAUSED,
+    ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND, ERROR_CLUSTER_RESTYPE_NOT_SUPPORTED, ERROR_CLUSTER_SINGLETON_RESOURCE,
+    ERROR_CLUSTER_USE_SHARED_VOLUMES_API, ERROR_CORE_RESOURCE, ERROR_DEPENDENCY_ALREADY_EXISTS,
+    ERROR_DEPENDENCY_NOT_ALLOWED, ERROR_DEPENDENCY_NOT_FOUND, ERROR_DEPENDENCY_TREE_TOO_COMPLEX,
+    ERROR_DEPENDENT_RESOURCE_EXISTS, ERROR_GROUP_NOT_FOUND, ERROR_HOST_NODE_NOT_GROUP_OWNER,
+    ERROR_HOST_NODE_NOT_RESOURCE_OWNER, ERROR_INVALID_PARAMETER, ERROR_NODE_CANT_HOST_RESOURCE,
+    ERROR_OBJECT_ALREADY_EXISTS, ERROR_OBJECT_IN_LIST, ERROR_QUORUM_RESOURCE, ERROR_RESMON_INVALID_STATE,
+    ERROR_RESOURCE_FAILED, ERROR_RESOURCE_NOT_FOUND, ERROR_RESOURCE_ONLINE, ERROR_SHARING_PAUSED,
 };
 use dependency::{DEEPEST, Expression};
 use running::can_own;
 
 impl World {
-    /// Makes a resource; its id (facts 2.5).
+    /// Makes a resource; its id (facts 2.5). Guess: the order of the checks.
     pub(crate) fn create_resource(
         &mut self,
         cluster_id: &str,
@@ -41,19 +43,24 @@ impl World {
         separate_monitor: bool,
     ) -> Result<String, u32> {
         let cluster = self.serving(cluster_id)?;
-        if cluster.groups.get(group_id).is_none() {
-            return Err(ERROR_GROUP_NOT_FOUND);
-        }
-        let kind = cluster
+        let group = cluster.groups.get(group_id).ok_or(ERROR_GROUP_NOT_FOUND)?;
+        let found = cluster
             .resource_type(kind)
-            .ok_or(ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND)?
-            .name
-            .clone();
+            .ok_or(ERROR_CLUSTER_RESOURCE_TYPE_NOT_FOUND)?;
+        let (kind, owners) = (found.name.clone(), found.nodes.clone());
+        if !found.is_supported(group.owner) {
+            return Err(ERROR_CLUSTER_RESTYPE_NOT_SUPPORTED);
+        }
         if cluster.resources.named(name).is_some() {
             return Err(ERROR_OBJECT_ALREADY_EXISTS);
         }
+        cluster.check_singleton(&kind, group, true)?;
+        if cluster.resources.len() >= self.resource_limit {
+            return Err(ERROR_CLUSTER_MAXNUM_OF_RESOURCES_EXCEEDED);
+        }
         let id = self.identities.guid();
         let mut resource = Resource::new(id.clone(), name.into(), &kind);
+        resource.possible_owners = owners;
         resource.settings.insert(PERSISTENT_STATE.into(), Setting::Dword(0));
         if separate_monitor {
             resource.settings.insert("SeparateMonitor".into(), Setting::Dword(1));
@@ -68,6 +75,32 @@ impl World {
         let mut service = service;
         service.tell_group(group_id);
         Ok(id)
+    }
+}
+
+impl Cluster {
+    /// Whether a resource of a type may come into a group: 5940 when there is one and may be one in the cluster only, 5941
+    /// when there may be one in a group only (facts 2.5 and 5.2). `new` is one that the cluster does not have yet.
+    fn check_singleton(&self, kind: &str, group: &Group, new: bool) -> Result<(), u32> {
+        let characteristics = self.characteristics(kind);
+        let same = |resource: &Resource| resource.kind.eq_ignore_ascii_case(kind);
+        if new && characteristics & SINGLE_CLUSTER_INSTANCE != 0 && self.resources.iter().any(same) {
+            return Err(ERROR_CLUSTER_SINGLETON_RESOURCE);
+        }
+        if characteristics & SINGLE_GROUP_INSTANCE != 0 && self.resources_of(group).any(same) {
+            return Err(ERROR_CLUSTER_GROUP_SINGLETON_RESOURCE);
+        }
+        Ok(())
+    }
+
+    /// 5037 for a resource that is deleted only while all nodes are there, which its type says (facts 2.5 and 5.2).
+    pub(crate) fn check_all_nodes(&self, resource: &Resource) -> Result<(), u32> {
+        let needs_all = self.characteristics(&resource.kind) & DELETE_REQUIRES_ALL_NODES != 0;
+        if needs_all && self.nodes.iter().any(|node| !node.present) {
+            Err(ERROR_ALL_NODES_NOT_AVAILABLE)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -104,6 +137,7 @@ impl ClusterService<'_> {
         if !self.dependents(id).is_empty() {
             return Err(ERROR_DEPENDENT_RESOURCE_EXISTS);
         }
+        self.cluster.check_all_nodes(resource)?;
         self.drop_resource(id);
         Ok(())
     }
@@ -147,7 +181,28 @@ impl ClusterService<'_> {
         Ok(())
     }
 
-    /// Brings a resource online, its providers first (facts 2.5).
+    /// True when a resource, or what it depends on, lacks a provider that its type requires (facts 2.5). The cluster's own
+    /// name and addresses lack nothing.
+    pub(crate) fn lacks_provider(&self, id: &str) -> bool {
+        let mut todo = vec![id.to_owned()];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = todo.pop() {
+            let providers = self.providers(&id);
+            if let Some(resource) = self.cluster.resources.get(&id)
+                && seen.insert(id)
+            {
+                let found = providers.iter().filter_map(|id| self.cluster.resources.get(id));
+                let kinds: Vec<&str> = found.map(|provider| provider.kind.as_str()).collect();
+                if !self.is_core(resource) && !has_required(&resource.kind, &kinds) {
+                    return true;
+                }
+                todo.extend(providers);
+            }
+        }
+        false
+    }
+
+    /// Brings a resource online, its providers first (facts 2.5). Guess: 5002 when it lacks a provider.
     pub(crate) fn online_resource(&mut self, id: &str, flags: u32) -> Result<(), u32> {
         let (group, resource) = self.cluster.resource(id).ok_or(ERROR_RESOURCE_NOT_FOUND)?;
         if resource.locked && flags & resource_online_flags::IGNORE_RESOURCE_STATUS == 0 {
@@ -174,6 +229,10 @@ impl ClusterService<'_> {
                 });
             }
         }
+        if self.lacks_provider(id) {
+            return Err(ERROR_DEPENDENCY_NOT_FOUND);
+        }
+        self.end_waiting(&group_id);
         let persist = flags & resource_online_flags::DO_NOT_UPDATE_PERSISTENT_STATE == 0;
         self.want_online(id, persist);
         if persist {
@@ -302,6 +361,9 @@ impl ClusterService<'_> {
         if into_volume || tree.iter().any(|id| self.cluster.volume(id).is_some()) {
             return Err(ERROR_CLUSTER_USE_SHARED_VOLUMES_API);
         }
+        for id in &tree {
+            self.cluster.check_singleton(&self.resource(id)?.kind, target, false)?;
+        }
         for id in tree {
             let Some(resource) = self.cluster.remove_resource(&id) else {
                 continue;
@@ -311,6 +373,8 @@ impl ClusterService<'_> {
             self.tell_in_group(notify_group::RESOURCE_GAINED, to, &id);
             self.tell_resource(notify_resource::OWNER_GROUP, &id);
         }
+        // What runs already has not waited.
+        self.end_waiting(to);
         self.pursue(&from);
         self.pursue(to);
         Ok(())
@@ -471,12 +535,16 @@ impl ClusterService<'_> {
                 .is_ok_and(|above| above + self.height(id) <= DEEPEST)
     }
 
-    /// Adds a possible owner; 5010 when it is one (facts 2.5).
+    /// Adds a possible owner; 5010 when it is one (facts 2.5). Guess: 5079 for a node that does not support its type.
     pub(crate) fn add_possible_owner(&mut self, id: &str, node: u32) -> Result<(), u32> {
         self.cluster.node(node).ok_or(ERROR_CLUSTER_NODE_NOT_FOUND)?;
         let resource = self.resource(id)?;
         if can_own(resource, node) {
             return Err(ERROR_OBJECT_ALREADY_EXISTS);
+        }
+        let kind = self.cluster.resource_type(&resource.kind);
+        if kind.is_some_and(|kind| !kind.is_supported(node)) {
+            return Err(ERROR_CLUSTER_RESTYPE_NOT_SUPPORTED);
         }
         let all: BTreeSet<u32> = self.cluster.nodes.iter().map(|node| node.id).collect();
         if let Some(resource) = self.cluster.resources.get_mut(id)

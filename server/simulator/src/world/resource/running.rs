@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use wsfc_clusapi::sys::constants::{group_type, node_state, resource_state};
 
-use crate::win32::ERROR_RESMON_ONLINE_FAILED;
+use crate::win32::{ERROR_DEPENDENCY_NOT_FOUND, ERROR_RESMON_ONLINE_FAILED};
 use crate::world::cluster::{Group, Resource};
 use crate::world::queue::Step;
 use crate::world::service::{ClusterService, dword};
@@ -44,6 +44,7 @@ impl ClusterService<'_> {
                 }
                 resource_state::OFFLINE
                     if !leaving
+                        && !self.cluster.waiting.contains_key(group_id)
                         && resource.wanted
                         && self.can_run_here(group, resource)
                         && holds_over(resource, &staying) =>
@@ -174,14 +175,16 @@ impl ClusterService<'_> {
         let Some(resource) = self.since(id, epoch) else { return };
         let (state, group_id) = (resource.state, resource.group.clone());
         match state {
-            resource_state::ONLINE_PENDING if self.comes_online(id) => {
-                self.set_resource_state(id, resource_state::ONLINE);
-                if let Some(resource) = self.cluster.resources.get_mut(id) {
-                    resource.last_status = 0;
+            resource_state::ONLINE_PENDING => match self.come_online(id) {
+                Ok(()) => {
+                    self.set_resource_state(id, resource_state::ONLINE);
+                    if let Some(resource) = self.cluster.resources.get_mut(id) {
+                        resource.last_status = 0;
+                    }
+                    self.witness_changed(id);
                 }
-                self.witness_changed(id);
-            }
-            resource_state::ONLINE_PENDING => self.fail(id, ERROR_RESMON_ONLINE_FAILED),
+                Err(code) => self.fail(id, code),
+            },
             resource_state::OFFLINE_PENDING => {
                 if let Some(resource) = self.cluster.resources.get_mut(id) {
                     resource.restarting = false;
@@ -195,20 +198,28 @@ impl ClusterService<'_> {
         self.pursue(&group_id);
     }
 
-    /// Whether an attempt to come online works; uses up one that shall fail.
-    fn comes_online(&mut self, id: &str) -> bool {
+    /// Whether an attempt to come online works; uses up one that shall fail. Guess: a resource that lacks a provider which
+    /// its type requires fails with 5002.
+    fn come_online(&mut self, id: &str) -> Result<(), u32> {
+        if self.lacks_provider(id) {
+            return Err(ERROR_DEPENDENCY_NOT_FOUND);
+        }
         let witness_lost = self.cluster.quorum.witness_lost && self.cluster.quorum.witness.as_deref() == Some(id);
         let owner = self.cluster.resource(id).map(|(group, _)| group.owner);
         let Some(resource) = self.cluster.resources.get_mut(id) else {
-            return false;
+            return Err(ERROR_RESMON_ONLINE_FAILED);
         };
         if resource.failing > 0 {
             resource.failing -= 1;
-            return false;
+            return Err(ERROR_RESMON_ONLINE_FAILED);
         }
         resource.take_up();
         let blocked = resource.blocked.contains(&0) || owner.is_some_and(|owner| resource.blocked.contains(&owner));
-        !blocked && !witness_lost
+        if blocked || witness_lost {
+            Err(ERROR_RESMON_ONLINE_FAILED)
+        } else {
+            Ok(())
+        }
     }
 
     /// A resource fails: it is restarted as long as RestartThreshold allows; afterwards its group fails over, if
