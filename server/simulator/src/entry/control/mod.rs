@@ -2,6 +2,7 @@
 //! kind.
 
 mod cluster;
+mod hosted;
 mod resource;
 mod shared;
 
@@ -19,7 +20,7 @@ use crate::proplist;
 use crate::simulation::Inner;
 use crate::win32::{
     ERROR_CLUSTER_NETINTERFACE_NOT_FOUND, ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA,
-    RPC_X_BAD_STUB_DATA,
+    ERROR_SUCCESS, RPC_X_BAD_STUB_DATA,
 };
 use crate::world::World;
 use crate::world::cluster::Cluster;
@@ -194,6 +195,10 @@ unsafe fn control(
         code,
         input,
     };
+    // SAFETY: The caller passes an output of that size.
+    if let Some(code) = unsafe { hosted::answer(&call, name, buffers)? } {
+        return if code == ERROR_SUCCESS { Ok(()) } else { Err(code) };
+    }
     let mut data = match own(&call)? {
         Some(data) => data,
         None => shared::answer(&call)?.ok_or(ERROR_INVALID_FUNCTION)?,
