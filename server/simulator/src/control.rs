@@ -222,6 +222,13 @@ impl Simulation {
         self.inner.lock().monitor_log()
     }
 
+    /// Waits until no entry point of a resource DLL is being called, and none is to be called; false when `timeout` of real
+    /// time is over first. What the DLLs do in threads of their own is not known.
+    #[must_use]
+    pub fn wait_monitors(&self, timeout: Duration) -> bool {
+        self.wait_for(timeout, |state| state.host.is_idle())
+    }
+
     /// Breaks the RPC connections: calls with handles fail with 1722 until they are restored.
     pub fn break_connections(&self) {
         self.inner.note(|state| state.connected = false);

@@ -104,6 +104,8 @@ pub(crate) struct ControlAnswer {
     pub(crate) returned: u32,
     /// The whole output buffer.
     pub(crate) data: Vec<u8>,
+    /// The DLL could not be opened, so it was not asked.
+    pub(crate) unopened: bool,
 }
 
 /// A control code under way.
@@ -122,6 +124,8 @@ struct Resource {
     opening: Opening,
     commands: Sender<Command>,
     abandoned: Arc<AtomicBool>,
+    /// How many commands its thread has not done yet.
+    pending: usize,
     waiter: Option<Waiter>,
     /// An event that came with Online while it was pending.
     event: Option<Event>,
@@ -133,6 +137,8 @@ pub(crate) struct Host {
     sources: BTreeMap<String, Source>,
     monitors: HashMap<u32, Arc<Monitor>>,
     resources: HashMap<isize, Resource>,
+    /// Threads that have not begun: each begins when the instance before it was closed.
+    waiting: BTreeMap<isize, Thread>,
     controls: HashMap<i64, Control>,
     log: VecDeque<MonitorLine>,
 }
@@ -147,6 +153,7 @@ impl Host {
             sources: BTreeMap::new(),
             monitors: HashMap::new(),
             resources: HashMap::new(),
+            waiting: BTreeMap::new(),
             controls: HashMap::new(),
             log: VecDeque::new(),
         }
@@ -157,58 +164,62 @@ impl Host {
         self.sources.insert(crate::world::hosting::file_name(dll), source);
     }
 
-    /// Does what the world orders. The handle of a resource whose thread could not be made, with the reason.
-    fn obey(&mut self, order: Order) -> Option<(isize, String)> {
+    /// Does what the world orders.
+    fn obey(&mut self, order: Order) {
         match order {
-            Order::Open(handle, opening) => self
-                .open(handle, opening)
-                .err()
-                .map(|error| (handle, error.to_string())),
+            Order::Open(handle, opening) => self.open(handle, opening),
             Order::Call(handle, entry) => {
                 self.send(handle, Command::Call(entry));
-                None
             }
             Order::Control(handle, call) => {
                 let number = call.number;
                 if let Some(control) = self.controls.get_mut(&number) {
                     control.handle = handle;
                 }
-                if let Some(context) = self.context(number) {
+                if let Ok(context) = isize::try_from(number) {
                     callbacks::know(context, self.world.clone());
                 }
                 if !self.send(handle, Command::Control(call)) {
-                    self.lose_controls(handle, ERROR_RESOURCE_NOT_FOUND);
+                    self.lose_controls(handle, ERROR_RESOURCE_NOT_FOUND, false);
                 }
-                None
             }
             Order::Close(handle) => {
                 self.send(handle, Command::Close);
-                None
             }
             Order::Abandon(handle, code) => {
-                self.end(handle, true, code);
-                None
+                self.end(handle, true, code, false);
             }
             Order::Forget(handle) => {
                 if let Some(resource) = self.resources.get_mut(&handle) {
                     resource.waiter = None;
                     resource.event = None;
                 }
-                None
             }
         }
     }
 
-    fn context(&self, number: i64) -> Option<isize> {
-        isize::try_from(number).ok()
+    fn send(&mut self, handle: isize, command: Command) -> bool {
+        let Some(resource) = self.resources.get_mut(&handle) else {
+            return false;
+        };
+        let sent = resource.commands.send(command).is_ok();
+        resource.pending += usize::from(sent);
+        sent
     }
 
-    fn send(&self, handle: isize, command: Command) -> bool {
-        let resource = self.resources.get(&handle);
-        resource.is_some_and(|resource| resource.commands.send(command).is_ok())
+    /// A thread has done a command.
+    fn done(&mut self, handle: isize) {
+        if let Some(resource) = self.resources.get_mut(&handle) {
+            resource.pending = resource.pending.saturating_sub(1);
+        }
     }
 
-    fn open(&mut self, handle: isize, opening: Opening) -> std::io::Result<()> {
+    /// True when every thread has done what it was to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.resources.values().all(|resource| resource.pending == 0)
+    }
+
+    fn open(&mut self, handle: isize, opening: Opening) {
         let monitor = self.monitors.entry(opening.monitor).or_insert_with(|| {
             let source = self.sources.get(&opening.dll).cloned();
             Arc::new(Monitor {
@@ -232,34 +243,62 @@ impl Host {
             opening,
             commands: sender,
             abandoned,
+            // The first is to open it.
+            pending: 1,
             waiter: None,
             event: None,
         };
         self.resources.insert(handle, resource);
+        self.waiting.insert(handle, thread);
         callbacks::know(handle, self.world.clone());
-        std::thread::Builder::new()
-            .name("sim-resource".into())
-            .spawn(move || thread.run())?;
-        Ok(())
+    }
+
+    /// Begins the threads that need wait no longer. Those that could not be made, with the reason.
+    fn begin_threads(&mut self) -> Vec<(isize, String)> {
+        let is_ready = |thread: &Thread| {
+            let before = thread.opening.after;
+            before.is_none_or(|before| !self.resources.contains_key(&before))
+        };
+        let ready: Vec<isize> = self
+            .waiting
+            .iter()
+            .filter(|(_, thread)| is_ready(thread))
+            .map(|(handle, _)| *handle)
+            .collect();
+        let mut failed = Vec::new();
+        for handle in ready {
+            let Some(thread) = self.waiting.remove(&handle) else {
+                continue;
+            };
+            let begun = std::thread::Builder::new()
+                .name("sim-resource".into())
+                .spawn(move || thread.run());
+            if let Err(error) = begun {
+                failed.push((handle, error.to_string()));
+            }
+        }
+        failed
     }
 
     /// A resource is no longer a monitor's.
-    fn end(&mut self, handle: isize, abandoned: bool, code: u32) {
+    fn end(&mut self, handle: isize, abandoned: bool, code: u32, unopened: bool) {
         callbacks::forget(handle);
+        self.waiting.remove(&handle);
         if let Some(resource) = self.resources.remove(&handle) {
             resource.abandoned.store(abandoned, Ordering::Relaxed);
         }
-        self.lose_controls(handle, code);
+        self.lose_controls(handle, code, unopened);
     }
 
     /// Control codes of a resource get no answer any more.
-    fn lose_controls(&mut self, handle: isize, code: u32) {
+    fn lose_controls(&mut self, handle: isize, code: u32, unopened: bool) {
         for control in self.controls.values_mut().filter(|control| control.handle == handle) {
             control.lost = true;
             control.answer.get_or_insert(ControlAnswer {
                 code,
                 returned: 0,
                 data: Vec::new(),
+                unopened,
             });
         }
     }
@@ -304,14 +343,18 @@ impl State {
     /// Has the monitors do what the world orders, until it orders no more.
     pub(crate) fn dispatch(&mut self) {
         self.world.follow_hosted();
-        while !self.world.hosting.orders.is_empty() {
+        loop {
             for order in std::mem::take(&mut self.world.hosting.orders) {
-                if let Some((handle, why)) = self.host.obey(order) {
-                    self.log(handle, MonitorLevel::Severe, &why);
-                    self.hosted_ended(handle, Ended::Opened(Err(ERROR_RESMON_CREATE_FAILED)), None);
-                }
+                self.host.obey(order);
+            }
+            for (handle, why) in self.host.begin_threads() {
+                self.log(handle, MonitorLevel::Severe, &why);
+                self.hosted_ended(handle, Ended::Opened(Err(ERROR_RESMON_CREATE_FAILED)), None);
             }
             self.world.follow_hosted();
+            if self.world.hosting.orders.is_empty() {
+                return;
+            }
         }
     }
 
@@ -343,8 +386,8 @@ impl State {
         let online = self.world.hosted_ended(handle, ended);
         match ended {
             // A failure to open has its own code for who waits for control codes.
-            Ended::Opened(Err(code)) if known => self.host.end(handle, false, code),
-            Ended::Closed if known => self.host.end(handle, false, ERROR_RESOURCE_NOT_FOUND),
+            Ended::Opened(Err(code)) if known => self.host.end(handle, false, code, true),
+            Ended::Closed if known => self.host.end(handle, false, ERROR_RESOURCE_NOT_FOUND, false),
             Ended::Begun(..) if online => self.wait_for_event(handle, event),
             Ended::Begun(..) => {
                 if let Some(resource) = self.host.resources.get_mut(&handle) {

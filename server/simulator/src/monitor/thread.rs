@@ -73,8 +73,16 @@ impl Thread {
         }
     }
 
+    /// A command was done, whatever has become of it.
+    fn done(&self) {
+        if let Some(world) = self.world.upgrade() {
+            world.note(|state| state.host.done(self.handle));
+        }
+    }
+
     pub(super) fn run(self) {
         let Some(opened) = self.open() else { return };
+        self.done();
         while let Ok(command) = self.commands.recv() {
             match command {
                 Command::Call(entry) => match self.enter(entry) {
@@ -96,6 +104,7 @@ impl Thread {
                     break;
                 }
             }
+            self.done();
         }
         // A world that has ended closes what it had open; a process that is gone does not.
         if !self.abandoned.load(Ordering::Relaxed) && self.world.strong_count() == 0 {
@@ -202,6 +211,7 @@ impl Thread {
             code,
             returned: buffers.returned,
             data: buffers.output,
+            unopened: false,
         };
         if let Some(world) = self.world.upgrade() {
             world.note(|state| state.host.answer(call.number, answer));

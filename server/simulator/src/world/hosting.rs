@@ -65,6 +65,10 @@ pub(crate) struct Opening {
     pub(crate) dll: String,
     /// The number of the monitor.
     pub(crate) monitor: u32,
+    /// The monitor is for this resource alone.
+    pub(crate) separate: bool,
+    /// The instance before it, which is closed first: what ran there has ended when it begins here.
+    pub(crate) after: Option<isize>,
 }
 
 /// A control code for a DLL.
@@ -135,6 +139,7 @@ pub(crate) struct Instance {
     pub(crate) subject: Subject,
     pub(crate) node: u32,
     pub(crate) monitor: u32,
+    pub(crate) separate: bool,
     pub(crate) attempt: Option<Attempt>,
     /// It is online and looked at.
     pub(crate) online: bool,
@@ -216,6 +221,7 @@ impl Hosting {
             subject: opening.subject.clone(),
             node,
             monitor: opening.monitor,
+            separate: opening.separate,
             attempt: None,
             online: false,
             terminated: false,

@@ -8,15 +8,23 @@ use crate::monitor;
 use crate::win32::ERROR_INVALID_FUNCTION;
 use crate::world::properties::Owner;
 
-/// The code that the DLL of a resource or type has answered, with its data handed over; `None` where the cluster service is
-/// to answer.
+/// Who has a control code.
+pub(super) enum Hosted {
+    /// The DLL has answered with a code, and its data is handed over.
+    Answered(u32),
+    /// The cluster service is to answer; what it does not know either is refused with this code.
+    Left(u32),
+}
+
+/// Asks the DLL of a resource or type, if there is one. Guess: where the DLL cannot be opened the cluster service answers what
+/// it can, so that the properties of such a resource can be read.
 ///
 /// # Safety
 ///
 /// The buffers must have the sizes that go with them.
-pub(super) unsafe fn answer(call: &Call<'_>, name: &'static str, buffers: &Buffers) -> Answer<Option<u32>> {
+pub(super) unsafe fn answer(call: &Call<'_>, name: &'static str, buffers: &Buffers) -> Answer<Hosted> {
     if !matches!(call.owner, Owner::Resource(_) | Owner::ResourceType(_)) {
-        return Ok(None);
+        return Ok(Hosted::Left(ERROR_INVALID_FUNCTION));
     }
     let input = call.input.clone().unwrap_or_default();
     let room = (!buffers.output.is_null()).then_some(buffers.output_bytes);
@@ -29,9 +37,11 @@ pub(super) unsafe fn answer(call: &Call<'_>, name: &'static str, buffers: &Buffe
             _ => false,
         })
     })?;
-    let Some(mut answer) = answer else { return Ok(None) };
-    if answer.code == ERROR_INVALID_FUNCTION {
-        return Ok(None);
+    let Some(mut answer) = answer else {
+        return Ok(Hosted::Left(ERROR_INVALID_FUNCTION));
+    };
+    if answer.code == ERROR_INVALID_FUNCTION || answer.unopened {
+        return Ok(Hosted::Left(answer.code));
     }
     // SAFETY: The caller passes NULL or a place for a DWORD.
     unsafe { memory::write(buffers.returned, answer.returned) };
@@ -47,5 +57,5 @@ pub(super) unsafe fn answer(call: &Call<'_>, name: &'static str, buffers: &Buffe
         // SAFETY: The data is no longer than the caller's buffer.
         unsafe { memory::write_bytes(buffers.output.cast(), &answer.data) };
     }
-    Ok(Some(answer.code))
+    Ok(Hosted::Answered(answer.code))
 }

@@ -7,12 +7,14 @@ use wsfc_clusapi::sys::constants::resource_state;
 use wsfc_clusapi::sys::resapi::{ResourceExitStateContinue, ResourceExitStateTerminate};
 
 use super::running::{Refusal, Told, is_active};
+use crate::proplist;
 use crate::win32::{
     ERROR_IO_PENDING, ERROR_RESOURCE_CALL_TIMED_OUT, ERROR_RESOURCE_FAILED, ERROR_RESOURCE_NOT_FOUND, ERROR_TIMEOUT,
     RPC_S_CALL_FAILED,
 };
 use crate::world::World;
 use crate::world::cluster::Resource;
+use crate::world::events::Event;
 use crate::world::hosting::{
     Attempt, Call, ControlCall, Entry, Instance, Opening, Order, Place, Subject, Watch, file_name,
 };
@@ -163,16 +165,20 @@ impl ClusterService<'_> {
         separate: Option<String>,
     ) -> isize {
         if let Some(handle) = self.hosting.handle(&subject) {
-            if self
-                .hosting
-                .instances
-                .get(&handle)
-                .is_some_and(|instance| instance.node == node)
-            {
+            // SeparateMonitor is regarded when the resource next comes online.
+            let fits = self.hosting.instances.get(&handle).is_some_and(|instance| {
+                let runs = instance.online || instance.attempt.is_some();
+                instance.node == node && (runs || instance.separate == separate.is_some())
+            });
+            if fits {
                 return handle;
             }
             self.leave_instance(handle);
         }
+        // An instance that was left before may still be closing.
+        let is_before = |instance: &Instance| instance.closing && instance.subject == subject;
+        let after = self.hosting.handles_where(is_before).pop();
+        let is_separate = separate.is_some();
         let monitor = self.hosting.monitor(Place {
             cluster: self.cluster.id.clone(),
             node,
@@ -185,6 +191,8 @@ impl ClusterService<'_> {
             kind,
             dll,
             monitor,
+            separate: is_separate,
+            after,
         };
         self.hosting.open(node, opening)
     }
@@ -570,6 +578,8 @@ impl ClusterService<'_> {
         let subjects: Vec<Subject> = lost
             .into_iter()
             .filter_map(|handle| self.abandon(handle, code))
+            // What is being closed runs here no more.
+            .filter(|instance| !instance.closing)
             .map(|instance| instance.subject)
             .collect();
         for id in subjects.into_iter().filter_map(|subject| subject.resource) {
@@ -610,7 +620,11 @@ impl ClusterService<'_> {
         if let Some(id) = &instance.subject.resource
             && let Some(resource) = self.cluster.resources.get_mut(id)
         {
-            resource.settings.insert("SeparateMonitor".into(), Setting::Dword(1));
+            let separate = Setting::Dword(1);
+            let list = proplist::write(&[("SeparateMonitor", separate.clone())]);
+            resource.settings.insert("SeparateMonitor".into(), separate);
+            let event = Event::resource_properties(&self.cluster.id, resource).with_properties(list);
+            self.tell(event);
         }
         self.lose_monitor(monitor, ERROR_RESOURCE_CALL_TIMED_OUT, ERROR_RESOURCE_CALL_TIMED_OUT);
     }
