@@ -13,6 +13,7 @@ mod faults;
 mod large;
 mod monitor;
 mod monitor_dll;
+mod monitor_file;
 mod monitor_lost;
 mod moves;
 mod networks;
