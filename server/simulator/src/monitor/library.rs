@@ -175,29 +175,24 @@ pub(super) fn start(source: &Source, kind: &str) -> Result<Functions, Failure> {
 /// The table must begin with its size and version, and have that size.
 unsafe fn read(table: *const CLRES_FUNCTION_TABLE) -> Option<Functions> {
     const HEAD: usize = core::mem::offset_of!(CLRES_FUNCTION_TABLE, Anonymous);
-    // SAFETY: The caller's promise.
-    let size = unsafe { memory::read(&raw const (*table).TableSize) };
-    // SAFETY: The caller's promise.
-    let version = unsafe { memory::read(&raw const (*table).Version) };
+    const HAS_V1: usize = HEAD + size_of::<CLRES_V1_FUNCTIONS>();
+    const HAS_V2: usize = HEAD + size_of::<CLRES_V2_FUNCTIONS>();
+    const HAS_V3: usize = HEAD + size_of::<CLRES_V3_FUNCTIONS>();
+    const HAS_V4: usize = HEAD + size_of::<CLRES_V4_FUNCTIONS>();
+    // SAFETY: The caller's promise: size and version come first.
+    let [size, version] = unsafe { memory::read(table.cast::<[u32; 2]>()) };
     let size = usize::try_from(size).ok()?;
     let functions = table.wrapping_byte_add(HEAD);
-    // SAFETY: Each table is read when the size says that it is there; any bits are a function or NULL by the promise.
-    let functions = unsafe {
-        match version {
-            CLRES_VERSION_V1_00 if size >= HEAD + size_of::<CLRES_V1_FUNCTIONS>() => {
-                Functions::V1(memory::read(functions.cast()))
-            }
-            CLRES_VERSION_V2_00 if size >= HEAD + size_of::<CLRES_V2_FUNCTIONS>() => {
-                Functions::V2(memory::read(functions.cast()))
-            }
-            CLRES_VERSION_V3_00 if size >= HEAD + size_of::<CLRES_V3_FUNCTIONS>() => {
-                Functions::V3(memory::read(functions.cast()))
-            }
-            CLRES_VERSION_V4_00 if size >= HEAD + size_of::<CLRES_V4_FUNCTIONS>() => {
-                Functions::V4(memory::read(functions.cast()))
-            }
-            _ => return None,
-        }
+    let functions = match version {
+        // SAFETY: The table is as large as it says, and any bits are functions or NULL by the promise.
+        CLRES_VERSION_V1_00 if size >= HAS_V1 => Functions::V1(unsafe { memory::read(functions.cast()) }),
+        // SAFETY: As above.
+        CLRES_VERSION_V2_00 if size >= HAS_V2 => Functions::V2(unsafe { memory::read(functions.cast()) }),
+        // SAFETY: As above.
+        CLRES_VERSION_V3_00 if size >= HAS_V3 => Functions::V3(unsafe { memory::read(functions.cast()) }),
+        // SAFETY: As above.
+        CLRES_VERSION_V4_00 if size >= HAS_V4 => Functions::V4(unsafe { memory::read(functions.cast()) }),
+        _ => return None,
     };
     functions.is_complete().then_some(functions)
 }

@@ -14,6 +14,7 @@ mod large;
 mod monitor;
 mod monitor_dll;
 mod monitor_file;
+mod monitor_health;
 mod monitor_lost;
 mod moves;
 mod networks;

@@ -9,7 +9,7 @@ use wsfc_simulator::{MonitorLevel, Scenario, Simulation};
 use crate::call::{self, Target, control};
 use crate::monitor_dll::{
     CONTINUE, DLL, KIND, PENDING, Script, TERMINATE, TYPE_CODE, begun, log_event, scripted, scripted_instant, startup,
-    tell,
+    stays_failed, tell,
 };
 use crate::raw::{Raw, wide};
 use crate::verbs::{SERVICE, dwords, still};
@@ -28,10 +28,6 @@ fn coming(raw: &Raw, cluster: isize, name: &str) -> (isize, std::sync::Arc<Scrip
     raw.idle();
     assert_eq!((raw.resource(one), script.calls()), (COMING, vec!["open", "online"]));
     (one, script)
-}
-
-fn stays_failed(raw: &Raw, resource: isize) {
-    assert_eq!(raw.set_resource_property(resource, &dwords(&[("RestartAction", 0)])), 0);
 }
 
 #[test]
@@ -286,141 +282,6 @@ fn a_provider_that_fails_takes_along_what_was_coming_online() {
 }
 
 #[test]
-fn health_is_asked_at_its_intervals() {
-    let (raw, cluster) = scripted();
-    let (one, script) = raw.script(cluster, "healthy");
-    begun(raw.online(one));
-    raw.idle();
-    script.calls();
-    for _ in 0..11 {
-        raw.pass(4_999);
-        assert_eq!(script.calls(), Vec::<&str>::new());
-        raw.pass(1);
-        assert_eq!(script.calls(), ["looks alive"]);
-    }
-    raw.pass(5_000);
-    let mut last = script.calls();
-    last.sort_unstable();
-    assert_eq!(last, ["is alive", "looks alive"], "a minute is over");
-    script.health(false, true);
-    raw.pass(5_000);
-    assert_eq!(
-        (raw.resource(one), script.calls()),
-        (ONLINE, vec!["looks alive", "is alive"])
-    );
-    script.health(false, false);
-    raw.pass(5_000);
-    assert_eq!(
-        (raw.resource(one), script.calls()),
-        (FAILED, vec!["looks alive", "is alive", "terminate"])
-    );
-    assert_eq!(raw.number(one, "LastOperationStatusCode"), 5038);
-    // What is not online is not asked.
-    stays_failed(&raw, one);
-    script.answers(5, 0);
-    raw.pass(500);
-    script.calls();
-    raw.pass(120_000);
-    assert_eq!(script.calls(), Vec::<&str>::new());
-}
-
-#[test]
-fn is_alive_alone_fails_a_resource_but_not_in_maintenance() {
-    let (raw, cluster) = scripted();
-    let (one, script) = raw.script(cluster, "only is alive");
-    let intervals = [("LooksAlivePollInterval", 900_000), ("IsAlivePollInterval", 10_000)];
-    assert_eq!(raw.set_resource_property(one, &dwords(&intervals)), 0);
-    begun(raw.online(one));
-    raw.idle();
-    script.health(true, false);
-    let maintenance = |on: u32| control(&raw, Target::Resource(one), 0x0140_01E6, &on.to_le_bytes());
-    assert_eq!(maintenance(1), Ok(vec![]));
-    raw.pass(10_000);
-    assert_eq!(raw.resource(one), ONLINE);
-    assert_eq!(maintenance(0), Ok(vec![]));
-    raw.pass(10_000);
-    assert_eq!(raw.resource(one), FAILED);
-}
-
-/// An event as DLLs give it: an event object on Windows, a pipe elsewhere.
-struct Signal {
-    #[cfg(unix)]
-    pipe: (std::io::PipeReader, std::io::PipeWriter),
-    #[cfg(windows)]
-    event: windows_sys::Win32::Foundation::HANDLE,
-}
-
-impl Signal {
-    #[cfg(unix)]
-    fn new() -> (Self, isize) {
-        use std::os::fd::AsRawFd;
-        let pipe = std::io::pipe().unwrap();
-        let number = isize::try_from(pipe.0.as_raw_fd()).unwrap();
-        (Self { pipe }, number)
-    }
-
-    #[cfg(unix)]
-    fn signal(&self) {
-        std::io::Write::write_all(&mut &self.pipe.1, &[1]).unwrap();
-    }
-
-    #[cfg(windows)]
-    fn new() -> (Self, isize) {
-        // SAFETY: Attributes and name may be NULL.
-        let event = unsafe { windows_sys::Win32::System::Threading::CreateEventW(ptr::null(), 1, 0, ptr::null()) };
-        (Self { event }, event.addr().cast_signed())
-    }
-
-    #[cfg(windows)]
-    fn signal(&self) {
-        // SAFETY: The event is open.
-        assert_ne!(
-            unsafe { windows_sys::Win32::System::Threading::SetEvent(self.event) },
-            0
-        );
-    }
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "Miri has no poll of pipes")]
-fn an_event_stands_in_for_looks_alive() {
-    for pending in [false, true] {
-        let (raw, cluster) = scripted();
-        let (one, script) = raw.script(
-            cluster,
-            if pending {
-                "event of a status"
-            } else {
-                "event of Online"
-            },
-        );
-        let (signal, number) = Signal::new();
-        if pending {
-            script.answers(PENDING, 0);
-        } else {
-            script.gives(number);
-        }
-        begun(raw.online(one));
-        raw.idle();
-        if pending {
-            assert_eq!(tell(script.handle(), ONLINE, 0, number), CONTINUE);
-        }
-        assert_eq!(raw.resource(one), ONLINE);
-        script.calls();
-        raw.pass(50_000);
-        assert_eq!(script.calls(), Vec::<&str>::new());
-        script.health(true, false);
-        signal.signal();
-        script.wait_for("is alive");
-        raw.idle();
-        assert_eq!(
-            (raw.resource(one), script.calls()),
-            (FAILED, vec!["is alive", "terminate"])
-        );
-    }
-}
-
-#[test]
 fn a_move_closes_here_and_opens_there() {
     let (raw, cluster) = scripted();
     let (one, script) = raw.script(cluster, "moves");
@@ -502,13 +363,7 @@ fn a_dll_that_is_not_there_fails_its_resources() {
         scenario.resource_dlls = ResourceDll::list("scripted.dll = /no/such/file.dll").unwrap();
     });
     let cluster = raw.open(Some("c")).unwrap();
-    let (name, dll) = (wide("Missing"), wide("SCRIPTED.DLL"));
-    let create = raw.table.CreateClusterResourceType.unwrap();
-    // SAFETY: The names are NUL-terminated.
-    assert_eq!(
-        unsafe { create(cluster, name.as_ptr(), ptr::null(), dll.as_ptr(), 0, 0) },
-        0
-    );
+    raw.add_type(cluster, "Missing", "SCRIPTED.DLL");
     let group = raw.make_group(cluster, "g");
     let one = raw.try_resource(group, "one", "Missing").unwrap();
     begun(raw.online(one));
@@ -649,9 +504,10 @@ fn a_thousand_resources_come_online_together() {
     }
     std::thread::scope(|scope| {
         for part in scripts.chunks(count.div_ceil(4)) {
-            scope.spawn(|| {
-                part.iter()
-                    .for_each(|script| assert_eq!(script.come_online(), CONTINUE))
+            scope.spawn(move || {
+                for script in part {
+                    assert_eq!(script.come_online(), CONTINUE);
+                }
             });
         }
     });

@@ -15,7 +15,7 @@ use wsfc_clusapi::sys::types::{BOOL, HANDLE, PCWSTR};
 
 use crate::call::{Target, control};
 use crate::raw::{Raw, read_wide, wide};
-use crate::verbs::{find_dword, instant, still};
+use crate::verbs::{dwords, find_dword, instant, still};
 
 /// How long real threads may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -298,6 +298,11 @@ pub(crate) unsafe extern "system" fn startup(
     0
 }
 
+/// Has a resource stay failed.
+pub(crate) fn stays_failed(raw: &Raw, resource: isize) {
+    assert_eq!(raw.set_resource_property(resource, &dwords(&[("RestartAction", 0)])), 0);
+}
+
 /// What a verb answers that has begun something: done, where the DLL was quicker than the call, or pending.
 pub(crate) fn begun(code: u32) {
     assert!(matches!(code, 0 | PENDING), "{code}");
@@ -318,13 +323,18 @@ pub(crate) fn scripted_instant() -> (Raw, isize) {
 }
 
 impl Raw {
-    /// Registers a type that the DLL implements.
-    pub(crate) fn script_type(&self, cluster: isize, kind: &str) {
-        let (name, dll) = (wide(kind), wide(&format!(r"C:\Windows\Cluster\{DLL}")));
+    /// Registers a type with a DLL.
+    pub(crate) fn add_type(&self, cluster: isize, kind: &str, dll: &str) {
+        let (name, dll) = (wide(kind), wide(dll));
         let create = self.table.CreateClusterResourceType.unwrap();
         // SAFETY: The names are NUL-terminated.
         let code = unsafe { create(cluster, name.as_ptr(), ptr::null(), dll.as_ptr(), 0, 0) };
         assert_eq!(code, 0);
+    }
+
+    /// Registers a type that the DLL here implements.
+    pub(crate) fn script_type(&self, cluster: isize, kind: &str) {
+        self.add_type(cluster, kind, &format!(r"C:\Windows\Cluster\{DLL}"));
         // SAFETY: The function keeps the contract of the resource API.
         unsafe { self.simulation.provide_resource_dll(DLL, startup) };
     }

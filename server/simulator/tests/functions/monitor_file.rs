@@ -3,14 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::ptr;
 
 use wsfc_clusapi::sys::constants::resource_state;
 use wsfc_simulator::scenario::ResourceDll;
 
 use crate::call::{Target, control};
 use crate::monitor_dll::{PENDING, begun};
-use crate::raw::{Raw, wide};
+use crate::raw::Raw;
 use crate::verbs::{dwords, existing};
 
 /// Builds the DLL with the C compiler that the simulator needs too.
@@ -48,13 +47,7 @@ fn the_newest_version_of_a_file_is_used_whole() {
         }];
     });
     let cluster = raw.open(Some("c")).unwrap();
-    let (name, dll) = (wide(KIND), wide(r"C:\Windows\Cluster\Newest.dll"));
-    let create = raw.table.CreateClusterResourceType.unwrap();
-    // SAFETY: The names are NUL-terminated.
-    assert_eq!(
-        unsafe { create(cluster, name.as_ptr(), ptr::null(), dll.as_ptr(), 0, 0) },
-        0
-    );
+    raw.add_type(cluster, KIND, r"C:\Windows\Cluster\Newest.dll");
     let group = raw.make_group(cluster, "g");
     let one = raw.try_resource(group, "one", KIND).unwrap();
     let target = Target::Resource(one);
