@@ -44,6 +44,9 @@ pub(crate) struct Cluster {
     /// The groups that shall start and wait, by id.
     #[serde(default)]
     pub(crate) waiting: BTreeMap<String, Waiting>,
+    /// The simulated times at which they will look whether they may.
+    #[serde(default)]
+    pub(crate) start_times: BTreeSet<u64>,
     pub(crate) volumes: Vec<SharedVolume>,
     /// The keys that callers have made.
     pub(crate) database: registry::Key,
@@ -230,6 +233,7 @@ impl Cluster {
             rules: Vec::new(),
             order: StartOrder::default(),
             waiting: BTreeMap::new(),
+            start_times: BTreeSet::new(),
             volumes: Vec::new(),
             database: registry::Key::default(),
             storage_nodes: Vec::new(),

@@ -89,12 +89,15 @@ impl World {
 
     /// What waits to start has not started, and what was told of sets is what they are.
     fn check_start_order(&self, cluster: &Cluster) -> Result<(), String> {
-        for id in cluster.waiting.keys() {
+        for (id, waiting) in &cluster.waiting {
             let Some(group) = cluster.group(id) else {
                 return Err(format!("group {id} waits and is not there"));
             };
             if group.is_core() || cluster.resources_of(group).any(|resource| is_active(resource.state)) {
                 return Err(format!("group {} waits and has started", group.name));
+            }
+            if waiting.told != cluster.waiting_status(id, self.now_ms) {
+                return Err(format!("what group {} waits for was not told", group.name));
             }
         }
         let untold = |set: &&super::group_set::GroupSet| set.told_ready != cluster.is_set_ready(set, self.now_ms);

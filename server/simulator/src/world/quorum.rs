@@ -299,6 +299,7 @@ impl ClusterService<'_> {
             self.tell_group(&id);
         }
         self.cluster.waiting.clear();
+        self.cluster.start_times.clear();
         self.cluster.quorum.forced = false;
         self.events.truncate(told);
         let event = Event::of_cluster(&self.cluster.id, notify_cluster::STATE, &self.cluster.name);

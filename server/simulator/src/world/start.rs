@@ -31,6 +31,8 @@ pub(crate) struct Waiting {
     not_before_ms: u64,
     /// GroupDependencyTimeout is over.
     timed_out: bool,
+    /// The status bits that were told last.
+    pub(crate) told: u64,
 }
 
 impl Cluster {
@@ -143,6 +145,7 @@ impl ClusterService<'_> {
             since_ms: earlier.map_or(self.now_ms, |earlier| earlier.since_ms),
             not_before_ms: self.now_ms.saturating_add(delay_ms),
             timed_out: earlier.is_some_and(|earlier| earlier.timed_out),
+            told: earlier.map_or(0, |earlier| earlier.told),
         };
         match self.cluster.begins(group_id, waiting) {
             Some(from_ms) if from_ms <= self.now_ms => return self.end_waiting(group_id),
@@ -158,6 +161,16 @@ impl ClusterService<'_> {
                 since_ms: waiting.since_ms,
             };
             self.plan(timeout, step);
+        }
+        self.tell_waiting(group_id);
+    }
+
+    /// Tells what a group waits for when that has changed.
+    fn tell_waiting(&mut self, group_id: &str) {
+        let status = self.cluster.waiting_status(group_id, self.now_ms);
+        if let Some(waiting) = self.cluster.waiting.get_mut(group_id)
+            && std::mem::replace(&mut waiting.told, status) != status
+        {
             self.tell_group_status(group_id);
         }
     }
@@ -171,6 +184,8 @@ impl ClusterService<'_> {
 
     /// Begins what has waited long enough, the important groups first.
     pub(crate) fn start_waiting(&mut self) {
+        let now_ms = self.now_ms;
+        self.cluster.start_times.retain(|at_ms| *at_ms > now_ms);
         let waiting: Vec<String> = self.cluster.waiting.keys().cloned().collect();
         for id in self.by_priority(waiting) {
             let Some(waiting) = self.cluster.waiting.get(&id).copied() else {
@@ -181,8 +196,11 @@ impl ClusterService<'_> {
                     self.end_waiting(&id);
                     self.pursue(&id);
                 }
-                Some(from_ms) => self.plan_start(from_ms),
-                None => {}
+                Some(from_ms) => {
+                    self.plan_start(from_ms);
+                    self.tell_waiting(&id);
+                }
+                None => self.tell_waiting(&id),
             }
         }
     }
@@ -197,7 +215,7 @@ impl ClusterService<'_> {
         }
     }
 
-    /// To be called when something has come online, or what waits for what has changed.
+    /// To be called when something has come online or gone offline, or what waits for what has changed.
     pub(crate) fn start_order_changed(&mut self) {
         if !self.cluster.waiting.is_empty() {
             self.plan_start(self.now_ms);
@@ -205,8 +223,11 @@ impl ClusterService<'_> {
     }
 
     fn plan_start(&mut self, at_ms: u64) {
-        let cluster = self.cluster.id.clone();
-        self.queue.plan(at_ms, Step::StartWaiting { cluster });
+        // Once is enough, however many groups wait for it.
+        if self.cluster.start_times.insert(at_ms) {
+            let cluster = self.cluster.id.clone();
+            self.queue.plan(at_ms, Step::StartWaiting { cluster });
+        }
     }
 
     /// A group is online, or not any more: what waits for it looks again, and its set is ready some time later.
@@ -215,10 +236,10 @@ impl ClusterService<'_> {
         if let Some(group) = self.cluster.groups.get_mut(group_id) {
             group.online_ms = online.then_some(now_ms);
         }
+        self.start_order_changed();
         if !online {
             return;
         }
-        self.start_order_changed();
         let delay_ms = self.cluster.set_of_group(group_id).map_or(0, Cluster::startup_delay_ms);
         if delay_ms > 0 {
             let cluster = self.cluster.id.clone();

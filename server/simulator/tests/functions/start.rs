@@ -205,6 +205,30 @@ fn a_cluster_starts_its_groups_in_their_order() {
     );
     raw.advance(90_000);
     assert_eq!(states(), [group_state::ONLINE; 3]);
+    // A group that waits for both tells which of them is left.
+    // SAFETY: The function checks its handles.
+    let code = unsafe { raw.table.AddClusterGroupToGroupSetDependency.unwrap()(slow, before) };
+    assert_eq!(code, 0);
+    control(&raw, Target::Cluster(cluster), ctl::CLUSTER_SHUTDOWN, &[]).unwrap();
+    for machine in ["n1", "n2"] {
+        raw.power_on(machine);
+    }
+    assert_eq!(status(&raw, slow), WAITING_FOR_DEPENDENCIES);
+    let filters = [filter(notify_object::GROUP, notify_group::COMMON_PROPERTY)];
+    let port = open_port(&raw, cluster, &filters, 1);
+    raw.advance(1_000);
+    assert_eq!(status(&raw, slow), WAITING_TO_START);
+    let told = events(&raw, port);
+    let of_slow: Vec<_> = told.iter().filter(|event| event.name == "slow").collect();
+    assert_eq!(of_slow.len(), 1);
+    assert_eq!(
+        PropertyList::parse(&of_slow[0].payload)
+            .unwrap()
+            .get("StatusInformation")
+            .unwrap()
+            .values,
+        [Value::Ularge(WAITING_TO_START)]
+    );
 }
 
 #[test]
