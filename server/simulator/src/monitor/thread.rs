@@ -213,10 +213,11 @@ impl Thread {
             data: buffers.output,
             unopened: false,
         };
+        // Whoever has the answer may rely on the call being over.
+        self.ended(Ended::Done, None);
         if let Some(world) = self.world.upgrade() {
             world.note(|state| state.host.answer(call.number, answer));
         }
-        self.ended(Ended::Done, None);
     }
 }
 

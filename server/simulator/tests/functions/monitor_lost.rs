@@ -78,6 +78,10 @@ impl<'raw> Three<'raw> {
 
     fn found_after(&self, ms: u64) {
         let (hung, script) = &self.hung;
+        // The others have answered what they were asked when time passes.
+        for other in [self.beside.0, self.apart.0] {
+            self.raw.number(other, "MonitorProcessId");
+        }
         let old = script.handle();
         self.raw.advance(ms);
         assert_eq!(tell(old, ONLINE, 0, 0), TERMINATE);
@@ -162,6 +166,9 @@ fn a_hang_in_close_is_a_deadlock() {
         raw.idle();
         assert_eq!(raw.delete_resource(hung), 0);
     });
+    for other in [three.beside.0, three.apart.0] {
+        raw.number(other, "MonitorProcessId");
+    }
     raw.advance(DEADLOCK_MS);
     assert_eq!(raw.resource(three.beside.0), FAILED);
     three.hung.1.hangs(None);
