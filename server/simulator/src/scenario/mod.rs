@@ -125,7 +125,8 @@ pub enum CallbackThread {
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
     /// Real time per simulated time: 1 is real speed, 0.01 a hundred times faster. 0 (the default) waits for nothing:
-    /// simulated time then moves by what the phases would have taken, and by `Simulation::advance`.
+    /// simulated time then moves by what the phases would have taken, and by `Simulation::advance`. Only the latter counts
+    /// for the timeouts and polls of resource DLLs, which work in real time.
     pub scale: f64,
     /// Simulated time moves only by `Simulation::advance`; `scale` is not used. Default false.
     pub manual: bool,

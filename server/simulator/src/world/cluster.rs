@@ -169,6 +169,9 @@ pub(crate) struct Resource {
     /// While it is pending: when it must have been heard of. It goes with the process.
     #[serde(skip)]
     pub(crate) gap: Option<WatchKey>,
+    /// It has failed, and begins again as soon as nothing that depends on it is active any more.
+    #[serde(default)]
+    pub(crate) overdue: bool,
     /// MonitorProcessId, for a resource that a DLL implements.
     #[serde(skip)]
     pub(crate) monitor: u32,
@@ -452,6 +455,7 @@ impl Resource {
             epoch: 0,
             check_point: None,
             gap: None,
+            overdue: false,
             monitor: 0,
             failures: Vec::new(),
             last_status: 0,

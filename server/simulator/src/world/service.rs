@@ -100,6 +100,7 @@ impl ClusterService<'_> {
         resource.state = state;
         resource.epoch += 1;
         resource.check_point = None;
+        resource.overdue = false;
         self.queue.unwatch(resource.gap.take());
         let event = Event::resource_state(&self.cluster.id, resource);
         let terminal =

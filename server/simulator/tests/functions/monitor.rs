@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use wsfc_clusapi::sys::constants::{resource_offline_flags, resource_state};
+use wsfc_clusapi::sys::constants::{group_state, resource_offline_flags, resource_state};
 use wsfc_simulator::scenario::{ResourceDll, ResourceTimes};
 use wsfc_simulator::{MonitorLevel, Scenario, Simulation};
 
@@ -419,6 +419,28 @@ fn a_world_without_waits_does_not_jump_over_the_work_of_a_dll() {
 }
 
 #[test]
+fn a_provider_waits_in_a_world_without_waits_for_the_dll_of_its_dependent() {
+    let (raw, cluster) = scripted_instant();
+    let group = raw.make_group(cluster, "g");
+    let provider = raw.make_resource(group, "provider");
+    let script = Script::of("slow dependent");
+    let one = raw.try_resource(group, "slow dependent", KIND).unwrap();
+    let between = raw.make_resource(group, "between");
+    assert_eq!((raw.depend(between, provider), raw.depend(one, between)), (0, 0));
+    begun(raw.online(one));
+    raw.idle();
+    script.answers(PENDING, PENDING);
+    script.calls();
+    assert_eq!(raw.fail(provider), 0);
+    raw.idle();
+    assert_eq!((raw.resource(provider), raw.resource(one)), (FAILED, GOING));
+    assert_eq!(script.tell(OFFLINE, 0), CONTINUE);
+    raw.idle();
+    assert_eq!((raw.resource(provider), raw.resource(one)), (ONLINE, COMING));
+    assert_eq!(script.calls(), ["offline", "online"]);
+}
+
+#[test]
 fn a_saved_world_begins_anew_what_its_dlls_ran() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("world.json");
@@ -447,11 +469,14 @@ fn a_saved_world_begins_anew_what_its_dlls_ran() {
         ONLINE,
         "without its DLL the simulator goes on with it"
     );
+    script.answers(PENDING, 0);
     // SAFETY: The function keeps the contract of the resource API.
     unsafe { raw.simulation.provide_resource_dll(DLL, startup) };
     assert_eq!(raw.resource(one), COMING);
     raw.idle();
-    assert_eq!((raw.resource(one), script.calls()), (ONLINE, vec!["open", "online"]));
+    assert_eq!(script.calls(), ["open", "online"]);
+    assert_eq!(script.come_online(), CONTINUE);
+    assert_eq!(raw.resource(one), ONLINE);
 }
 
 #[test]
@@ -486,17 +511,22 @@ fn a_thousand_resources_come_online_together() {
     let count: usize = if cfg!(miri) { 3 } else { 1_000 };
     let (raw, cluster) = still(&["n1", "n2"]);
     raw.script_type(cluster, KIND);
-    let group = raw.make_group(cluster, "g");
+    // What a group does grows with the square of its resources.
+    let groups: Vec<isize> = (0..count.div_ceil(50))
+        .map(|number| raw.make_group(cluster, &format!("g{number}")))
+        .collect();
     let scripts: Vec<_> = (0..count)
         .map(|number| {
             let name = format!("one of many {number}");
             let script = Script::of(&name);
             script.answers(PENDING, PENDING);
-            raw.try_resource(group, &name, KIND).unwrap();
+            raw.try_resource(groups[number / 50], &name, KIND).unwrap();
             script
         })
         .collect();
-    assert_eq!(raw.online_group(group, 0), PENDING);
+    for group in &groups {
+        assert_eq!(raw.online_group(*group, 0), PENDING);
+    }
     raw.idle();
     for script in &scripts {
         assert_eq!(script.calls(), ["open", "online"]);
@@ -512,7 +542,9 @@ fn a_thousand_resources_come_online_together() {
         }
     });
     raw.idle();
-    assert_eq!(raw.group(group).0, wsfc_clusapi::sys::constants::group_state::ONLINE);
+    for group in groups {
+        assert_eq!(raw.group(group).0, group_state::ONLINE);
+    }
     raw.pass(5_000);
     for script in &scripts {
         assert_eq!(script.calls(), ["looks alive"]);

@@ -65,6 +65,11 @@ impl ClusterService<'_> {
     /// shall not begins to go offline once nothing depends on it any more. Then tells the group's state.
     pub(crate) fn pursue(&mut self, group_id: &str) {
         while self.pursue_once(group_id) {}
+        if let Some((id, epoch)) = self.overdue(group_id) {
+            // It pursues the group itself.
+            self.restart_failed(&id, epoch);
+            return;
+        }
         self.tell_group(group_id);
         self.rest(group_id);
     }
@@ -116,6 +121,15 @@ impl ClusterService<'_> {
             }
         }
         !begin.is_empty()
+    }
+
+    /// A failed resource of a group that has waited for the DLLs of its dependents, and need wait no longer.
+    fn overdue(&self, group_id: &str) -> Option<(String, u64)> {
+        let group = self.cluster.groups.get(group_id)?;
+        let mut resources = self.cluster.resources_of(group);
+        let overdue =
+            resources.find(|resource| resource.overdue && resource.wanted && !self.has_active_dependents(resource))?;
+        Some((overdue.id.clone(), overdue.epoch))
     }
 
     /// The resources of a group that are online and may stay so: wanted, not about to restart, and with providers that
@@ -409,10 +423,19 @@ impl ClusterService<'_> {
         if resource.state != resource_state::FAILED || !resource.wanted {
             return;
         }
-        let group_id = resource.group.clone();
+        let (group_id, kind) = (resource.group.clone(), resource.kind.clone());
         if self.has_active_dependents(resource) {
-            // What depended on it is still going offline; it comes back after them.
-            let ms = self.times.of(&resource.kind).offline_ms.max(1);
+            // What depended on it is still going offline; it comes back after them. How long a DLL takes nobody knows, so
+            // no time is set for it.
+            let group = self.cluster.groups.get(&group_id);
+            let mut all = group.into_iter().flat_map(|group| &group.resources);
+            if all.any(|other| self.hosted_by(other).is_some()) {
+                if let Some(resource) = self.cluster.resources.get_mut(id) {
+                    resource.overdue = true;
+                }
+                return;
+            }
+            let ms = self.times.of(&kind).offline_ms.max(1);
             self.plan_for(id, ms, |cluster, resource, epoch| Step::Restart {
                 cluster,
                 resource,
