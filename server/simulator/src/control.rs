@@ -8,6 +8,7 @@ use wsfc_clusapi::sys::constants::notify_cluster;
 
 use crate::fault::Fault;
 use crate::incident::{Incident, IncidentError};
+use crate::monitor::MonitorLine;
 use crate::scenario::ScenarioError;
 use crate::simulation::{Simulation, State};
 use crate::time::real_now;
@@ -212,6 +213,20 @@ impl Simulation {
     /// The first thing that is wrong.
     pub fn consistency(&self) -> Result<(), String> {
         self.inner.lock().world.consistency()
+    }
+
+    /// What resource DLLs have given to LogEvent, and what their monitors had to say about them; the oldest first, the last
+    /// 10,000 lines.
+    #[must_use]
+    pub fn monitor_log(&self) -> Vec<MonitorLine> {
+        self.inner.lock().monitor_log()
+    }
+
+    /// Waits until no entry point of a resource DLL is being called, and none is to be called; false when `timeout` of real
+    /// time is over first. What the DLLs do in threads of their own is not known.
+    #[must_use]
+    pub fn wait_monitors(&self, timeout: Duration) -> bool {
+        self.wait_for(timeout, |state| state.host.is_idle())
     }
 
     /// Breaks the RPC connections: calls with handles fail with 1722 until they are restored.

@@ -144,6 +144,14 @@ pub enum Incident {
         #[serde(default = "yes")]
         locked: bool,
     },
+    /// The process of a Resource Monitor ends: what ran in it fails, and comes back by its restart policy.
+    KillMonitor {
+        /// The node. Default: every node.
+        #[serde(default)]
+        node: Option<String>,
+        /// The type whose resources the monitor runs.
+        resource_type: String,
+    },
     /// The witness of a cluster is out of reach of all nodes, or in reach again.
     Witness {
         /// The cluster. Default: every cluster.
@@ -199,7 +207,7 @@ impl Incident {
             | Self::HealHeartbeats { one, other }
             | Self::CutPath { one, other, .. }
             | Self::HealPath { one, other, .. } => vec![one, other],
-            Self::BlockResource { node: Some(node), .. } => vec![node],
+            Self::BlockResource { node: Some(node), .. } | Self::KillMonitor { node: Some(node), .. } => vec![node],
             _ => Vec::new(),
         }
     }
@@ -241,6 +249,12 @@ pub enum IncidentError {
     /// No resource of any cluster has this name or id.
     #[error("no resource is called {name:?}")]
     NoResource {
+        /// The name.
+        name: String,
+    },
+    /// No cluster has a resource type of this name.
+    #[error("no resource type is called {name:?}")]
+    NoResourceType {
         /// The name.
         name: String,
     },

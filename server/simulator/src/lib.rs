@@ -12,7 +12,8 @@
 //!
 //! Nothing in `world` waits. What takes time is a step in its queue, with the simulated time at which it is due; the
 //! [`Simulation`] takes the steps out: at once in a world without waits, when time is moved by hand, or from a thread
-//! (`ticker`) when time goes by itself.
+//! (`ticker`) when time goes by itself. What takes real time is a resource DLL at work: `monitor` calls it in threads of its
+//! own, `world::resource::hosted` says when.
 
 pub mod control;
 mod fault;
@@ -43,6 +44,8 @@ mod entry;
 mod last_error;
 #[expect(unsafe_code, reason = "the one place that follows the pointers of C callers")]
 mod memory;
+#[expect(unsafe_code, reason = "calls resource DLLs, and is called by them")]
+mod monitor;
 #[expect(unsafe_code, reason = "calls back into C")]
 mod run;
 #[expect(unsafe_code, reason = "promises that the table keeps the C contract")]
@@ -52,6 +55,7 @@ pub use control::{ConnectionEvent, Point};
 pub use fault::{Damage, Fault, Phase, Severity};
 pub use incident::{Incident, IncidentError};
 pub use last_error::set as set_last_error;
+pub use monitor::{MonitorLevel, MonitorLine};
 pub use recording::{RecordedCallback, Recording};
 pub use release::Release;
 pub use scenario::{Scenario, ScenarioError};

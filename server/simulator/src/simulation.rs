@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
+use wsfc_clusapi::sys::resapi::Startup;
 use wsfc_clusapi::sys::{Table, TableProvider};
 
 use crate::control::Point;
 use crate::entry;
 use crate::handles;
+use crate::monitor::{self, Host, Provided, Source};
 use crate::notify::Port;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::slots::{self, SlotLease};
@@ -75,6 +77,8 @@ pub(crate) struct State {
     /// How often calls have come to a point.
     pub(crate) reached: BTreeMap<Point, u64>,
     pub(crate) ports: BTreeMap<isize, Port>,
+    /// The Resource Monitors of the nodes.
+    pub(crate) host: Host,
     /// Clusters on which a setup call runs.
     busy: BTreeSet<String>,
     /// Handles can be used: the RPC connections stand.
@@ -122,8 +126,9 @@ impl Simulation {
         };
         let slot = slots::claim().ok_or(SimulationError::NoSlot)?;
         let number = slot.number();
-        let state = State {
-            clock: Clock::new(pace, world.now_ms),
+        let clock = Clock::new(pace, world.now_ms);
+        let state = |inner: &Weak<Inner>| State {
+            clock,
             world,
             calls: BTreeMap::new(),
             holds: Vec::new(),
@@ -131,22 +136,28 @@ impl Simulation {
             released_ms: 0,
             reached: BTreeMap::new(),
             ports: BTreeMap::new(),
+            host: Host::new(inner.clone()),
             busy: BTreeSet::new(),
             connected: true,
             shut_down: false,
             save_error: None,
         };
+        let dlls = scenario.resource_dlls.clone();
         let inner = Arc::new_cyclic(|inner| Inner {
             slot,
             scenario,
             save_path,
-            state: Mutex::new(state),
+            state: Mutex::new(state(inner)),
             wake: Condvar::new(),
             ticker: Ticker::new(inner.clone()),
         });
         slots::occupy(number, &inner);
         // What a saved world had begun, and what its scenario plans, goes on.
-        inner.change(|_| {});
+        inner.change(|state| {
+            for dll in dlls {
+                state.provide(&dll.name, Source::Path(dll.path));
+            }
+        });
         Ok(Self { inner })
     }
 
@@ -155,6 +166,22 @@ impl Simulation {
     #[must_use]
     pub fn table(&self) -> Table {
         entry::table(&self.inner)
+    }
+
+    /// Has resources of the types with this DLL implemented by a resource DLL of this process, which is known by its
+    /// `Startup` (facts 5.1). What already runs of these types begins anew.
+    ///
+    /// The name is that of the file, whatever folder the types say; case is not regarded. A DLL of a file comes from the
+    /// scenario (`resource_dlls`).
+    ///
+    /// # Safety
+    ///
+    /// `startup` must keep the contract of the resource API: it gives a table that has the size and version that it says
+    /// and stays as long as the process, and the functions of it may be called from any thread, those of a resource one
+    /// after the other.
+    pub unsafe fn provide_resource_dll(&self, name: &str, startup: Startup) {
+        let source = Source::Startup(Provided(startup));
+        self.inner.change(|state| state.provide(name, source));
     }
 
     /// Writes the world to a file.
@@ -179,6 +206,7 @@ unsafe impl TableProvider for Simulation {
 impl Drop for Inner {
     fn drop(&mut self) {
         handles::forget_dead();
+        monitor::forget_dead();
     }
 }
 
@@ -195,6 +223,7 @@ impl Inner {
         let result = change(&mut state);
         state.do_due();
         state.go_on_at_once();
+        state.dispatch();
         state.deliver_events();
         if let Some(due_ms) = state.world.queue.next_due() {
             self.ticker.set(state.clock.real_until(due_ms));
@@ -272,7 +301,13 @@ impl Inner {
             if state.shut_down {
                 return Err(ERROR_SHUTDOWN_IN_PROGRESS);
             }
-            state = match state.clock.wait_until(deadline_ms) {
+            let before_ms = state.clock.now_ms();
+            let wait = state.clock.wait_until(deadline_ms);
+            if state.clock.is_instant() {
+                let jumped_ms = state.clock.now_ms().saturating_sub(before_ms);
+                state.world.queue.jump(jumped_ms);
+            }
+            state = match wait {
                 Wait::Over => return Ok(()),
                 Wait::ByHand => self.wait(state),
                 Wait::Real(time) => self.wait_at_most(state, time),
@@ -359,6 +394,9 @@ impl State {
         while self.clock.is_instant()
             && let Some(due_ms) = self.world.queue.next_work()
         {
+            // No DLL has worked in that time.
+            let jumped_ms = due_ms.saturating_sub(self.clock.now_ms());
+            self.world.queue.jump(jumped_ms);
             self.move_clock(due_ms);
             self.do_due();
         }

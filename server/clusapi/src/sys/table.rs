@@ -157,6 +157,15 @@ macro_rules! function_table {
                 }
             }
 
+            /// The address of the function of this name, as GetProcAddress answers it; null when it is not there.
+            #[must_use]
+            pub fn address(&self, name: &str) -> *const c_void {
+                match name {
+                    $(stringify!($name) => self.$name.map_or(core::ptr::null(), |function| function as *const c_void),)+
+                    _ => core::ptr::null(),
+                }
+            }
+
             /// Whether the function of this name is there. An unknown name is not.
             #[must_use]
             pub fn has(&self, name: &str) -> bool {

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `WSFC_SIMULATOR_SCENARIO` | a built-in scenario, or the path of a file that ends in `.toml`; "default" unless given |
 //! | `WSFC_SIMULATOR_STATE` | the file where the world is kept, so that it outlives the process; none unless given |
+//! | `WSFC_SIMULATOR_RESOURCE_DLLS` | resource DLLs that are loaded, beside those of the scenario: `wsfcres.dll=/path/libwsfcres.so;...`; none unless given |
 //! | `WSFC_SIMULATOR_CONTROL` | loopback address and port to connect to and be steered from; none unless given |
 //!
 //! Where no world can be made, the reason goes to the standard error stream once (on Windows to the debugger too), and

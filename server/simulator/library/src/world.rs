@@ -10,11 +10,13 @@ use std::sync::OnceLock;
 
 use windows_sys::Win32::Foundation::ERROR_BAD_ENVIRONMENT;
 use wsfc_clusapi::sys::Table;
+use wsfc_simulator::scenario::ResourceDll;
 use wsfc_simulator::{Scenario, ScenarioError, Simulation, SimulationError};
 
 const SCENARIO: &str = "WSFC_SIMULATOR_SCENARIO";
 const STATE: &str = "WSFC_SIMULATOR_STATE";
 const CONTROL: &str = "WSFC_SIMULATOR_CONTROL";
+const RESOURCE_DLLS: &str = "WSFC_SIMULATOR_RESOURCE_DLLS";
 
 /// A world that answers until the process ends.
 struct World {
@@ -61,6 +63,8 @@ enum WorldError {
     Scenario { name: String, source: Box<ScenarioError> },
     #[error("the world cannot be made")]
     Simulation(#[source] SimulationError),
+    #[error("{RESOURCE_DLLS} is not a list of name=path: {part:?}")]
+    ResourceDlls { part: String },
     #[error("{CONTROL} is not an address with a port: {address:?}")]
     Address { address: String, source: AddrParseError },
     #[error("the remote control at {address} ({CONTROL}) is out of reach")]
@@ -72,10 +76,15 @@ enum WorldError {
 
 fn make() -> Result<World, WorldError> {
     let name = variable(SCENARIO)?.unwrap_or_else(|| "default".into());
-    let scenario = Scenario::named(&name).map_err(|source| WorldError::Scenario {
+    let mut scenario = Scenario::named(&name).map_err(|source| WorldError::Scenario {
         name,
         source: source.into(),
     })?;
+    if let Some(list) = variable(RESOURCE_DLLS)? {
+        let dlls = ResourceDll::list(&list).map_err(|part| WorldError::ResourceDlls { part })?;
+        // The environment knows where the files are on this system, so it goes before the scenario.
+        scenario.resource_dlls.extend(dlls);
+    }
     // A path need not be Unicode.
     let simulation = match std::env::var_os(STATE).filter(|path| !path.is_empty()) {
         Some(path) => Simulation::open(scenario, Path::new(&path)),

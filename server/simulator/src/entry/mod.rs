@@ -21,7 +21,7 @@ mod shared_volume;
 mod slotted;
 mod table;
 
-pub(crate) use table::table;
+pub(crate) use table::{of_slot, table};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

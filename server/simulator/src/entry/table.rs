@@ -61,8 +61,13 @@ macro_rules! fill {
 
 /// The functions of a world.
 pub(crate) fn table(world: &Inner) -> Table {
-    let slot = slotted::of_slot(world.slot.number());
-    fill!(&world.scenario, {
+    of_slot(world.slot.number(), &world.scenario)
+}
+
+/// The functions that a scenario offers, in the copies of a slot.
+pub(crate) fn of_slot(slot: usize, scenario: &Scenario) -> Table {
+    let slot = slotted::of_slot(slot);
+    fill!(scenario, {
         CreateCluster: slot.create_cluster,
         AddClusterNode: setup::add_node,
         AddClusterNodeEx: setup::add_node_ex,

@@ -135,6 +135,14 @@ impl Scenario {
                 ));
             }
         }
+        for (position, dll) in self.resource_dlls.iter().enumerate() {
+            if dll.name.is_empty() || dll.name.contains(['/', '\\']) {
+                return Err(invalid(
+                    format!("resource_dlls[{position}].name"),
+                    "must be the name of a file without a folder",
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -297,6 +305,9 @@ mod tests {
         assert!(problem("[timing]\nscale = -1.0").contains("timing.scale"));
         assert!(problem("form_at_level = 99").contains("form_at_level"));
         assert!(problem("functions_absent = ['Nonsense']").contains("functions_absent[0]"));
+        let kill = "incidents = [{ at_ms = 1, kind = 'kill_monitor', resource_type = 'X', node = 'zz' }]";
+        assert!(problem(&format!("{kill}\nmachines = [{{ name = 'a' }}]")).contains("no machine is called \"zz\""));
+        assert!(problem("resource_dlls = [{ name = '/a/b.dll', path = '/a/b.so' }]").contains("resource_dlls[0].name"));
         assert!(problem("").contains("machines"));
     }
 

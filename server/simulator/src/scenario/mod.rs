@@ -70,6 +70,9 @@ pub struct Scenario {
     pub disks: Vec<Disk>,
     /// Clusters that exist from the beginning.
     pub clusters: Vec<ExistingCluster>,
+    /// Resource DLLs that are loaded and called: the types that name one of them are implemented by it, all others by the
+    /// simulator.
+    pub resource_dlls: Vec<ResourceDll>,
     /// What goes wrong, in the order of trial: each fault that matches a phase acts on it.
     pub faults: Vec<Fault>,
     /// What happens to machines, networks and resources at a time.
@@ -99,6 +102,7 @@ impl Default for Scenario {
             machines: Vec::new(),
             disks: Vec::new(),
             clusters: Vec::new(),
+            resource_dlls: Vec::new(),
             faults: Vec::new(),
             incidents: Vec::new(),
             recordings: Vec::new(),
@@ -121,7 +125,8 @@ pub enum CallbackThread {
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
     /// Real time per simulated time: 1 is real speed, 0.01 a hundred times faster. 0 (the default) waits for nothing:
-    /// simulated time then moves by what the phases would have taken, and by `Simulation::advance`.
+    /// simulated time then moves by what the phases would have taken, and by `Simulation::advance`. Only the latter counts
+    /// for the timeouts and polls of resource DLLs, which work in real time.
     pub scale: f64,
     /// Simulated time moves only by `Simulation::advance`; `scale` is not used. Default false.
     pub manual: bool,
@@ -164,6 +169,35 @@ impl Timing {
             by_type: self.resource_types.clone(),
             live_migration_ms: self.live_migration_ms,
         }
+    }
+}
+
+/// A resource DLL that is loaded and called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceDll {
+    /// The file name that resource types have, such as "wsfcres.dll"; case is not regarded, nor is a folder.
+    pub name: String,
+    /// The file on this system.
+    pub path: PathBuf,
+}
+
+impl ResourceDll {
+    /// Reads a list as the environment has it: `name=path;name=path`.
+    ///
+    /// # Errors
+    ///
+    /// The part that is none.
+    pub fn list(text: &str) -> Result<Vec<Self>, String> {
+        let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+        let one = |part: &str| match part.split_once('=') {
+            Some((name, path)) if !name.trim().is_empty() && !path.trim().is_empty() => Ok(Self {
+                name: name.trim().into(),
+                path: path.trim().into(),
+            }),
+            _ => Err(part.to_owned()),
+        };
+        parts.map(one).collect()
     }
 }
 

@@ -333,6 +333,7 @@ impl World {
         if let Some(cluster) = self.cluster_mut(&event.cluster) {
             *cluster = restored;
         }
+        self.hosting.stale = true;
         self.events.push(event);
         Ok(())
     }

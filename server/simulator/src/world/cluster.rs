@@ -11,6 +11,7 @@ use super::group_set::{GroupSet, StartOrder};
 use super::network::ClusterNetwork;
 use super::node::Node;
 use super::properties::Settings;
+use super::queue::WatchKey;
 use super::registry;
 use super::resource::dependency::Expression;
 use super::resource_type::ResourceType;
@@ -162,6 +163,18 @@ pub(crate) struct Resource {
     /// Rises with every change of the state: a step that was planned for an earlier one comes too late.
     #[serde(default)]
     pub(crate) epoch: u64,
+    /// The check point that was told last while it is pending.
+    #[serde(default)]
+    pub(crate) check_point: Option<u32>,
+    /// While it is pending: when it must have been heard of. It goes with the process.
+    #[serde(skip)]
+    pub(crate) gap: Option<WatchKey>,
+    /// It has failed, and begins again as soon as nothing that depends on it is active any more.
+    #[serde(default)]
+    pub(crate) overdue: bool,
+    /// MonitorProcessId, for a resource that a DLL implements.
+    #[serde(skip)]
+    pub(crate) monitor: u32,
     /// Simulated times of failures, for RestartThreshold.
     #[serde(default)]
     pub(crate) failures: Vec<u64>,
@@ -440,6 +453,10 @@ impl Resource {
             depends: None,
             possible_owners: None,
             epoch: 0,
+            check_point: None,
+            gap: None,
+            overdue: false,
+            monitor: 0,
             failures: Vec::new(),
             last_status: 0,
             restarting: false,

@@ -10,6 +10,7 @@ use super::resource::running::is_active;
 impl World {
     /// The first thing that is wrong.
     pub(crate) fn consistency(&self) -> Result<(), String> {
+        self.check_hosting()?;
         self.clusters.iter().try_for_each(|cluster| {
             self.check_membership(cluster)?;
             check_resources(cluster)?;
@@ -21,6 +22,49 @@ impl World {
             self.check_start_order(cluster)?;
             self.check_networks(cluster)
         })
+    }
+
+    /// What runs of a type with a DLL runs in a monitor on its owner, and a monitor runs nothing else.
+    fn check_hosting(&self) -> Result<(), String> {
+        for instance in self.hosting.instances.values().filter(|instance| !instance.closing) {
+            let subject = &instance.subject;
+            let cluster = self
+                .cluster(&subject.cluster)
+                .ok_or("a monitor belongs to no cluster")?;
+            let Some(node) = cluster.node(instance.node).filter(|node| node.present) else {
+                return Err(format!("a monitor runs on node {}, which is down", instance.node));
+            };
+            let Some(id) = &subject.resource else { continue };
+            let (group, resource) = cluster
+                .resource(id)
+                .ok_or("a monitor has a resource that is not there")?;
+            let name = &resource.name;
+            if instance.online != (resource.state == resource_state::ONLINE) {
+                return Err(format!(
+                    "resource {name} is {} and its monitor knows another state",
+                    resource.state
+                ));
+            }
+            if instance.attempt.is_some_and(|attempt| attempt.epoch != resource.epoch) {
+                return Err(format!(
+                    "the monitor of resource {name} works on a state that has passed"
+                ));
+            }
+            if is_active(resource.state) && group.owner != node.id {
+                return Err(format!("resource {name} runs on {}, which is not its owner", node.name));
+            }
+        }
+        for cluster in &self.clusters {
+            for resource in cluster.resources.iter().filter(|resource| is_active(resource.state)) {
+                let kind = cluster.resource_type(&resource.kind);
+                let subject = super::hosting::Subject::of_resource(&cluster.id, &resource.id);
+                let hosted = kind.is_some_and(|kind| self.hosting.dll(&kind.dll).is_some());
+                if hosted && self.hosting.handle(&subject).is_none() {
+                    return Err(format!("resource {} runs in no monitor", resource.name));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_membership(&self, cluster: &Cluster) -> Result<(), String> {

@@ -23,6 +23,12 @@ impl World {
 
     fn perform(&mut self, step: Step) {
         match step {
+            Step::CheckPoint {
+                cluster,
+                resource,
+                epoch,
+                number,
+            } => self.with_service(&cluster, |service| service.check_point(&resource, epoch, number)),
             Step::Settle {
                 cluster,
                 resource,
@@ -70,6 +76,7 @@ impl World {
                 // What the scenario named may be gone by now; then nothing happens.
                 let _gone = self.befall(&incident);
             }
+            Step::Watch(watch) => self.watched(&watch),
         }
     }
 
@@ -143,6 +150,7 @@ impl World {
             Incident::LockResource { resource, locked } => {
                 self.change_resource(resource, |resource| resource.locked = *locked)
             }
+            Incident::KillMonitor { node, resource_type } => self.kill_monitor(node.as_deref(), resource_type),
             Incident::Witness { cluster, reachable } => self.set_witness(cluster.as_deref(), *reachable),
         }
     }
@@ -279,6 +287,33 @@ impl World {
             Ok(())
         } else {
             Err(IncidentError::NotOnline { name: name.into() })
+        }
+    }
+
+    fn kill_monitor(&mut self, node: Option<&str>, kind: &str) -> Result<(), IncidentError> {
+        let known = self
+            .clusters
+            .iter()
+            .filter(|cluster| cluster.resource_type(kind).is_some());
+        let clusters: Vec<String> = known.map(|cluster| cluster.id.clone()).collect();
+        if clusters.is_empty() {
+            return Err(IncidentError::NoResourceType { name: kind.into() });
+        }
+        let mut found = false;
+        for id in clusters {
+            let number = match node {
+                None => None,
+                Some(name) => match self.cluster(&id).map(|cluster| self.find_node(cluster, name)) {
+                    Some(Ok(number)) => Some(number),
+                    _ => continue,
+                },
+            };
+            found = true;
+            self.kill_monitors(&id, number, kind);
+        }
+        match node {
+            Some(name) if !found => Err(IncidentError::NoNode { name: name.into() }),
+            _ => Ok(()),
         }
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod failover;
 pub(crate) mod group;
 pub(crate) mod group_set;
 pub(crate) mod heartbeat;
+pub(crate) mod hosting;
 pub(crate) mod identity;
 pub(crate) mod incidents;
 pub(crate) mod lifecycle;
@@ -73,6 +74,9 @@ pub(crate) struct World {
     /// The most resources of a cluster: the scenario's too.
     #[serde(skip)]
     pub(crate) resource_limit: usize,
+    /// What resource DLLs run, and what is to be done there.
+    #[serde(skip)]
+    pub(crate) hosting: hosting::Hosting,
     /// What has changed and was not yet handed to the notification ports.
     #[serde(skip)]
     pub(crate) events: Vec<Event>,
@@ -168,6 +172,7 @@ impl World {
             heartbeats: heartbeat::Heartbeats::default(),
             times: scenario.timing.times(),
             resource_limit: scenario.resource_limit,
+            hosting: hosting::Hosting::default(),
             events: Vec::new(),
         };
         world.add_disks(scenario);

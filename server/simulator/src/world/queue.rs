@@ -5,12 +5,20 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::hosting::Watch;
 use crate::incident::Incident;
 
 /// Something that is due at a time. Steps about a state that has passed since do nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
+    /// A pending resource of the simulator's own types comes to a check point on its way.
+    CheckPoint {
+        cluster: String,
+        resource: String,
+        epoch: u64,
+        number: u32,
+    },
     /// A pending resource reaches its state.
     Settle {
         cluster: String,
@@ -51,6 +59,8 @@ pub(crate) enum Step {
     EndQuarantine { cluster: String, node: u32, until: u64 },
     /// An incident of the scenario.
     Incident(Incident),
+    /// Something has not been heard of for too long, or is to be looked at.
+    Watch(Watch),
 }
 
 impl Step {
@@ -59,26 +69,43 @@ impl Step {
     fn is_work(&self) -> bool {
         matches!(
             self,
-            Self::Settle { .. } | Self::Restart { .. } | Self::LiveArrival { .. } | Self::StartWaiting { .. }
+            Self::CheckPoint { .. }
+                | Self::Settle { .. }
+                | Self::Restart { .. }
+                | Self::LiveArrival { .. }
+                | Self::StartWaiting { .. }
         )
     }
 }
 
-type Steps = BTreeMap<(u64, u64), Step>;
+/// When a step is due, and its number among all.
+type Key = (u64, u64);
+type Steps = BTreeMap<Key, Step>;
 
 /// The steps that are due, in order; of those due at the same time, the first planned comes first.
+///
+/// Watches are over what takes real time, such as the call of a resource DLL. They are apart for two reasons: they go with
+/// the process, so they are not saved; and where a world without waits jumps, they move along, since a jump takes no time in
+/// which a DLL could work.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     work: Steps,
     dates: Steps,
+    /// By their time without the jumps.
+    watches: BTreeMap<Key, Watch>,
+    /// How far the world has jumped.
+    jumped_ms: u64,
     planned: u64,
 }
+
+/// A watch that may be ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WatchKey(Key);
 
 impl Queue {
     /// Plans a step.
     pub(crate) fn plan(&mut self, due_ms: u64, step: Step) {
-        self.planned += 1;
-        let key = (due_ms, self.planned);
+        let key = self.key(due_ms);
         if step.is_work() {
             self.work.insert(key, step);
         } else {
@@ -86,32 +113,61 @@ impl Queue {
         }
     }
 
+    fn key(&mut self, due_ms: u64) -> Key {
+        self.planned += 1;
+        (due_ms, self.planned)
+    }
+
+    /// Plans a watch.
+    pub(crate) fn watch(&mut self, due_ms: u64, watch: Watch) -> WatchKey {
+        let key = self.key(due_ms.saturating_sub(self.jumped_ms));
+        self.watches.insert(key, watch);
+        WatchKey(key)
+    }
+
+    /// Ends a watch.
+    pub(crate) fn unwatch(&mut self, key: Option<WatchKey>) {
+        if let Some(WatchKey(key)) = key {
+            self.watches.remove(&key);
+        }
+    }
+
+    /// The world has jumped over a time.
+    pub(crate) fn jump(&mut self, ms: u64) {
+        self.jumped_ms = self.jumped_ms.saturating_add(ms);
+    }
+
+    fn next_watch(&self) -> Option<Key> {
+        let ((due, number), _) = self.watches.first_key_value()?;
+        Some((due.saturating_add(self.jumped_ms), *number))
+    }
+
     /// When the next step is due.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let first = |steps: &Steps| steps.first_key_value().map(|((due, _), _)| *due);
-        match (first(&self.work), first(&self.dates)) {
-            (Some(work), Some(date)) => Some(work.min(date)),
-            (work, date) => work.or(date),
-        }
+        let next = [first(&self.work), first(&self.dates), self.next_watch()];
+        next.into_iter().flatten().min().map(|(due, _)| due)
     }
 
     /// When the next step is due that is work.
     pub(crate) fn next_work(&self) -> Option<u64> {
-        self.work.first_key_value().map(|((due, _), _)| *due)
+        first(&self.work).map(|(due, _)| due)
     }
 
     /// Takes the first step that is due at a time, with its own time.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<(u64, Step)> {
-        let key = |steps: &Steps| steps.first_key_value().map(|(key, _)| *key);
-        let steps = match (key(&self.work), key(&self.dates)) {
-            (Some(work), Some(date)) if date < work => &mut self.dates,
-            (None, Some(_)) => &mut self.dates,
-            _ => &mut self.work,
+        let next = [first(&self.work), first(&self.dates), self.next_watch()];
+        let key = next.into_iter().flatten().min().filter(|(due, _)| *due <= now_ms)?;
+        let step = if self.next_watch() == Some(key) {
+            self.watches.pop_first().map(|(_, watch)| Step::Watch(watch))
+        } else {
+            self.work.remove(&key).or_else(|| self.dates.remove(&key))
         };
-        let entry = steps.first_entry().filter(|entry| entry.key().0 <= now_ms)?;
-        let ((due, _), step) = entry.remove_entry();
-        Some((due, step))
+        step.map(|step| (key.0, step))
     }
+}
+
+fn first(steps: &Steps) -> Option<Key> {
+    steps.first_key_value().map(|(key, _)| *key)
 }
 
 impl Serialize for Queue {
@@ -166,5 +222,27 @@ mod tests {
         assert_eq!(queue.take_due(25), Some((20, date("c"))));
         assert_eq!(queue.take_due(25), None);
         assert_eq!(queue.next_due(), Some(30));
+    }
+
+    #[test]
+    fn watches_move_along_where_the_world_jumps() {
+        let watch = |handle| Watch::LooksAlive { handle };
+        let mut queue = Queue::default();
+        queue.watch(100, watch(1));
+        let ended = queue.watch(100, watch(2));
+        queue.unwatch(Some(ended));
+        queue.jump(50);
+        queue.watch(150, watch(3));
+        queue.plan(150, date("a"));
+        assert_eq!((queue.next_due(), queue.next_work()), (Some(150), None));
+        assert_eq!(queue.take_due(149), None);
+        assert_eq!(queue.take_due(150), Some((150, Step::Watch(watch(1)))));
+        assert_eq!(queue.take_due(150), Some((150, Step::Watch(watch(3)))));
+        let saved = serde_json::to_string(&queue).unwrap();
+        assert_eq!(queue.take_due(150), Some((150, date("a"))));
+        assert_eq!(queue.next_due(), None);
+        let mut queue: Queue = serde_json::from_str(&saved).unwrap();
+        assert_eq!(queue.take_due(150), Some((150, date("a"))), "watches are not saved");
+        assert_eq!(queue.take_due(u64::MAX), None);
     }
 }

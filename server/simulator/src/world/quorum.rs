@@ -230,6 +230,10 @@ impl ClusterService<'_> {
     fn set_members(&mut self, members: &BTreeSet<u32>, joining: &BTreeSet<u32>, leaving: Leaving) {
         let before = self.cluster.present_nodes();
         let was_formed = !before.is_empty();
+        if leaving == Leaving::Orderly {
+            self.leave_hosted(members);
+        }
+        self.hosting.stale = true;
         for node in &mut self.cluster.nodes {
             node.present = members.contains(&node.id);
             node.joining = joining.contains(&node.id);

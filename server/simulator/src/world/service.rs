@@ -10,6 +10,7 @@ use wsfc_clusapi::sys::constants::{
 use super::World;
 use super::cluster::Cluster;
 use super::events::Event;
+use super::hosting::Hosting;
 use super::properties::Setting;
 use super::queue::{Queue, Step};
 use super::shared_volume::Disk;
@@ -40,6 +41,7 @@ pub(crate) struct ClusterService<'world> {
     pub(crate) cluster: &'world mut Cluster,
     pub(crate) events: &'world mut Vec<Event>,
     pub(crate) queue: &'world mut Queue,
+    pub(crate) hosting: &'world mut Hosting,
     pub(crate) times: &'world Times,
     pub(crate) disks: &'world [Disk],
     pub(crate) now_ms: u64,
@@ -52,6 +54,7 @@ impl World {
             cluster: self.clusters.iter_mut().find(|cluster| cluster.id == cluster_id)?,
             events: &mut self.events,
             queue: &mut self.queue,
+            hosting: &mut self.hosting,
             times: &self.times,
             disks: &self.disks,
             now_ms: self.now_ms,
@@ -96,11 +99,17 @@ impl ClusterService<'_> {
         }
         resource.state = state;
         resource.epoch += 1;
+        resource.check_point = None;
+        resource.overdue = false;
+        self.queue.unwatch(resource.gap.take());
         let event = Event::resource_state(&self.cluster.id, resource);
         let terminal =
             (state < resource_state::PENDING).then(|| Event::resource_terminal_state(&self.cluster.id, resource));
         self.tell(event);
         self.events.extend(terminal);
+        if matches!(state, resource_state::OFFLINE | resource_state::FAILED) {
+            self.rest_hosted(id);
+        }
     }
 
     /// Tells the state of a group when it is another than was told last.
@@ -136,6 +145,7 @@ impl ClusterService<'_> {
                 self.events.push(event);
             }
         }
+        self.rehost(group_id, to);
     }
 
     /// Keeps whether a group shall be online when the cluster starts.

@@ -131,6 +131,13 @@ fn without_a_world_every_call_fails_and_the_reason_is_told_once() {
         (
             [
                 ("WSFC_SIMULATOR_SCENARIO", "default"),
+                ("WSFC_SIMULATOR_RESOURCE_DLLS", "wsfcres.dll"),
+            ],
+            "WSFC_SIMULATOR_RESOURCE_DLLS is not a list of name=path: \"wsfcres.dll\"",
+        ),
+        (
+            [
+                ("WSFC_SIMULATOR_SCENARIO", "default"),
                 ("WSFC_SIMULATOR_CONTROL", "127.0.0.1:0"),
             ],
             "out of reach",

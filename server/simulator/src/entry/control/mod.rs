@@ -2,6 +2,7 @@
 //! kind.
 
 mod cluster;
+mod hosted;
 mod resource;
 mod shared;
 
@@ -14,12 +15,13 @@ use wsfc_clusapi::sys::types::{HCLUSTER, HGROUP, HGROUPSET, HNETINTERFACE, HNETW
 use super::{
     Answer, cluster_of, code, group_of, group_set_of, interface_of, network_of, node_of, required, resource_of,
 };
+use hosted::Hosted;
+
 use crate::memory;
 use crate::proplist;
 use crate::simulation::Inner;
 use crate::win32::{
-    ERROR_CLUSTER_NETINTERFACE_NOT_FOUND, ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA,
-    RPC_X_BAD_STUB_DATA,
+    ERROR_CLUSTER_NETINTERFACE_NOT_FOUND, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, ERROR_SUCCESS, RPC_X_BAD_STUB_DATA,
 };
 use crate::world::World;
 use crate::world::cluster::Cluster;
@@ -194,9 +196,15 @@ unsafe fn control(
         code,
         input,
     };
+    // SAFETY: The caller passes an output of that size.
+    let unknown = match unsafe { hosted::answer(&call, name, buffers)? } {
+        Hosted::Answered(ERROR_SUCCESS) => return Ok(()),
+        Hosted::Answered(code) => return Err(code),
+        Hosted::Left(unknown) => unknown,
+    };
     let mut data = match own(&call)? {
         Some(data) => data,
-        None => shared::answer(&call)?.ok_or(ERROR_INVALID_FUNCTION)?,
+        None => shared::answer(&call)?.ok_or(unknown)?,
     };
     if let Some(damage) = world.lock().world.faults.damage(name) {
         damage.apply(&mut data);

@@ -143,6 +143,7 @@ fn live_resource(resource: &Resource, name: &str) -> Option<Setting> {
     match name {
         "Name" => text(&resource.name),
         "Type" => text(&resource.kind),
+        "MonitorProcessId" => dword(resource.monitor),
         "LastOperationStatusCode" => Some(Setting::Large(resource.last_status.into())),
         // CLUSRES_STATUS_LOCKED (facts 2.2).
         "StatusInformation" => Some(Setting::Large(resource.locked.into())),

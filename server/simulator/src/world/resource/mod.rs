@@ -1,6 +1,7 @@
 //! Resources (facts 2.5): making and deleting them, and what may be asked of them.
 
 pub(crate) mod dependency;
+pub(crate) mod hosted;
 pub(crate) mod running;
 
 use std::collections::BTreeSet;
@@ -147,6 +148,7 @@ impl ClusterService<'_> {
         let Some(resource) = self.cluster.remove_resource(id) else {
             return;
         };
+        self.hosting.stale = true;
         let event = Event::resource_deleted(&self.cluster.id, &resource);
         self.tell(event);
         self.tell_in_group(notify_group::RESOURCE_LOST, &resource.group, id);

@@ -5,19 +5,71 @@ use std::collections::BTreeSet;
 
 use wsfc_clusapi::sys::constants::{group_type, node_state, resource_state};
 
-use crate::win32::{ERROR_DEPENDENCY_NOT_FOUND, ERROR_RESMON_ONLINE_FAILED};
+use crate::win32::{ERROR_DEPENDENCY_NOT_FOUND, ERROR_RESMON_ONLINE_FAILED, ERROR_RESOURCE_FAILED};
 use crate::world::cluster::{Group, Resource};
 use crate::world::queue::Step;
 use crate::world::service::{ClusterService, dword};
 
 /// A period that never ends (RetryPeriodOnFailure).
 const NEVER: u32 = u32::MAX;
+/// Between the check points of the simulator's own types, and to their end.
+const PARTS: u32 = 3;
+/// Exit values of a resource that comes online on no node, or not on this one (facts 2.2).
+const CANNOT_COME_ONLINE_ON_ANY_NODE: i32 = 126;
+const CANNOT_COME_ONLINE_ON_THIS_NODE: i32 = 127;
+
+/// What is told of a pending resource: by the resource DLL of its type, or by the simulator's own types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) state: i32,
+    pub(crate) check_point: u32,
+    /// ApplicationSpecificErrorCode, where it was told.
+    pub(crate) error: u32,
+}
+
+impl Told {
+    /// A state, without more.
+    pub(crate) fn new(state: i32) -> Self {
+        Self {
+            state,
+            check_point: 0,
+            error: 0,
+        }
+    }
+}
+
+/// Why a status was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The resource is not pending, or pending for another reason by now.
+    NotPending,
+    /// Its check point has not grown. Guess: the status does not count as a sign of life.
+    CheckPoint,
+    /// The state is not one that can follow.
+    State,
+}
+
+/// Where a failed resource may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// Here, as long as its policy allows, and elsewhere.
+    Anywhere,
+    /// On another node.
+    Elsewhere,
+    /// Not before it is tried again.
+    Nowhere,
+}
 
 impl ClusterService<'_> {
     /// Takes a group as far as it goes now: what shall be online begins to come online once its providers are, what
     /// shall not begins to go offline once nothing depends on it any more. Then tells the group's state.
     pub(crate) fn pursue(&mut self, group_id: &str) {
         while self.pursue_once(group_id) {}
+        if let Some((id, epoch)) = self.overdue(group_id) {
+            // It pursues the group itself.
+            self.restart_failed(&id, epoch);
+            return;
+        }
         self.tell_group(group_id);
         self.rest(group_id);
     }
@@ -69,6 +121,15 @@ impl ClusterService<'_> {
             }
         }
         !begin.is_empty()
+    }
+
+    /// A failed resource of a group that has waited for the DLLs of its dependents, and need wait no longer.
+    fn overdue(&self, group_id: &str) -> Option<(String, u64)> {
+        let group = self.cluster.groups.get(group_id)?;
+        let mut resources = self.cluster.resources_of(group);
+        let overdue =
+            resources.find(|resource| resource.overdue && resource.wanted && !self.has_active_dependents(resource))?;
+        Some((overdue.id.clone(), overdue.epoch))
     }
 
     /// The resources of a group that are online and may stay so: wanted, not about to restart, and with providers that
@@ -138,21 +199,57 @@ impl ClusterService<'_> {
     }
 
     fn begin(&mut self, id: &str, state: i32) {
+        self.set_resource_state(id, state);
+        if let Some(dll) = self.hosted_by(id) {
+            self.begin_hosted(id, dll);
+        } else {
+            self.watch_gap(id);
+            self.plan_check_point(id, 1);
+        }
+    }
+
+    /// Plans the next sign of life of one of the simulator's own resources; the last one is that it has reached its state.
+    fn plan_check_point(&mut self, id: &str, number: u32) {
         let Some(resource) = self.cluster.resources.get(id) else {
             return;
         };
         let times = self.times.of(&resource.kind);
-        let ms = if state == resource_state::ONLINE_PENDING {
+        let ms = if resource.state == resource_state::ONLINE_PENDING {
             times.online_ms
         } else {
             times.offline_ms
         };
-        self.set_resource_state(id, state);
-        self.plan_for(id, ms, |cluster, resource, epoch| Step::Settle {
-            cluster,
-            resource,
-            epoch,
-        });
+        let (cluster, resource, epoch) = (self.cluster.id.clone(), id.to_owned(), resource.epoch);
+        let part = ms / u64::from(PARTS);
+        if part > 0 && number < PARTS {
+            let step = Step::CheckPoint {
+                cluster,
+                resource,
+                epoch,
+                number,
+            };
+            self.plan(part, step);
+        } else {
+            let told = if part > 0 { part * u64::from(number - 1) } else { 0 };
+            let step = Step::Settle {
+                cluster,
+                resource,
+                epoch,
+            };
+            self.plan(ms - told, step);
+        }
+    }
+
+    /// A check point of one of the simulator's own resources.
+    pub(crate) fn check_point(&mut self, id: &str, epoch: u64, number: u32) {
+        let told = Told {
+            check_point: number,
+            ..Told::new(resource_state::PENDING)
+        };
+        // What is no longer pending goes on no more.
+        if self.report(id, epoch, &told).is_ok() {
+            self.plan_check_point(id, number + 1);
+        }
     }
 
     fn plan_for(&mut self, id: &str, after_ms: u64, step: fn(String, String, u64) -> Step) {
@@ -170,32 +267,72 @@ impl ClusterService<'_> {
             .filter(|resource| resource.epoch == epoch)
     }
 
-    /// A pending state is over.
+    /// A pending state of one of the simulator's own resources is over.
     pub(crate) fn settle(&mut self, id: &str, epoch: u64) {
-        let Some(resource) = self.since(id, epoch) else { return };
-        let (state, group_id) = (resource.state, resource.group.clone());
-        match state {
-            resource_state::ONLINE_PENDING => match self.come_online(id) {
+        let state = match self.since(id, epoch).map(|resource| resource.state) {
+            Some(resource_state::ONLINE_PENDING) => resource_state::ONLINE,
+            Some(resource_state::OFFLINE_PENDING) => resource_state::OFFLINE,
+            _ => return,
+        };
+        // It is pending in this epoch, so nothing is refused.
+        let _done = self.report(id, epoch, &Told::new(state));
+    }
+
+    /// What has become of a pending resource, whoever tells it: a sign of life, or its end (facts 5.2).
+    pub(crate) fn report(&mut self, id: &str, epoch: u64, told: &Told) -> Result<(), Refusal> {
+        let resource = self.since(id, epoch).ok_or(Refusal::NotPending)?;
+        let (pending, group_id) = (resource.state, resource.group.clone());
+        let online = match pending {
+            resource_state::ONLINE_PENDING => true,
+            resource_state::OFFLINE_PENDING => false,
+            _ => return Err(Refusal::NotPending),
+        };
+        let status = |default| if told.error == 0 { default } else { told.error };
+        match told.state {
+            state if state == pending || state == resource_state::PENDING => {
+                if resource.check_point.is_some_and(|before| told.check_point <= before) {
+                    return Err(Refusal::CheckPoint);
+                }
+                if let Some(resource) = self.cluster.resources.get_mut(id) {
+                    resource.check_point = Some(told.check_point);
+                }
+                self.watch_gap(id);
+                return Ok(());
+            }
+            resource_state::ONLINE if online => match self.come_online(id) {
                 Ok(()) => {
+                    self.attempt_over(id);
                     self.set_resource_state(id, resource_state::ONLINE);
                     if let Some(resource) = self.cluster.resources.get_mut(id) {
                         resource.last_status = 0;
                     }
+                    self.begin_health(id);
                     self.witness_changed(id);
                 }
                 Err(code) => self.fail(id, code),
             },
-            resource_state::OFFLINE_PENDING => {
+            resource_state::OFFLINE if !online => {
                 if let Some(resource) = self.cluster.resources.get_mut(id) {
                     resource.restarting = false;
                     resource.last_status = 0;
                 }
+                self.attempt_over(id);
                 self.set_resource_state(id, resource_state::OFFLINE);
                 self.witness_changed(id);
             }
-            _ => {}
+            resource_state::FAILED if online => self.fail(id, status(ERROR_RESMON_ONLINE_FAILED)),
+            resource_state::FAILED => self.fail(id, status(ERROR_RESOURCE_FAILED)),
+            // Guess: what knows that it cannot run here is not tried here again.
+            CANNOT_COME_ONLINE_ON_THIS_NODE if online => {
+                self.fail_for(id, status(ERROR_RESMON_ONLINE_FAILED), Again::Elsewhere);
+            }
+            CANNOT_COME_ONLINE_ON_ANY_NODE if online => {
+                self.fail_for(id, status(ERROR_RESMON_ONLINE_FAILED), Again::Nowhere);
+            }
+            _ => return Err(Refusal::State),
         }
         self.pursue(&group_id);
+        Ok(())
     }
 
     /// Whether an attempt to come online works; uses up one that shall fail. Guess: a resource that lacks a provider which
@@ -226,6 +363,10 @@ impl ClusterService<'_> {
     /// RestartAction says so; and what stays failed is tried again after RetryPeriodOnFailure. The caller pursues the
     /// group.
     pub(crate) fn fail(&mut self, id: &str, status: u32) {
+        self.fail_for(id, status, Again::Anywhere);
+    }
+
+    fn fail_for(&mut self, id: &str, status: u32, again: Again) {
         self.set_resource_state(id, resource_state::FAILED);
         let now_ms = self.now_ms;
         let Some(resource) = self.cluster.resources.get_mut(id) else {
@@ -248,7 +389,7 @@ impl ClusterService<'_> {
         if action == 0 || !wanted {
             return;
         }
-        if within && can_run {
+        if within && can_run && again == Again::Anywhere {
             self.plan_for(id, delay, |cluster, resource, epoch| Step::Restart {
                 cluster,
                 resource,
@@ -256,7 +397,7 @@ impl ClusterService<'_> {
             });
             return;
         }
-        let moves = action == 2 && self.fail_over(&group_id);
+        let moves = action == 2 && again != Again::Nowhere && self.fail_over(&group_id);
         if !moves {
             self.plan_retry(id);
         }
@@ -282,10 +423,19 @@ impl ClusterService<'_> {
         if resource.state != resource_state::FAILED || !resource.wanted {
             return;
         }
-        let group_id = resource.group.clone();
+        let (group_id, kind) = (resource.group.clone(), resource.kind.clone());
         if self.has_active_dependents(resource) {
-            // What depended on it is still going offline; it comes back after them.
-            let ms = self.times.of(&resource.kind).offline_ms.max(1);
+            // What depended on it is still going offline; it comes back after them. How long a DLL takes nobody knows, so
+            // no time is set for it.
+            let group = self.cluster.groups.get(&group_id);
+            let mut all = group.into_iter().flat_map(|group| &group.resources);
+            if all.any(|other| self.hosted_by(other).is_some()) {
+                if let Some(resource) = self.cluster.resources.get_mut(id) {
+                    resource.overdue = true;
+                }
+                return;
+            }
+            let ms = self.times.of(&kind).offline_ms.max(1);
             self.plan_for(id, ms, |cluster, resource, epoch| Step::Restart {
                 cluster,
                 resource,
