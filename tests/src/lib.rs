@@ -12,6 +12,7 @@ pub mod verbs;
 pub mod watching;
 pub mod wine;
 mod wire;
+pub mod workloads;
 pub mod world;
 
 pub use daemon::{Builder, NotStarted, TestDaemon};

@@ -218,6 +218,16 @@ impl TestDaemon {
         settings.listen.threads = 2;
         settings.operations.create_settle = Duration::ZERO;
         settings.inventory.observe = false;
+        if under_test == UnderTest::Windows {
+            // All daemons on a host would have the same pipe, and each test has one of its own.
+            let name = dir
+                .path()
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .replace('.', "");
+            settings.workloads.endpoint = Some(format!(r"\\.\pipe\wsfcd-test-{name}"));
+        }
         Builder {
             under_test,
             scenario,
@@ -349,6 +359,11 @@ impl TestDaemon {
     /// Where the daemon keeps its journal.
     pub fn data_dir(&self) -> &Path {
         &self.settings.data_dir
+    }
+
+    /// Where resource DLLs reach the daemon, as the host knows it.
+    pub fn workload_endpoint(&self) -> String {
+        self.settings.workload_endpoint()
     }
 
     /// The folder of this test, which holds the data directory and goes with the daemon.

@@ -37,3 +37,4 @@ mod upgrade;
 mod validation;
 mod volumes;
 mod watch;
+mod workloads;
