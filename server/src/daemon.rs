@@ -339,7 +339,11 @@ impl Daemon {
     /// Starts the serving threads, listens, and says so.
     async fn open(&mut self, socket: TcpSocket, health: HealthServer<impl Health>) -> Result<(), StartError> {
         let settings = self.core.settings.get();
-        self.open_channel(&settings)?;
+        let (workloads, journal) = (self.core.workloads.clone(), self.core.engine.journal().clone());
+        self.channel = Listener::of_settings(&settings, workloads, journal).map_err(|source| StartError::Channel {
+            endpoint: settings.workload_endpoint(),
+            source,
+        })?;
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
             let (sender, accepted) = listen::channel();
@@ -370,32 +374,6 @@ impl Daemon {
             self.core.stop.clone(),
         ));
         Ok(())
-    }
-
-    /// Lets resource DLLs connect. An endpoint that was not named need not be had: most hosts run no workloads.
-    fn open_channel(&mut self, settings: &Settings) -> Result<(), StartError> {
-        if !settings.workloads.listen {
-            return Ok(());
-        }
-        let endpoint = settings.workload_endpoint();
-        let (workloads, journal) = (self.core.workloads.clone(), self.core.engine.journal().clone());
-        match Listener::open(&endpoint, workloads, journal) {
-            Ok(channel) => {
-                tracing::info!(endpoint, "Resource DLLs can connect");
-                self.channel = Some(channel);
-                Ok(())
-            }
-            Err(error) if settings.workloads.endpoint.is_none() => {
-                let error = chain(&error);
-                tracing::warn!(
-                    endpoint,
-                    error,
-                    "Resource DLLs cannot connect, so this daemon runs no workloads"
-                );
-                Ok(())
-            }
-            Err(source) => Err(StartError::Channel { endpoint, source }),
-        }
     }
 
     /// The address that it listens on.

@@ -5,14 +5,17 @@
 pub mod current;
 pub mod places;
 pub mod sources;
+mod workloads;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use wsfc_resource_channel::endpoint;
+
+use self::workloads::PIPES;
+pub use self::workloads::Workloads;
 
 /// The longest time that a setting may ask for, but for how long the journal keeps things.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -22,10 +25,6 @@ const RAREST_MARKS: Duration = Duration::from_secs(5);
 const FASTEST_MARKS: Duration = Duration::from_millis(10);
 /// The shortest time limit; less would refuse everybody.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// How the names of pipes of this host begin.
-const PIPES: &str = r"\\.\pipe\";
-/// The socket of resource DLLs in the data directory.
-const SOCKET: &str = "resource.sock";
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -198,26 +197,6 @@ impl Default for Inventory {
             observe: true,
             clusters: 16,
             extra: Vec::new(),
-        }
-    }
-}
-
-/// Where resource DLLs connect, which let programs be cluster resources.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Workloads {
-    /// Whether they can connect at all.
-    pub listen: bool,
-    /// The name of a pipe on Windows, else the path of a socket. Absent: `\\.\pipe\wsfcd\resource`, else `resource.sock` in
-    /// `data_dir`; where that cannot be had, the daemon runs without, and says so.
-    pub endpoint: Option<String>,
-}
-
-impl Default for Workloads {
-    fn default() -> Self {
-        Self {
-            listen: true,
-            endpoint: None,
         }
     }
 }
@@ -401,19 +380,7 @@ impl Settings {
                 path: path.clone(),
             });
         }
-        if let Some(endpoint) = &self.workloads.endpoint {
-            if cfg!(windows) && !endpoint.to_lowercase().starts_with(PIPES) {
-                return Err(Unfit::NotAPipe {
-                    endpoint: endpoint.clone(),
-                });
-            }
-            if !cfg!(windows) && Path::new(endpoint).is_relative() {
-                return Err(Unfit::RelativePath {
-                    field: "workloads.endpoint",
-                    path: endpoint.into(),
-                });
-            }
-        }
+        self.workloads.check()?;
         for (field, value, least) in [
             ("limits.request_bytes", self.limits.request_bytes, 4_096),
             ("limits.connections", self.limits.connections, 1),
@@ -477,17 +444,6 @@ impl Settings {
     /// listener out, and nobody else.
     pub fn serves_anybody(&self) -> bool {
         !self.listen.address.ip().is_loopback() && self.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
-    }
-
-    /// Where resource DLLs connect.
-    pub fn workload_endpoint(&self) -> String {
-        self.workloads.endpoint.clone().unwrap_or_else(|| {
-            if cfg!(windows) {
-                endpoint::PIPE.into()
-            } else {
-                self.data_dir.join(SOCKET).to_string_lossy().into_owned()
-            }
-        })
     }
 
     /// Where the simulated world is kept.

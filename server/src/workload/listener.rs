@@ -16,6 +16,8 @@ use tokio_util::task::TaskTracker;
 use super::Workloads;
 use super::channel::{log_end, serve};
 use crate::journal::Journal;
+use crate::logging::chain;
+use crate::settings::Settings;
 
 /// How many DLLs are connected at most: one for each monitor process.
 const MOST_CHANNELS: usize = 256;
@@ -50,6 +52,38 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Listens where the settings say. An endpoint that was not named need not be had: most hosts run no workloads.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open), for an endpoint that was named.
+    pub fn of_settings(
+        settings: &Settings,
+        workloads: Workloads,
+        journal: Journal,
+    ) -> Result<Option<Self>, ListenError> {
+        if !settings.workloads.listen {
+            return Ok(None);
+        }
+        let endpoint = settings.workload_endpoint();
+        match Self::open(&endpoint, workloads, journal) {
+            Ok(listener) => {
+                tracing::info!(endpoint, "Resource DLLs can connect");
+                Ok(Some(listener))
+            }
+            Err(error) if settings.workloads.endpoint.is_none() => {
+                let error = chain(&error);
+                tracing::warn!(
+                    endpoint,
+                    error,
+                    "Resource DLLs cannot connect, so this daemon runs no workloads"
+                );
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Listens at an endpoint: the path of a socket, or the name of a pipe on Windows. Must be called in a runtime.
     ///
     /// A socket that a daemon has left that is gone is replaced; a folder that is missing is made for this account alone.

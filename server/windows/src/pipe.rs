@@ -27,3 +27,28 @@ pub fn private_pipe(name: &str, is_first: bool) -> io::Result<NamedPipeServer> {
     // SAFETY: The attributes are whole, and they and their descriptor live until the call returns.
     unsafe { options.create_with_security_attributes_raw(name, (&raw mut attributes).cast()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::windows::named_pipe::ClientOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pipe_belongs_to_who_was_first_and_this_account_can_connect() {
+        let name = format!(r"\\.\pipe\wsfcd-test-{}", std::process::id());
+        let mut first = private_pipe(&name, true).unwrap();
+        let refused = private_pipe(&name, true).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        let mut second = private_pipe(&name, false).unwrap();
+        for server in [&mut first, &mut second] {
+            let mut client = ClientOptions::new().open(&name).unwrap();
+            server.connect().await.unwrap();
+            client.write_all(b"said").await.unwrap();
+            let mut heard = [0; 4];
+            server.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"said");
+        }
+    }
+}

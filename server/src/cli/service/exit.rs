@@ -71,7 +71,7 @@ impl From<&RunError> for Code {
         match error {
             RunError::ClusterApi(_) => Self::ClusterApi,
             RunError::Start(StartError::Settings(_) | StartError::Tls(_)) => Self::Settings,
-            RunError::Start(StartError::Bind { .. }) => Self::Address,
+            RunError::Start(StartError::Bind { .. } | StartError::Channel { .. }) => Self::Address,
             RunError::Start(StartError::Journal { .. } | StartError::Recover(_)) | RunError::Journal(_) => {
                 Self::Journal
             }

@@ -5,4 +5,6 @@
 mod daemon;
 #[cfg(unix)]
 mod endpoint;
+#[cfg(unix)]
+mod peers;
 mod queues;

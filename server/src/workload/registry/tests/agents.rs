@@ -94,7 +94,7 @@ fn what_makes_no_sense_is_rejected_and_changes_nothing() {
                 it.wait_hint = Some(prost_types::Duration {
                     seconds: i64::MAX,
                     nanos: 0,
-                })
+                });
             }),
             Rejection::InvalidField,
         ),
@@ -115,7 +115,7 @@ fn what_makes_no_sense_is_rejected_and_changes_nothing() {
     let mut elsewhere = registration("");
     elsewhere.workload = "Elsewhere".into();
     bench.attach(OTHER, elsewhere).unwrap();
-    bench.to_agent(OTHER);
+    bench.sent(OTHER);
     bench.answer(OTHER, &call, State::Online);
     assert_eq!(bench.rejection(OTHER), Rejection::UnknownCall);
     assert_eq!(bench.states(DLL), []);
@@ -241,7 +241,7 @@ fn an_agent_comes_back_with_its_lease_at_any_step() {
         stranger.lease_id = "guessed".into();
         assert_eq!(bench.attach(OTHER, stranger), Err(AttachError::LeaseUnknown));
         bench.attach(OTHER, registration("lease")).unwrap();
-        let given = bench.to_agent(OTHER);
+        let given = bench.sent(OTHER);
         let ToAgent::Attached(attached) = &given[0] else {
             panic!("{given:?}")
         };
@@ -285,7 +285,7 @@ fn a_stream_that_is_taken_over_by_its_own_lease_ends() {
     bench.begun(1, 1, CallKind::Online, false);
     let call = bench.calls(AGENT).remove(0).call_id;
     bench.attach(OTHER, registration("lease")).unwrap();
-    assert!(matches!(bench.to_agent(AGENT).as_slice(), [ToAgent::Detached(it)] if !it.reattach));
+    assert!(matches!(bench.sent(AGENT).as_slice(), [ToAgent::Detached(it)] if !it.reattach));
     assert!(bench.said.contains(&Output::EndAgent(AGENT)));
     assert_eq!(bench.calls(OTHER)[0].call_id, call);
     bench.answer(AGENT, &call, State::Online);
@@ -307,7 +307,7 @@ fn a_second_agent_is_refused_or_stands_by_and_takes_over() {
     let mut waiting = registration("");
     (waiting.stand_by, waiting.agent, waiting.new_lease_id) = (true, "second".into(), "lease 2".into());
     bench.attach(OTHER, waiting.clone()).unwrap();
-    assert!(matches!(bench.to_agent(OTHER).as_slice(), [ToAgent::StandingBy(it)] if it.agent == "agent"));
+    assert!(matches!(bench.sent(OTHER).as_slice(), [ToAgent::StandingBy(it)] if it.agent == "agent"));
     bench.answer(OTHER, "call", State::Online);
     assert_eq!(bench.rejection(OTHER), Rejection::UnknownCall);
     // One that leaves while it waits is not waited for.
@@ -317,9 +317,9 @@ fn a_second_agent_is_refused_or_stands_by_and_takes_over() {
     bench.gone(AGENT);
     bench.said.clear();
     bench.pass(ms(9_999));
-    assert_eq!(bench.to_agent(OTHER), []);
+    assert_eq!(bench.sent(OTHER), []);
     bench.pass(ms(1));
-    let given = bench.to_agent(OTHER);
+    let given = bench.sent(OTHER);
     let [ToAgent::Attached(attached), ToAgent::Call(open), ToAgent::Call(online)] = given.as_slice() else {
         panic!("{given:?}")
     };
@@ -341,7 +341,7 @@ fn a_stop_sends_agents_away_and_decides_nothing_more() {
     bench.said.clear();
     bench.registry.stop(bench.now);
     bench.listen();
-    assert!(matches!(bench.to_agent(AGENT).as_slice(), [ToAgent::Detached(it)] if it.reattach));
+    assert!(matches!(bench.sent(AGENT).as_slice(), [ToAgent::Detached(it)] if it.reattach));
     assert_eq!(bench.attach(OTHER, registration("")), Err(AttachError::Stopping));
     bench.gone(AGENT);
     bench.pass(ms(100_000));

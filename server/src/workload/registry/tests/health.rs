@@ -58,7 +58,7 @@ fn an_agent_tells_health_by_itself() {
     bench.healthy(AGENT, "another", true);
     assert_eq!(bench.rejection(AGENT), Rejection::NotOnline);
     bench.terminated(1, 0);
-    bench.to_agent(AGENT);
+    bench.sent(AGENT);
     bench.healthy(AGENT, "Resource 1", false);
     assert_eq!(bench.rejection(AGENT), Rejection::NotOnline);
     assert_eq!(bench.healths(), []);

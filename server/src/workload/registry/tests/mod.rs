@@ -214,7 +214,7 @@ impl Bench {
     }
 
     /// What an agent was sent, all of it.
-    fn to_agent(&mut self, agent: AgentId) -> Vec<ToAgent> {
+    fn sent(&mut self, agent: AgentId) -> Vec<ToAgent> {
         let mut taken = Vec::new();
         self.said.retain(|output| match output {
             Output::Agent(to, message) if *to == agent => {
@@ -232,7 +232,7 @@ impl Bench {
             ToAgent::Call(call) => Some(call),
             _ => None,
         };
-        self.to_agent(agent).into_iter().filter_map(call).collect()
+        self.sent(agent).into_iter().filter_map(call).collect()
     }
 
     /// Kind and resumption of the calls that an agent was given.
@@ -243,7 +243,7 @@ impl Bench {
 
     /// The only message that an agent was sent must be a rejection.
     fn rejection(&mut self, agent: AgentId) -> Rejection {
-        match self.to_agent(agent).as_slice() {
+        match self.sent(agent).as_slice() {
             [ToAgent::Rejected(rejected)] => rejected.reason(),
             said => panic!("{said:?}"),
         }
@@ -255,7 +255,7 @@ impl Bench {
             ToAgent::Ended(ended) => Some((ended.call_id.clone(), ended.reason())),
             _ => None,
         };
-        self.to_agent(agent).into_iter().filter_map(end).collect()
+        self.sent(agent).into_iter().filter_map(end).collect()
     }
 
     /// The statuses that a DLL was sent.

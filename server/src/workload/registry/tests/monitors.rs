@@ -36,7 +36,7 @@ fn a_termination_ends_what_is_under_way_and_comes_before_the_next_call() {
     bench.begun(1, 1, CallKind::Online, false);
     let call = bench.calls(AGENT).remove(0).call_id;
     bench.terminated(1, 1);
-    let said = bench.to_agent(AGENT);
+    let said = bench.sent(AGENT);
     let [ToAgent::Ended(ended), ToAgent::Call(terminate)] = said.as_slice() else {
         panic!("{said:?}")
     };
@@ -45,11 +45,11 @@ fn a_termination_ends_what_is_under_way_and_comes_before_the_next_call() {
         (&call, End::Terminated, Kind::Terminate)
     );
     bench.terminated(1, 0);
-    assert_eq!(bench.to_agent(AGENT), [], "it is under way");
+    assert_eq!(bench.sent(AGENT), [], "it is under way");
     bench.answer(AGENT, &call, State::Online);
     assert_eq!(bench.rejection(AGENT), Rejection::CallEnded);
     bench.begun(1, 2, CallKind::Online, false);
-    assert_eq!(bench.to_agent(AGENT), []);
+    assert_eq!(bench.sent(AGENT), []);
     let waiting = bench.statuses(DLL);
     assert_eq!((waiting.len(), waiting[0].state()), (1, CallState::Pending));
     bench.answer(AGENT, &terminate.call_id, State::Online);
@@ -58,11 +58,11 @@ fn a_termination_ends_what_is_under_way_and_comes_before_the_next_call() {
     assert_eq!(bench.kinds(AGENT), [(Kind::Online, false)]);
     // A termination that is told late is not about the call that began after it.
     bench.terminated(1, 1);
-    assert_eq!(bench.to_agent(AGENT), []);
+    assert_eq!(bench.sent(AGENT), []);
     // One that is never answered holds up nothing for ever.
     bench.terminated(1, 2);
     bench.begun(1, 3, CallKind::Online, false);
-    bench.to_agent(AGENT);
+    bench.sent(AGENT);
     let mut long = 0;
     while bench.kinds(AGENT).is_empty() {
         bench.pass(ms(1_000));
@@ -220,7 +220,7 @@ fn a_resource_that_is_closed_or_whose_monitor_is_gone_is_gone() {
             bench.calls(AGENT);
             bench.pass(ms(21_000));
         }
-        let said = bench.to_agent(AGENT);
+        let said = bench.sent(AGENT);
         let Some(ToAgent::Call(close)) = said.last() else {
             panic!("{said:?}")
         };
@@ -232,7 +232,7 @@ fn a_resource_that_is_closed_or_whose_monitor_is_gone_is_gone() {
         assert_eq!(bench.view()[0].resources.len(), 0);
         // An answer is not needed, and does no harm.
         bench.answer(AGENT, &close.call_id, State::Offline);
-        assert_eq!(bench.to_agent(AGENT), []);
+        assert_eq!(bench.sent(AGENT), []);
         bench.gone(AGENT);
         bench.pass(ms(20_000));
         assert!(bench.view().is_empty(), "nobody names the workload any more");
