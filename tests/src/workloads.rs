@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wsfc_client::property::Changes;
 use wsfc_client::v1::event::Event as Kind;
@@ -136,8 +136,8 @@ pub enum Seen {
 pub enum Act {
     /// Reports these steps, percent and words, and has then worked.
     Work(Vec<(u32, &'static str)>),
-    /// Reports these steps, and then nothing until the call is ended from outside.
-    Hang(Vec<(u32, &'static str)>),
+    /// Reports these steps, and then nothing until [`Agent::go_on`] lets it have worked, or the call is ended from outside.
+    Wait(Vec<(u32, &'static str)>),
     /// Fails with these words and this code.
     Fail(&'static str, u32),
 }
@@ -163,6 +163,7 @@ struct Actor {
     script: Arc<Mutex<Script>>,
     seen: mpsc::UnboundedSender<Seen>,
     parameters: Arc<Mutex<BTreeMap<String, String>>>,
+    gate: Arc<Notify>,
 }
 
 impl Actor {
@@ -190,9 +191,10 @@ impl Actor {
                 }
                 Ok(())
             }
-            Act::Hang(steps) => {
+            Act::Wait(steps) => {
                 report(steps);
-                std::future::pending().await
+                self.gate.notified().await;
+                Ok(())
             }
             Act::Fail(words, code) => Err(WorkloadFailure::new(words).with_code(code)),
         }
@@ -242,6 +244,7 @@ impl Workload for Actor {
 pub struct Agent {
     script: Arc<Mutex<Script>>,
     parameters: Arc<Mutex<BTreeMap<String, String>>>,
+    gate: Arc<Notify>,
     seen: mpsc::UnboundedReceiver<Seen>,
     leave: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), Error>>,
@@ -251,13 +254,14 @@ impl Agent {
     /// Begins to serve.
     pub fn serve(client: Client, workload: &str, options: AgentOptions, script: Script) -> Self {
         let script = Arc::new(Mutex::new(script));
-        let parameters = Arc::default();
+        let (parameters, gate) = (Arc::default(), Arc::default());
         let (see, seen) = mpsc::unbounded_channel();
         let (leave, left) = oneshot::channel::<()>();
         let actor = Actor {
             script: Arc::clone(&script),
             seen: see,
             parameters: Arc::clone(&parameters),
+            gate: Arc::clone(&gate),
         };
         let workload = workload.to_owned();
         let serving = tokio::spawn(async move {
@@ -270,6 +274,7 @@ impl Agent {
         Self {
             script,
             parameters,
+            gate,
             seen,
             leave: Some(leave),
             serving,
@@ -286,6 +291,11 @@ impl Agent {
     /// Changes what it does.
     pub fn change(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.script.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Lets a call that waits have worked.
+    pub fn go_on(&self) {
+        self.gate.notify_one();
     }
 
     /// The parameters of the last call to come online.

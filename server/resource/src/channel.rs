@@ -1,6 +1,7 @@
 //! A connection to a daemon, which is made again when it is lost.
 
 use std::io::{self, Read as _, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
@@ -22,6 +23,9 @@ const READ_AT_ONCE: usize = 1 << 18;
 
 /// Bytes that wait encoded before more messages are.
 const WRITE_AHEAD: usize = 1 << 16;
+
+/// How many connections were begun, to any daemon.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
 /// Why a connection is no more.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +161,7 @@ impl Channel {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             process_id: std::process::id(),
             monitor_id: monitor_id.to_owned(),
+            connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
         }))?;
         self.write()
     }

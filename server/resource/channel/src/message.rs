@@ -76,6 +76,9 @@ pub struct Hello {
     /// Made anew each time the DLL is loaded; instances of another one are not those of this one.
     #[prost(string, tag = "4")]
     pub monitor_id: String,
+    /// Rises from connection to connection of this DLL, so that of two that are there at once the newer one is known.
+    #[prost(uint64, tag = "5")]
+    pub connection: u64,
 }
 
 /// The daemon takes the DLL.

@@ -175,16 +175,18 @@ pub(super) fn start(source: &Source, kind: &str) -> Result<Functions, Failure> {
 /// The table must begin with its size and version, and have that size.
 unsafe fn read(table: *const CLRES_FUNCTION_TABLE) -> Option<Functions> {
     const HEAD: usize = core::mem::offset_of!(CLRES_FUNCTION_TABLE, Anonymous);
-    const HAS_V1: usize = HEAD + size_of::<CLRES_V1_FUNCTIONS>();
-    const HAS_V2: usize = HEAD + size_of::<CLRES_V2_FUNCTIONS>();
-    const HAS_V3: usize = HEAD + size_of::<CLRES_V3_FUNCTIONS>();
-    const HAS_V4: usize = HEAD + size_of::<CLRES_V4_FUNCTIONS>();
+    // The header's macros give the size of the functions alone as the size of a table (CLRES_V1_FUNCTION_SIZE), so a table of
+    // that size has its head before them.
+    const HAS_V1: usize = size_of::<CLRES_V1_FUNCTIONS>();
+    const HAS_V2: usize = size_of::<CLRES_V2_FUNCTIONS>();
+    const HAS_V3: usize = size_of::<CLRES_V3_FUNCTIONS>();
+    const HAS_V4: usize = size_of::<CLRES_V4_FUNCTIONS>();
     // SAFETY: The caller's promise: size and version come first.
     let [size, version] = unsafe { memory::read(table.cast::<[u32; 2]>()) };
     let size = usize::try_from(size).ok()?;
     let functions = table.wrapping_byte_add(HEAD);
     let functions = match version {
-        // SAFETY: The table is as large as it says, and any bits are functions or NULL by the promise.
+        // SAFETY: A table that says so has these functions behind its head, and any bits are functions or NULL by the promise.
         CLRES_VERSION_V1_00 if size >= HAS_V1 => Functions::V1(unsafe { memory::read(functions.cast()) }),
         // SAFETY: As above.
         CLRES_VERSION_V2_00 if size >= HAS_V2 => Functions::V2(unsafe { memory::read(functions.cast()) }),

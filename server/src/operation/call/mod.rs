@@ -68,7 +68,7 @@ pub trait Call {
 ///
 /// Setup calls configure whole hosts, so they hold the cluster and each host (facts 1.3: one at a time). Every other call
 /// holds its object, by the name that the cluster gave, so that calls on different objects run side by side; but for the
-/// cancellation of a move, which would wait for the end of what it is to end.
+/// cancellation of a move and the termination of a resource, which would wait for the end of what they are to end.
 pub fn locks(call: &Parameters, cluster: &str, target: &str, hosts: &[String]) -> Vec<String> {
     match call.holds() {
         Holds::Whole => {
@@ -188,6 +188,9 @@ macro_rules! implement {
             }
 
             fn holds(&self) -> Holds {
+                if matches!(self, Self::OfflineResource(p) if p.force_with_termination) {
+                    return Holds::Nothing;
+                }
                 match self {
                     $(Self::$variant(_) => holds!($holds),)*
                 }
@@ -247,6 +250,11 @@ mod tests {
         assert_eq!(locks(&online, "CL1", "Web \"1\"/a", &[]), ["group:cl1/web \"1\"/a"]);
         let quorum = Parameters::SetQuorum(v1::SetQuorumParameters::default());
         assert_eq!(locks(&quorum, "CL1", "", &[]), ["quorum:cl1"]);
+        let terminate = Parameters::OfflineResource(v1::OfflineResourceParameters {
+            force_with_termination: true,
+            ..v1::OfflineResourceParameters::default()
+        });
+        assert!(locks(&terminate, "CL1", "r", &[]).is_empty());
         let shutdown = Parameters::ShutdownCluster(v1::ShutdownClusterParameters::default());
         assert_eq!(locks(&shutdown, "CL1", "", &[]), ["cluster:cl1"]);
     }

@@ -21,7 +21,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,6 +184,8 @@ struct Instance {
 struct Monitor {
     id: String,
     channel: Option<ChannelId>,
+    /// The greatest number of its connections.
+    connection: u64,
     instances: BTreeMap<u64, InstanceId>,
 }
 
@@ -240,6 +242,8 @@ pub struct Registry {
     run: Uuid,
     last_id: u64,
     channels: HashMap<ChannelId, MonitorId>,
+    /// Connections whose DLL has a newer one, until their end is noticed.
+    replaced: HashSet<ChannelId>,
     monitors: BTreeMap<MonitorId, Monitor>,
     instances: BTreeMap<InstanceId, Instance>,
     workloads: BTreeMap<WorkloadId, Workload>,
@@ -258,6 +262,7 @@ impl Registry {
             run,
             last_id: 0,
             channels: HashMap::new(),
+            replaced: HashSet::new(),
             monitors: BTreeMap::new(),
             instances: BTreeMap::new(),
             workloads: BTreeMap::new(),

@@ -57,6 +57,8 @@ impl Registry {
     ) -> Result<Option<v1::ResourceStatus>, Garbage> {
         use to_daemon::Message;
         let monitor = match (self.channels.get(&channel).copied(), message) {
+            // What is still on its way on a connection that has been replaced is told again on the newer one.
+            (None, _) if self.replaced.contains(&channel) => return Ok(None),
             (None, Message::Hello(hello)) => return self.hello(now, channel, hello).map(|()| None),
             (None, _) => return Err(Garbage::NoHello),
             (Some(_), Message::Hello(_)) => return Err(Garbage::SecondHello),
@@ -79,6 +81,7 @@ impl Registry {
 
     /// A connection of a DLL has ended.
     pub fn disconnected(&mut self, now: Time, channel: ChannelId) {
+        self.replaced.remove(&channel);
         let Some(id) = self.channels.remove(&channel) else {
             return;
         };
@@ -105,19 +108,22 @@ impl Registry {
         }
         let known = self.monitors.iter().find(|(_, monitor)| monitor.id == hello.monitor_id);
         let id = match known {
+            // Both had greeted before either was read.
+            Some((_, monitor)) if monitor.channel.is_some() && monitor.connection > hello.connection => {
+                self.replace(channel);
+                return Ok(());
+            }
             Some((id, _)) => *id,
             None => MonitorId(self.new_id()),
         };
         let monitor = self.monitors.entry(id).or_insert_with(|| Monitor {
             id: hello.monitor_id,
             channel: None,
+            connection: 0,
             instances: BTreeMap::new(),
         });
-        if let Some(former) = monitor.channel.replace(channel) {
-            // The end of the former one has not been noticed yet.
-            self.channels.remove(&former);
-            self.outputs.push(Output::CloseChannel(former));
-        }
+        monitor.connection = hello.connection;
+        let former = monitor.channel.replace(channel);
         for id in monitor.instances.values() {
             if let Some(instance) = self.instances.get_mut(id) {
                 instance.is_told = false;
@@ -125,6 +131,11 @@ impl Registry {
                     asked.is_told = false;
                 }
             }
+        }
+        if let Some(former) = former {
+            // The end of the former one has not been noticed yet.
+            self.channels.remove(&former);
+            self.replace(former);
         }
         self.channels.insert(channel, id);
         self.timers.clear(Timer::Away(id));
@@ -138,6 +149,12 @@ impl Registry {
         self.outputs
             .push(Output::Monitor(channel, to_monitor::Message::Welcome(welcome)));
         Ok(())
+    }
+
+    /// The DLL has a newer connection than this one.
+    fn replace(&mut self, channel: ChannelId) {
+        self.replaced.insert(channel);
+        self.outputs.push(Output::CloseChannel(channel));
     }
 
     /// What a monitor that has come back does not have any more is gone.

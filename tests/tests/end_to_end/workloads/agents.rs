@@ -90,7 +90,7 @@ async fn an_agent_behind_a_broken_connection_goes_on_where_it_was() {
     register(&daemon, &client, "cut", &[]).await;
     let wire = daemon.wire().await;
     let script = Script {
-        online: Act::Hang(vec![(40, "copying")]),
+        online: Act::Wait(vec![(40, "copying")]),
         ..Script::default()
     };
     let mut agent = Agent::attached(daemon.client_over(&wire), "cut", AgentOptions::default(), script).await;

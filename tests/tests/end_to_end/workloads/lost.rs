@@ -1,9 +1,12 @@
 //! Daemons, monitors and nodes that are lost while a workload runs.
 
-use wsfc_client::v1::{OperationState, ResourceState};
+use std::time::Duration;
+
+use wsfc_client::v1::inventory_object::Object;
+use wsfc_client::v1::{ObjectKind, OperationState, ResourceState};
 use wsfc_client::workload::AgentOptions;
 use wsfc_simulator::Incident;
-use wsfc_tests::verbs::run;
+use wsfc_tests::watching::Follower;
 use wsfc_tests::workloads::{Act, Agent, Script, Seen, Statuses, TYPE, bring_online, daemon, register, until_state};
 
 /// The monitor lives in the daemon's process there, and goes with it.
@@ -14,37 +17,39 @@ async fn a_daemon_that_restarts_while_a_resource_comes_online_goes_on_with_it() 
     let Some(builder) = daemon().in_process(ONE_PROCESS) else {
         return;
     };
+    // The operation that waits for the resource is still running when the daemon is to end.
+    let builder = builder.settings(|settings| settings.operations.shutdown_grace = Duration::from_millis(100));
     let mut daemon = builder.start().await;
+    daemon.logs().expect("Operations are still running");
+    daemon
+        .logs()
+        .expect("Operation was interrupted by the end of the daemon");
     let client = daemon.client();
     register(&daemon, &client, "kept", &[]).await;
     let script = Script {
-        online: Act::Hang(vec![(40, "copying")]),
+        online: Act::Wait(vec![(40, "copying")]),
         ..Script::default()
     };
-    let mut agent = Agent::attached(daemon.client(), "kept", AgentOptions::default(), script).await;
+    let wire = daemon.wire().await;
+    let mut agent = Agent::attached(daemon.client_over(&wire), "kept", AgentOptions::default(), script).await;
     let mut statuses = Statuses::of(&client, "kept").await;
     let call = wsfc_tests::call!(OnlineResourceParameters { resource: "kept" });
     let operation = client.start(call).await.unwrap();
     agent.sees(&Seen::Call("online", false)).await;
     while statuses.next().await.message != "copying" {}
     daemon.restart().await;
+    wire.retarget(daemon.address());
     // The agent comes back to a daemon that knows no lease, and the DLL tells the daemon of the call.
     agent.sees(&Seen::Attached(false)).await;
+    agent.go_on();
     let known = daemon.client();
-    agent.change(|script| script.online = Act::Work(vec![(90, "nearly there")]));
-    // The call that hangs is the same; its end from outside is what a new attempt begins with.
-    let offline = wsfc_tests::call!(OfflineResourceParameters {
-        resource: "kept",
-        force_with_termination: true
-    });
-    run(&known, offline).await;
-    agent.sees(&Seen::Call("terminate", false)).await;
-    let outcome = bring_online(&known, "kept").await;
-    assert_eq!(outcome.state(), OperationState::Succeeded, "{outcome:?}");
-    assert_eq!(
-        client.operation(operation.id()).get().await.unwrap().state(),
-        OperationState::Interrupted
+    until_state(&known, "kept", ResourceState::Online).await;
+    assert!(
+        !agent.rest().contains(&Seen::Call("online", false)),
+        "the work that was under way went on"
     );
+    let operation = known.operation(operation.id()).get().await.unwrap();
+    assert_eq!(operation.state(), OperationState::Interrupted);
     agent.leave().await.unwrap();
     daemon.finish().await;
 }
@@ -79,14 +84,19 @@ async fn a_node_that_dies_hands_its_workload_to_another() {
         group: "mobile".into(),
         ..Default::default()
     };
-    let owner = client.get_group(group.clone()).await.unwrap().group.unwrap().owner_node;
+    let owner = client.get_group(group).await.unwrap().group.unwrap().owner_node;
+    let mut follower = Follower::of_cluster(&client, "").await;
     daemon
         .simulation()
         .happen(&Incident::KillMachine { machine: owner.clone() });
     agent.sees(&Seen::Call("online", false)).await;
-    until_state(&client, "mobile", ResourceState::Online).await;
-    let now = client.get_group(group).await.unwrap().group.unwrap().owner_node;
-    assert_ne!(now, owner);
+    follower
+        .until_cache("the resource to be online elsewhere", |cache| {
+            let found = cache.find(ObjectKind::Resource, "mobile");
+            matches!(found.and_then(|object| object.object.as_ref()),
+                Some(Object::Resource(found)) if found.state() == ResourceState::Online && found.owner_node != owner)
+        })
+        .await;
     agent.leave().await.unwrap();
     daemon.finish().await;
 }

@@ -31,6 +31,38 @@ fn what_is_said_before_the_greeting_or_by_another_version_closes_the_channel() {
 }
 
 #[test]
+fn of_two_connections_the_newer_one_counts_in_whatever_order_they_are_read() {
+    let mut registry = Registry::new(Uuid::nil());
+    let (older, newer) = (ChannelId(1), ChannelId(2));
+    let hello = |connection| {
+        FromMonitor::Hello(Hello {
+            version: VERSION,
+            monitor_id: "monitor".into(),
+            connection,
+            ..Hello::default()
+        })
+    };
+    let closed = || FromMonitor::Closed(Closed { instance: 1 });
+    registry.monitor_says(Time::ZERO, newer, hello(2)).unwrap();
+    assert!(!registry.take_outputs().contains(&Output::CloseChannel(newer)));
+    registry.monitor_says(Time::ZERO, older, hello(1)).unwrap();
+    assert_eq!(registry.take_outputs(), [Output::CloseChannel(older)]);
+    assert_eq!(registry.monitor_says(Time::ZERO, older, closed()), Ok(None));
+    assert_eq!(registry.monitor_says(Time::ZERO, newer, closed()), Ok(None));
+    // In the other order the former one is replaced, and what is still on its way on it is no garbage.
+    let newest = ChannelId(3);
+    registry.monitor_says(Time::ZERO, newest, hello(3)).unwrap();
+    assert!(registry.take_outputs().contains(&Output::CloseChannel(newer)));
+    assert_eq!(registry.monitor_says(Time::ZERO, newer, closed()), Ok(None));
+    registry.disconnected(Time::ZERO, newer);
+    assert_eq!(
+        registry.monitor_says(Time::ZERO, newer, closed()),
+        Err(Garbage::NoHello),
+        "nothing is kept of what has ended"
+    );
+}
+
+#[test]
 fn a_termination_ends_what_is_under_way_and_comes_before_the_next_call() {
     let mut bench = Bench::attached();
     bench.begun(1, 1, CallKind::Online, false);
@@ -165,7 +197,8 @@ fn a_newer_connection_of_a_monitor_replaces_the_older() {
         bench
             .registry
             .monitor_says(bench.now, DLL, FromMonitor::Closed(Closed { instance: 1 })),
-        Err(Garbage::NoHello)
+        Ok(None),
+        "it is still on its way on a connection that counts no more"
     );
     bench.registry.disconnected(bench.now, DLL);
     bench.pass(ms(9_999));
