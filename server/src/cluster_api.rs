@@ -1,9 +1,11 @@
 //! Where the cluster API comes from: the system, a simulated world, or a library that was named.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wsfc_clusapi::Clusapi;
+use wsfc_simulator::scenario::ResourceDll;
 use wsfc_simulator::{Scenario, Simulation};
 
 use crate::hosts::{self, Hosts, SimulatedHosts};
@@ -154,7 +156,21 @@ pub fn check(settings: &Settings) -> Result<(), ClusterApiError> {
     Ok(())
 }
 
-/// Makes or loads a simulated world; `name` is a built-in scenario, or the path of a file that ends in `.toml`.
+/// The file of the resource DLL of workloads, as the cluster names it.
+const RESOURCE_DLL: &str = "wsfcres.dll";
+
+/// The resource DLL, where it lies beside this program.
+fn own_resource_dll() -> Option<ResourceDll> {
+    let name = format!("{DLL_PREFIX}wsfcres{DLL_SUFFIX}");
+    let path = std::env::current_exe().ok()?.with_file_name(name);
+    path.is_file().then(|| ResourceDll {
+        name: RESOURCE_DLL.into(),
+        path,
+    })
+}
+
+/// Makes or loads a simulated world; `name` is a built-in scenario, or the path of a file that ends in `.toml`. Its Resource
+/// Monitors find the resource DLL of workloads where that lies beside this program.
 ///
 /// # Errors
 ///
@@ -164,7 +180,11 @@ pub fn simulation(name: &str, state: Option<&Path>) -> Result<Simulation, Cluste
         name: name.into(),
         source,
     };
-    let scenario = Scenario::named(name).map_err(|error| refuse(Box::new(error)))?;
+    let mut scenario = Scenario::named(name).map_err(|error| refuse(Box::new(error)))?;
+    let is_there = |dll: &ResourceDll| dll.name.eq_ignore_ascii_case(RESOURCE_DLL);
+    if !scenario.resource_dlls.iter().any(is_there) {
+        scenario.resource_dlls.extend(own_resource_dll());
+    }
     let simulation = match state {
         Some(path) => Simulation::open(scenario, path),
         None => Simulation::new(scenario),

@@ -64,7 +64,8 @@ impl WorkloadService for Service {
         _request: Request<v1::ListWorkloadsRequest>,
     ) -> Result<Response<v1::ListWorkloadsResponse>, Status> {
         let workloads = self.workloads.list(None);
-        Ok(Response::new(v1::ListWorkloadsResponse { workloads }))
+        let endpoint = self.settings.get().endpoint_to_tell();
+        Ok(Response::new(v1::ListWorkloadsResponse { workloads, endpoint }))
     }
 }
 

@@ -58,4 +58,14 @@ impl Settings {
             }
         })
     }
+
+    /// Where resource DLLs connect, if they have to be told; else nothing.
+    pub fn endpoint_to_tell(&self) -> String {
+        let endpoint = self.workload_endpoint();
+        if self.workloads.listen && endpoint != endpoint::default() {
+            endpoint
+        } else {
+            String::new()
+        }
+    }
 }

@@ -120,6 +120,14 @@ pub(crate) enum Verb {
         /// The network.
         network: String,
     },
+    /// Let the process of a Resource Monitor end, with all that runs in it.
+    KillMonitor {
+        /// The type whose resources it runs.
+        resource_type: String,
+        /// Only on this node.
+        #[arg(long)]
+        node: Option<String>,
+    },
     /// Let an online resource fail.
     FailResource {
         /// The resource.
@@ -340,6 +348,7 @@ fn incident(verb: &Verb, cluster: Option<String>) -> Option<Incident> {
         Verb::NetworkUp { network } => Incident::NetworkUp { network },
         Verb::InterfaceDown { machine, network } => Incident::InterfaceDown { machine, network },
         Verb::InterfaceUp { machine, network } => Incident::InterfaceUp { machine, network },
+        Verb::KillMonitor { resource_type, node } => Incident::KillMonitor { node, resource_type },
         Verb::FailResource { resource, more } => Incident::FailResource { resource, more },
         Verb::BlockResource { resource, node } => Incident::BlockResource { resource, node },
         Verb::UnblockResource { resource } => Incident::UnblockResource { resource },

@@ -8,7 +8,7 @@ use wsfc_client::property::Changes;
 use wsfc_client::v1::property_value::Value;
 use wsfc_client::v1::{
     CreateGroupParameters, CreateResourceParameters, CreateResourceTypeParameters, GetResourceRequest,
-    GetResourceTypeRequest, ObjectKind, OperationState, SetPropertiesParameters, TextList,
+    GetResourceTypeRequest, ListWorkloadsRequest, ObjectKind, OperationState, SetPropertiesParameters, TextList,
 };
 use wsfc_client::{Client, Code, Error, Parameters};
 
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// A parameter for the agent; may be repeated. All of them take the place of those that there were.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parameter)]
     parameters: Vec<String>,
-    /// Where the resource DLL finds the daemon on its host [default: where the daemon listens by default].
+    /// Where the resource DLL finds the daemon on its host [default: what the daemon says, if that has to be said].
     #[arg(long, value_name = "ENDPOINT")]
     channel: Option<String>,
     /// How long the resource may be without a report while it goes online or offline, such as 5m [default: 3m].
@@ -132,7 +132,19 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
     if let Some(exit) = registering.step(&what, "created", new_resource).await? {
         return Ok(exit);
     }
-    for (kind, changes) in arguments.properties(&cluster, &resource) {
+    let channel = match &arguments.channel {
+        Some(channel) => Some(channel.clone()),
+        None => {
+            let request = ListWorkloadsRequest::default();
+            let told = registering.client.list_workloads(request).await;
+            let told = told.map_err(|source| Failure::Call {
+                action: registering.action.clone(),
+                source,
+            })?;
+            Some(told.endpoint).filter(|endpoint| !endpoint.is_empty())
+        }
+    };
+    for (kind, changes) in arguments.properties(&cluster, &resource, channel) {
         let what = format!("{kind} properties of resource {}", quoted(&resource));
         if let Some(exit) = registering.step(&what, "set", changes).await? {
             return Ok(exit);
@@ -156,15 +168,20 @@ fn there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 
 impl Arguments {
     /// The properties to set, each class with its name. What is not given stays as it is.
-    fn properties(&self, cluster: &str, resource: &str) -> Vec<(&'static str, SetPropertiesParameters)> {
+    fn properties(
+        &self,
+        cluster: &str,
+        resource: &str,
+        channel: Option<String>,
+    ) -> Vec<(&'static str, SetPropertiesParameters)> {
         let of = || Changes::new(cluster, ObjectKind::Resource, resource);
         let mut private = of().private().set("Workload", Value::Text(self.workload.clone()));
         if !self.parameters.is_empty() {
             let texts = self.parameters.clone();
             private = private.set("Parameters", Value::Texts(TextList { texts }));
         }
-        if let Some(channel) = &self.channel {
-            private = private.set("Endpoint", Value::Text(channel.clone()));
+        if let Some(channel) = channel {
+            private = private.set("Endpoint", Value::Text(channel));
         }
         if let Some(grace) = self.daemon_grace {
             private = private.set("DaemonGrace", Value::Dword(grace));
@@ -254,7 +271,7 @@ mod tests {
 
     #[test]
     fn only_what_is_given_is_set() {
-        let bare = parsed(&[]).properties("CL1", "Web");
+        let bare = parsed(&[]).properties("CL1", "Web", None);
         assert_eq!(bare.len(), 1);
         let names = |set: &SetPropertiesParameters| {
             let names = set.properties.iter().map(|property| property.name.clone());
@@ -267,11 +284,10 @@ mod tests {
         let all = parsed(&[
             "--set=PORT=80",
             "--set=A=b=c",
-            "--channel=/run/x.sock",
             "--pending-timeout=5m",
             "--daemon-grace=90s",
         ])
-        .properties("CL1", "Web");
+        .properties("CL1", "Web", Some("/run/x.sock".into()));
         assert_eq!(names(&all[0].1), "Workload Parameters Endpoint DaemonGrace");
         assert_eq!(names(&all[1].1), "PendingTimeout");
         let value = |set: &SetPropertiesParameters, at: usize| set.properties[at].value.clone().unwrap().value.unwrap();
