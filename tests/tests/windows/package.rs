@@ -79,11 +79,12 @@ fn the_installer_holds_the_programs_and_their_texts() {
         "WINDOWS.md",
         "wsfcctl.exe",
         "wsfcd.exe",
+        "wsfcres.dll",
     ];
     assert_eq!(files, expected);
     // Without versions, an upgrade would leave nothing in place of the programs it removes.
     let release = VERSION.split('-').next().unwrap();
-    for program in ["wsfcd.exe", "wsfcctl.exe"] {
+    for program in ["wsfcd.exe", "wsfcctl.exe", "wsfcres.dll"] {
         assert_eq!(row("File", program).get("Version"), format!("{release}.0"));
     }
     assert_eq!(row("Property", "ProductVersion").get("Value"), release);
@@ -239,6 +240,7 @@ fn the_archives_hold_what_their_names_say() {
             "WINDOWS.md",
             "wsfcctl.exe",
             "wsfcd.exe",
+            "wsfcres.dll",
         ]
     );
     // Apart, so that nobody lays the simulated cluster beside the daemon by accident.
@@ -246,7 +248,12 @@ fn the_archives_hold_what_their_names_say() {
     assert!(simulator.iter().any(|file| file == "clusapi.dll"), "{simulator:?}");
     assert_eq!(
         holds("-debug.zip"),
-        ["clusapi.dll.debug", "wsfcctl.exe.debug", "wsfcd.exe.debug"]
+        [
+            "clusapi.dll.debug",
+            "wsfcctl.exe.debug",
+            "wsfcd.exe.debug",
+            "wsfcres.dll.debug"
+        ]
     );
     let msi = packaged(".msi");
     let checked = Command::new("sha256sum")
@@ -313,7 +320,13 @@ fn it_installs_upgrades_and_uninstalls() {
     // What a failed run has left would be repaired, not installed.
     let _nothing_there = msiexec("/x", &packaged(".msi"));
     assert!(msiexec("/i", &packaged(".msi")));
-    for file in ["wsfcd.exe", "wsfcctl.exe", "README.md", "LICENSES-OF-LIBRARIES.txt"] {
+    for file in [
+        "wsfcd.exe",
+        "wsfcctl.exe",
+        "wsfcres.dll",
+        "README.md",
+        "LICENSES-OF-LIBRARIES.txt",
+    ] {
         assert!(programs.join(file).is_file(), "{file}");
     }
     Installed::service("query").well();

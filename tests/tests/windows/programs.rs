@@ -32,7 +32,7 @@ const SYSTEM_LIBRARIES: [&str; 19] = [
     "ws2_32.dll",
 ];
 
-const FILES: [&str; 3] = ["wsfcd.exe", "wsfcctl.exe", "clusapi.dll"];
+const FILES: [&str; 4] = ["wsfcd.exe", "wsfcctl.exe", "wsfcres.dll", "clusapi.dll"];
 
 /// Calls a test for the image of each file.
 fn for_each(test: impl Fn(&str, &PeFile64<'_>)) {
