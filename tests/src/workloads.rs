@@ -89,6 +89,44 @@ pub async fn register(daemon: &TestDaemon, client: &Client, name: &str, paramete
     succeeds(client, private.build()).await;
 }
 
+/// Makes groups `NAME 0`, `NAME 1`, ... with so many resources each, all of one workload; how many resources there are.
+///
+/// # Panics
+///
+/// A call is refused or fails.
+pub async fn register_many(
+    daemon: &TestDaemon,
+    client: &Client,
+    workload: &str,
+    groups: usize,
+    resources: usize,
+) -> usize {
+    let new_type = call!(CreateResourceTypeParameters {
+        resource_type: TYPE,
+        dll: DLL,
+    });
+    succeeds(client, new_type).await;
+    for number in 0..groups {
+        let group = format!("{workload} {number}");
+        succeeds(client, call!(CreateGroupParameters { group: group.as_str() })).await;
+        for part in 0..resources {
+            let resource = format!("{group}.{part}");
+            let new = call!(CreateResourceParameters {
+                resource: resource.as_str(),
+                group: group.as_str(),
+                r#type: TYPE,
+            });
+            succeeds(client, new).await;
+            let private = Changes::new("", ObjectKind::Resource, resource)
+                .private()
+                .set("Workload", Value::Text(workload.into()))
+                .set("Endpoint", Value::Text(daemon.workload_endpoint()));
+            succeeds(client, private.build()).await;
+        }
+    }
+    groups * resources
+}
+
 /// Runs a call that is to work, whether or not it changes something.
 async fn succeeds<P: Parameters + Debug + Clone>(client: &Client, call: P) {
     let records = run(client, call.clone()).await;

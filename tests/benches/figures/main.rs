@@ -1,8 +1,8 @@
 //! The figures of BENCHMARKS.md: hand-over from a callback, the way to a remote client, the same on each platform, start and
-//! replay of a full journal, and the inventory of the largest cluster.
+//! replay of a full journal, the inventory of the largest cluster, and workloads.
 //!
 //! `cargo bench -p wsfc-tests --bench figures` takes all of them and prints them as tables in Markdown; behind `--`,
-//! `handover`, `inventory`, `live`, `platforms` or `replay` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
+//! `handover`, `inventory`, `live`, `platforms`, `replay` or `workloads` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
 //! does) or with `--quick` it only sees that everything runs, in seconds, and the figures mean nothing.
 //!
 //! What is compared is measured in turn in one run, so that it has the same neighbours. Nothing here fails for being slow.
@@ -29,6 +29,7 @@ mod replay;
 mod served;
 mod wakes;
 mod weigh;
+mod workloads;
 
 use method::Effort;
 
@@ -46,12 +47,13 @@ fn main() {
     let effort = Effort {
         quick: given("--quick") || !given("--bench"),
     };
-    let kinds: [Kind; 5] = [
+    let kinds: [Kind; 6] = [
         ("handover", handover::run),
         ("inventory", inventory::run),
         ("live", live::run),
         ("platforms", platforms::run),
         ("replay", replay::run),
+        ("workloads", workloads::run),
     ];
     let some = kinds.iter().any(|(name, _)| given(name));
     for (name, take) in kinds {
