@@ -3,6 +3,7 @@
 
 pub mod certificates;
 mod daemon;
+pub mod folder;
 mod logs;
 pub mod records;
 pub mod request;

@@ -1,12 +1,11 @@
 //! A cloud witness, and its key, which nobody finds anywhere.
 
-use std::path::Path;
-
 use wsfc_client::Reason;
 use wsfc_client::property::Changes;
 use wsfc_client::v1::inventory_object::Object;
 use wsfc_client::v1::property_value::Value;
 use wsfc_client::v1::{self, ObjectKind, PropertyClass, QuorumType};
+use wsfc_tests::folder::bytes_below;
 use wsfc_tests::records::{assert_succeeded, to_the_end};
 
 use crate::stage::{CLUSTER, Stage};
@@ -25,20 +24,6 @@ fn witness(key: &str) -> v1::SetQuorumRequest {
         witness_secret: Some(v1::WitnessSecret { access_key: key.into() }),
         ..Default::default()
     }
-}
-
-/// The bytes of all files below a folder.
-fn bytes(folder: &Path) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        all.extend(if path.is_dir() {
-            bytes(&path)
-        } else {
-            std::fs::read(path).unwrap()
-        });
-    }
-    all
 }
 
 /// Whether bytes hold a text, as UTF-8 or as UTF-16.
@@ -107,7 +92,7 @@ async fn the_key_of_a_witness_is_found_nowhere() {
     let log = stage.daemon.logs().text();
     assert!(log.contains(operation.id()), "the log tells of the operation");
     assert!(!log.contains(KEY));
-    let journal = bytes(stage.daemon.data_dir());
+    let journal = bytes_below(stage.daemon.data_dir());
     assert!(hold(&journal, ACCOUNT), "the journal keeps the request in clear");
     assert!(!hold(&journal, KEY));
     stage.finish().await;

@@ -215,10 +215,8 @@ async fn a_password_is_neither_recorded_nor_logged() {
     assert!(!format!("{:?}", operation.get().await.unwrap()).contains(secret));
     assert!(!daemon.logs().text().contains(secret));
     let data_dir = daemon.data_dir().to_owned();
-    for file in std::fs::read_dir(&data_dir).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
-    }
+    let bytes = wsfc_tests::folder::bytes_below(&data_dir);
+    assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
     daemon.finish().await;
 }
 
