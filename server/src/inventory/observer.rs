@@ -422,14 +422,20 @@ impl Observer {
 
     /// Applies what the port has told, in order.
     fn hear(&mut self, reader: &mut Reader, queue: &mut VecDeque<Notification>) -> Result<(), Ended> {
+        let mut compared = false;
         while !queue.is_empty() {
+            if self.line.is_stopped() {
+                return Err(Ended::Over);
+            }
             let mut hearing = Hearing::default();
             let mut lost = None;
             while let (None, Some(told)) = (lost, queue.pop_front()) {
-                if let Err(loss) = hearing.hear(&mut self.model, &told) {
-                    tracing::debug!(cluster = self.name, ?told, ?loss, "A notification cannot be applied");
-                    lost = Some(loss);
-                }
+                let Err(loss) = hearing.hear(&mut self.model, &told) else {
+                    continue;
+                };
+                tracing::debug!(cluster = self.name, ?told, ?loss, "A notification cannot be applied");
+                // What was told before a comparison is in what that has read.
+                lost = Some(loss).filter(|loss| !compared || matches!(loss, Loss::Broken(_)));
             }
             let read = match lost {
                 // Everything is read anyway, before anything that comes later.
@@ -443,6 +449,7 @@ impl Observer {
                 Some(Loss::Missed(reason)) => {
                     self.gap = Some(gap(reason));
                     self.compare(reader)?;
+                    compared = true;
                 }
                 Some(Loss::Broken(reason)) => {
                     return Err(Ended::Lost {

@@ -82,11 +82,19 @@ impl Watch {
 
     /// Waits for a change; nothing if none came in a while.
     fn next(&mut self) -> Option<Notification> {
-        let Some(port) = &mut self.0 else {
+        if self.0.is_none() {
             std::thread::park_timeout(WAIT);
-            return None;
-        };
-        match port.next(WAIT) {
+        }
+        self.within(WAIT)
+    }
+
+    /// A change that has been told already.
+    fn queued(&mut self) -> Option<Notification> {
+        self.within(Duration::ZERO)
+    }
+
+    fn within(&mut self, wait: Duration) -> Option<Notification> {
+        match self.0.as_mut()?.next(wait) {
             Ok(told) => told,
             Err(error) => {
                 tracing::debug!(%error, "The port for the changes of the object is lost; its state is read");
@@ -152,6 +160,10 @@ pub(super) fn follow(scene: &Scene<'_>, mut watch: Watch, course: Course<'_>) ->
     let mut cancelled = false;
     loop {
         if read_at.is_none_or(|at| since(at) >= READ) {
+            // What it has passed through already, which the state that is read next would hide.
+            while let Some(told) = watch.queued() {
+                take_in(scene, &told, &mut last, &mut changed);
+            }
             match (course.read)() {
                 Ok(seen) => {
                     if seen != last {
@@ -187,19 +199,24 @@ pub(super) fn follow(scene: &Scene<'_>, mut watch: Watch, course: Course<'_>) ->
             }
         }
         if let Some(told) = watch.next() {
-            if let Some(seen) = told_state(&told, &last)
-                && seen != last
-            {
-                scene.tell(&seen);
-                changed = Some(scene.clock.now());
-                last = seen;
-            }
+            take_in(scene, &told, &mut last, &mut changed);
             // Whatever was told, the state decides.
             read_at = None;
         } else if matches!((course.judge)(&last), Verdict::Short) {
             // Nothing has happened for a while: look whether it lasts.
             read_at = read_at.filter(|at| since(*at) < LASTING);
         }
+    }
+}
+
+/// Records the state that a notification tells, if it is another.
+fn take_in(scene: &Scene<'_>, told: &Notification, last: &mut ObjectStateChanged, changed: &mut Option<SystemTime>) {
+    if let Some(seen) = told_state(told, last)
+        && seen != *last
+    {
+        scene.tell(&seen);
+        *changed = Some(scene.clock.now());
+        *last = seen;
     }
 }
 

@@ -75,6 +75,8 @@ async fn a_monitor_that_is_killed_takes_its_resources_with_it_and_they_come_back
 #[tokio::test]
 async fn a_node_that_dies_hands_its_workload_to_another() {
     let daemon = daemon().start().await;
+    // The daemon may have been connected to that node.
+    daemon.logs().expect("Changes of a cluster may have been missed");
     let client = daemon.client();
     register(&daemon, &client, "mobile", &[]).await;
     let mut agent = Agent::attached(daemon.client(), "mobile", AgentOptions::default(), Script::default()).await;
