@@ -42,6 +42,7 @@ impl Registry {
             return;
         };
         self.calls.insert(Arc::clone(&call), (id, slot));
+        let judges = instance.is_online && instance.asked.is_none();
         instance.calls.insert(
             slot,
             Call {
@@ -50,6 +51,7 @@ impl Registry {
                 is_given: false,
                 was_given,
                 patience,
+                judges,
             },
         );
     }
@@ -69,9 +71,11 @@ impl Registry {
             }
             return;
         };
+        let judges = instance.is_online && instance.asked.is_none();
         let Some(call) = instance.calls.get_mut(&slot) else {
             return;
         };
+        call.judges = judges;
         let given = v1::WorkloadCall {
             call_id: call.id.as_ref().into(),
             kind: call.kind.into(),
@@ -187,13 +191,13 @@ impl Registry {
         let Some(instance) = self.instances.get(&id) else {
             return;
         };
-        let is_online = instance.is_online;
+        let judges = instance.calls.get(&slot).is_some_and(|call| call.judges);
         match slot {
             Slot::Main => self.fail(now, id, "the agent has said nothing in time"),
             Slot::Terminate => self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Timeout)),
             Slot::Open | Slot::Check => {
                 self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Timeout));
-                if is_online {
+                if judges {
                     self.set_health(id, false, "the agent does not answer");
                 }
                 self.schedule_check(now, id);
@@ -319,11 +323,11 @@ impl Registry {
             Slot::Main => self.main_says(now, id, said, due),
             Slot::Terminate => self.end_call(now, id, slot, None),
             Slot::Open | Slot::Check => {
-                let is_online = instance.is_online;
+                let judges = call.judges;
                 self.end_call(now, id, slot, None);
                 match said.state {
+                    _ if !judges => {}
                     v1::WorkloadState::Online => self.set_health(id, true, &said.message),
-                    _ if !is_online => {}
                     _ if said.message.is_empty() => self.set_health(id, false, "the work does not run"),
                     _ => self.set_health(id, false, &said.message),
                 }

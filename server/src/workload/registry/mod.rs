@@ -138,6 +138,8 @@ struct Call {
     was_given: bool,
     /// How long a status may take unless it says so itself.
     patience: Time,
+    /// The resource was online when the agent was asked and has had no call since, so the answer tells its health.
+    judges: bool,
 }
 
 /// What the cluster asks of a resource, and what is known of its answer.

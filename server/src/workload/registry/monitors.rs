@@ -1,6 +1,7 @@
 //! What the resource DLLs say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wsfc_clusapi::sys::constants::resource_state;
@@ -333,7 +334,7 @@ impl Registry {
 
     /// Ends all that is under way of an instance, and tells the agent that it is gone.
     fn leave(&mut self, now: Time, id: InstanceId, tell: bool) {
-        for slot in [Slot::Open, Slot::Check, Slot::Main, Slot::Terminate] {
+        for slot in [Slot::Open, Slot::Check, Slot::Main] {
             self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Gone));
         }
         self.timers.clear(Timer::Check(id));
@@ -341,12 +342,15 @@ impl Registry {
             return;
         };
         let workload_id = instance.workload;
-        if tell
-            && self
-                .workloads
-                .get(&workload_id)
-                .is_some_and(|it| it.attached().is_some())
-        {
+        // The agent ends the work all the same, and its answer is only not waited for.
+        let terminate = instance.calls.get(&Slot::Terminate).map(|call| Arc::clone(&call.id));
+        self.end_call(now, id, Slot::Terminate, None);
+        if let (Some(terminate), Some(workload)) = (terminate, self.workloads.get_mut(&workload_id)) {
+            workload.ended.put(terminate, false);
+        }
+        let workload = self.workloads.get(&workload_id);
+        let has_agent = workload.is_some_and(|workload| workload.attached().is_some());
+        if tell && has_agent && !self.has_another(id) {
             let call = self.own_call_id();
             self.begin(id, Slot::Open, v1::WorkloadCallKind::Close, call, PATIENCE, false);
             self.give(now, id, Slot::Open);
@@ -356,6 +360,21 @@ impl Registry {
             workload.instances.remove(&id);
         }
         self.forget_workload(workload_id);
+    }
+
+    /// Whether its workload has the resource of an instance open once more. That is so when a monitor has died and the resource
+    /// is restarted in another: the daemon hears of the restart long before it takes the first monitor for gone.
+    fn has_another(&self, id: InstanceId) -> bool {
+        let Some(instance) = self.instances.get(&id) else {
+            return false;
+        };
+        let name = caseless(&instance.resource);
+        let workload = self.workloads.get(&instance.workload);
+        let open = workload.map(|workload| &workload.instances);
+        open.into_iter().flatten().any(|other| {
+            let is_same = |other: &Instance| caseless(&other.resource) == name;
+            *other != id && self.instances.get(other).is_some_and(is_same)
+        })
     }
 
     /// Takes an instance out.
@@ -435,7 +454,13 @@ impl Registry {
         instance.answered = None;
         instance.is_online = false;
         instance.is_healthy = true;
-        self.end_call(now, id, Slot::Main, Some(v1::WorkloadCallEnd::Gone));
+        // What was asked before says nothing about what comes of this call.
+        if let Some(open) = instance.calls.get_mut(&Slot::Open) {
+            open.judges = false;
+        }
+        for slot in [Slot::Check, Slot::Main] {
+            self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Gone));
+        }
         self.timers.clear(Timer::Check(id));
         self.rejoin(now, id, &begun.workload);
         let name = self.monitors.get(&monitor).map_or("", |monitor| &monitor.id);
@@ -563,7 +588,7 @@ impl Registry {
     }
 
     /// The id of a call that the daemon makes by itself.
-    pub(super) fn own_call_id(&mut self) -> std::sync::Arc<str> {
+    pub(super) fn own_call_id(&mut self) -> Arc<str> {
         let number = self.new_id();
         call_id(&[self.run.as_bytes(), &number.to_be_bytes()])
     }

@@ -328,3 +328,42 @@ fn a_resource_can_change_its_workload() {
     assert_eq!(calls[1].parameters["KEY"], "value");
     assert_eq!((calls[1].workload.as_str(), bench.view().len()), ("Another", 2));
 }
+
+#[test]
+fn a_monitor_that_died_does_not_close_what_was_restarted_in_another() {
+    let mut bench = Bench::online();
+    bench.disconnect();
+    let new = ChannelId(2);
+    bench.hello(new, "another monitor");
+    let opened = Opened {
+        instance: 7,
+        resource: "RESOURCE 1".into(),
+        workload: "Work".into(),
+        native_state: resource_state::OFFLINE,
+        ..Opened::default()
+    };
+    bench.from(new, FromMonitor::Opened(opened));
+    bench.sent(AGENT);
+    bench.pass(ms(30_000));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    let calls = bench.kinds(AGENT);
+    assert!(calls.iter().all(|(kind, _)| *kind != Kind::Close), "{calls:?}");
+    // The last one of the name closes it.
+    bench.from(new, FromMonitor::Closed(Closed { instance: 7 }));
+    assert_eq!(bench.kinds(AGENT), [(Kind::Close, false)]);
+}
+
+#[test]
+fn a_close_does_not_take_a_termination_back() {
+    let mut bench = Bench::online();
+    bench.terminated(1, 0);
+    let terminate = bench.calls(AGENT).remove(0).call_id;
+    bench.closed(1);
+    let said = bench.sent(AGENT);
+    let [ToAgent::Call(close)] = said.as_slice() else {
+        panic!("{said:?}")
+    };
+    assert_eq!(close.kind(), Kind::Close);
+    bench.answer(AGENT, &terminate, State::Offline);
+    assert_eq!(bench.sent(AGENT), []);
+}
