@@ -120,18 +120,19 @@ impl Registry {
                 CallKind::Offline => asked.pending_timeout,
                 CallKind::Online | CallKind::Unspecified => 2 * asked.pending_timeout,
             };
-        let (text, percent, mut again) = if call.is_given {
+        let mut again = now + asked.pending_timeout / 3;
+        let is_terminating = instance.calls.get(&Slot::Terminate).is_some_and(|call| call.is_given);
+        let (text, percent) = if call.is_given {
             let said = if asked.said.1.is_empty() {
                 String::from("the agent asked for more time")
             } else {
                 asked.said.1.clone()
             };
-            (said, asked.said.0, now + asked.pending_timeout / 3)
-        } else if instance.calls.contains_key(&Slot::Terminate) {
-            let text = "waiting for the end of what ran before";
-            (text.into(), None, now + asked.pending_timeout / 3)
+            (said, asked.said.0)
+        } else if is_terminating {
+            ("waiting for the end of what ran before".into(), None)
         } else {
-            ("waiting for an agent".into(), None, now + asked.pending_timeout / 3)
+            ("waiting for an agent".into(), None)
         };
         if !call.is_given {
             if now >= limit && !self.is_stopping {
@@ -267,8 +268,19 @@ impl Registry {
         for id in it.instances.iter().copied().collect::<Vec<_>>() {
             self.end_call(now, id, Slot::Check, None);
             self.timers.clear(Timer::Check(id));
-            self.timers.clear(Timer::Call(id, Slot::Open));
+            for slot in [Slot::Open, Slot::Terminate] {
+                self.timers.clear(Timer::Call(id, slot));
+            }
             if let Some(instance) = self.instances.get_mut(&id) {
+                let main = instance.calls.get(&Slot::Main);
+                if let Some(asked) = instance
+                    .asked
+                    .as_mut()
+                    .filter(|_| main.is_some_and(|call| call.is_given))
+                {
+                    // The agent may have asked for a long time, which it has not used up: the wait for it begins now.
+                    asked.last_word = now;
+                }
                 instance.calls.values_mut().for_each(|call| call.is_given = false);
             }
             self.hold(now, id);
@@ -324,8 +336,11 @@ impl Registry {
             Slot::Terminate => self.end_call(now, id, slot, None),
             Slot::Open | Slot::Check => {
                 let judges = call.judges;
+                let is_idle = !instance.is_online && instance.asked.is_none() && !instance.expects_call;
                 self.end_call(now, id, slot, None);
                 match said.state {
+                    // A termination was lost, or the agent was not there for it.
+                    v1::WorkloadState::Online if is_idle => self.terminate(now, id),
                     _ if !judges => {}
                     v1::WorkloadState::Online => self.set_health(id, true, &said.message),
                     _ if said.message.is_empty() => self.set_health(id, false, "the work does not run"),

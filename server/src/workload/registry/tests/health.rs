@@ -163,3 +163,17 @@ fn a_question_that_is_never_answered_does_not_judge_a_later_call() {
     assert_eq!(bench.healths(), []);
     assert_eq!(bench.ends(AGENT).len(), 1, "it has ended all the same");
 }
+
+#[test]
+fn what_comes_online_while_its_agent_is_away_is_not_well_for_ever() {
+    let mut bench = Bench::online();
+    let mut faithful = registration("lease");
+    faithful.lease = ms(1_000_000);
+    bench.attach(AGENT, faithful).unwrap();
+    bench.gone(AGENT);
+    bench.pass(ms(15_000));
+    assert_eq!(bench.healths(), [(1, false)]);
+    bench.opened(2, resource_state::ONLINE, true);
+    bench.pass(ms(60_000));
+    assert_eq!(bench.healths(), [(2, false)]);
+}

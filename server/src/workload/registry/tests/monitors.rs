@@ -367,3 +367,99 @@ fn a_close_does_not_take_a_termination_back() {
     bench.answer(AGENT, &terminate, State::Offline);
     assert_eq!(bench.sent(AGENT), []);
 }
+
+#[test]
+fn a_termination_waits_for_an_agent_and_comes_before_the_next_call() {
+    let mut bench = Bench::online();
+    bench.gone(AGENT);
+    bench.terminated(1, 0);
+    bench.begun(1, 2, CallKind::Online, false);
+    let waiting = bench.statuses(DLL);
+    assert_eq!(waiting[0].message, "waiting for an agent");
+    // Its lease has run out meanwhile, and longer than a termination may take has passed.
+    bench.pass(ms(PENDING));
+    bench.begun(1, 3, CallKind::Online, false);
+    bench.pass(ms(PENDING));
+    bench.begun(1, 4, CallKind::Online, false);
+    bench.pass(ms(PENDING));
+    bench.begun(1, 5, CallKind::Online, false);
+    bench.pass(ms(PENDING));
+    bench.attach(OTHER, registration("")).unwrap();
+    let calls = bench.calls(OTHER);
+    let kinds: Vec<_> = calls.iter().map(v1::WorkloadCall::kind).collect();
+    assert_eq!(kinds, [Kind::Open, Kind::Terminate]);
+    // An agent that is gone for a moment is given it again.
+    bench.gone(OTHER);
+    bench.pass(ms(1_000));
+    bench.attach(OTHER, registration("lease")).unwrap();
+    assert_eq!(bench.kinds(OTHER), [(Kind::Open, true), (Kind::Terminate, true)]);
+    bench.answer(OTHER, &calls[1].call_id, State::Offline);
+    assert_eq!(bench.kinds(OTHER), [(Kind::Online, false)]);
+}
+
+#[test]
+fn work_that_runs_of_a_resource_that_is_not_online_is_ended() {
+    let mut bench = Bench::open();
+    bench.attach(AGENT, registration("")).unwrap();
+    let open = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &open, State::Online);
+    assert_eq!(bench.kinds(AGENT), [(Kind::Terminate, false)]);
+    // But not what the monitor has a call of, which it is about to tell.
+    let mut bench = Bench::new();
+    bench.attach(AGENT, registration("")).unwrap();
+    bench.hello(DLL, "monitor");
+    bench.opened(1, resource_state::ONLINE_PENDING, true);
+    let open = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &open, State::Online);
+    assert_eq!(bench.sent(AGENT), []);
+}
+
+#[test]
+fn a_status_that_was_told_before_a_termination_makes_nothing_online() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &call, State::Online);
+    bench.terminated(1, 1);
+    bench.sent(AGENT);
+    bench.told(1, 1, resource_state::ONLINE, Some(0));
+    bench.healthy(AGENT, "Resource 1", false);
+    assert_eq!(bench.rejection(AGENT), Rejection::NotOnline);
+}
+
+#[test]
+fn bad_health_is_not_lost_with_the_connection() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.disconnect();
+    bench.answer(AGENT, &call, State::Online);
+    bench.healthy(AGENT, "", false);
+    bench.hello(DLL, "monitor");
+    bench.opened(1, resource_state::ONLINE_PENDING, true);
+    bench.begun(1, 1, CallKind::Online, true);
+    let [
+        Output::Monitor(_, ToMonitor::Status(status)),
+        Output::Monitor(_, ToMonitor::Health(health)),
+    ] = &bench.said[bench.said.len() - 2..]
+    else {
+        panic!("{:?}", bench.said)
+    };
+    assert_eq!((status.state(), health.healthy), (CallState::Online, false));
+}
+
+#[test]
+fn a_resource_has_the_name_that_its_monitor_told_last() {
+    let mut bench = Bench::online();
+    let opened = Opened {
+        instance: 1,
+        resource: "Renamed".into(),
+        workload: "Work".into(),
+        native_state: resource_state::ONLINE,
+        again: true,
+        ..Opened::default()
+    };
+    bench.from(DLL, FromMonitor::Opened(opened));
+    bench.begun(1, 2, CallKind::Offline, false);
+    assert_eq!(bench.calls(AGENT)[0].resource, "Renamed");
+}
