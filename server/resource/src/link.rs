@@ -46,7 +46,11 @@ impl Link {
     /// what was terminated. The rest it learns when it is back.
     pub(crate) fn say(&mut self, message: Message) {
         match (self.reach, &message) {
-            (Reach::Open, _) | (_, Message::Terminated(_)) => {}
+            (Reach::Open, _) => {}
+            (_, Message::Terminated(terminated)) => {
+                let instance = terminated.instance;
+                self.waiting.retain(|message| !is_termination_of(message, instance));
+            }
             (_, Message::Told(_)) => {
                 let told = |message: &Message| matches!(message, Message::Told(_));
                 if self.waiting.len() >= KEPT
@@ -89,13 +93,21 @@ impl Link {
         }
     }
 
-    /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since the daemon will
-    /// not know what it is about.
+    /// Whether a termination of an instance waits.
+    pub(crate) fn has_termination(&self, instance: u64) -> bool {
+        self.waiting.iter().any(|message| is_termination_of(message, instance))
+    }
+
+    /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since there is nobody
+    /// for whom it matters; but not that it was terminated: its work may run. A daemon that does not know it passes that over.
     pub(crate) fn close(&mut self, instance: u64) {
         if self.is_open() {
             self.say(Message::Closed(Closed { instance }));
         } else {
-            self.waiting.retain(|message| instance_of(message) != Some(instance));
+            let is_kept = |message: &Message| matches!(message, Message::Terminated(_));
+            let kept = self.waiting.iter().filter(|message| is_kept(message)).count();
+            self.waiting
+                .retain(|message| instance_of(message) != Some(instance) || (is_kept(message) && kept <= KEPT));
         }
     }
 
@@ -117,6 +129,11 @@ impl Link {
     pub(crate) fn is_clogged(&self, resources: usize) -> bool {
         self.waiting.len() > LONGEST.saturating_add(resources.saturating_mul(FOR_EACH_RESOURCE))
     }
+}
+
+/// Whether a message says that an instance was terminated.
+fn is_termination_of(message: &Message, instance: u64) -> bool {
+    matches!(message, Message::Terminated(terminated) if terminated.instance == instance)
 }
 
 /// The resource that a message is about.
@@ -190,6 +207,19 @@ mod tests {
         assert_eq!(kept.len(), 1025);
         assert_eq!(kept.first(), Some(&terminated(1)));
         assert_eq!(kept.last(), Some(&told(1, 4999)));
+    }
+
+    #[test]
+    fn a_termination_is_kept_once_and_outlives_its_resource() {
+        let mut link = Link::new(clock::now());
+        for message in [terminated(1), told(1, 1), terminated(1), told(2, 1), terminated(3)] {
+            link.say(message);
+        }
+        assert!(link.has_termination(1) && !link.has_termination(2));
+        link.close(1);
+        link.close(2);
+        link.open(vec![], vec![], |_| false);
+        assert_eq!(link.take(9), [terminated(1), terminated(3)]);
     }
 
     #[test]
