@@ -1,7 +1,7 @@
 //! What is to be said to the daemon of one endpoint.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wsfc_resource_channel::Closed;
 use wsfc_resource_channel::to_daemon::Message;
@@ -16,10 +16,16 @@ const FOR_EACH_RESOURCE: usize = 4;
 /// Told statuses that are kept at most while the daemon is away; then the oldest are forgotten.
 const KEPT: usize = 1024;
 
+/// How long a connection must last before the daemon counts as having been there. A guess: longer than a daemon takes that fails as
+/// soon as it has started.
+pub(crate) const STEADY: Duration = Duration::from_secs(10);
+
 /// A daemon, and what waits to be sent to it.
 #[derive(Debug)]
 pub(crate) struct Link {
     reach: Reach,
+    /// While it is there: since when, and since when it had been away.
+    opened: Option<(Instant, Instant)>,
     waiting: VecDeque<Message>,
 }
 
@@ -28,6 +34,7 @@ impl Link {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             reach: Reach::Away { since: now },
+            opened: None,
             waiting: VecDeque::new(),
         }
     }
@@ -69,10 +76,14 @@ impl Link {
     /// and what waits of them.
     pub(crate) fn open(
         &mut self,
+        now: Instant,
         opened: Vec<Message>,
         begun: Vec<Message>,
         is_of_a_call_under_way: impl Fn(&Message) -> bool,
     ) {
+        if let Reach::Away { since } = self.reach {
+            self.opened = Some((now, since));
+        }
         self.reach = Reach::Open;
         let (later, earlier): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
@@ -83,10 +94,21 @@ impl Link {
         self.waiting.extend(later);
     }
 
-    /// The daemon is gone.
+    /// The daemon is gone. One that is there for a moment again and again must not renew the time that it may be away, so the time
+    /// that it was away before a short connection counts too.
     pub(crate) fn lose(&mut self, now: Instant) {
         if self.is_open() {
-            self.reach = Reach::Away { since: now };
+            let since = match self.opened.take() {
+                Some((opened, since)) => {
+                    let lasted = now.saturating_duration_since(opened);
+                    let before = opened.saturating_duration_since(since);
+                    if lasted < STEADY { now.checked_sub(before) } else { None }
+                }
+                None => None,
+            };
+            self.reach = Reach::Away {
+                since: since.unwrap_or(now),
+            };
         }
         for message in std::mem::take(&mut self.waiting) {
             self.say(message);
@@ -188,10 +210,12 @@ mod tests {
         }
         assert!(!link.has_something());
         assert_eq!(link.take(9), []);
-        link.open(vec![opened(1)], vec![], |message| instance_of(message) == Some(1));
+        link.open(clock::now(), vec![opened(1)], vec![], |message| {
+            instance_of(message) == Some(1)
+        });
         assert_eq!(link.take(2), [opened(1), terminated(2)]);
         link.lose(clock::now());
-        link.open(vec![], vec![], |_| false);
+        link.open(clock::now(), vec![], vec![], |_| false);
         assert_eq!(link.take(9), [told(1, 1)]);
     }
 
@@ -202,7 +226,7 @@ mod tests {
         for check_point in 0..5000 {
             link.say(told(1, check_point));
         }
-        link.open(vec![], vec![], |_| false);
+        link.open(clock::now(), vec![], vec![], |_| false);
         let kept = link.take(usize::MAX);
         assert_eq!(kept.len(), 1025);
         assert_eq!(kept.first(), Some(&terminated(1)));
@@ -218,14 +242,31 @@ mod tests {
         assert!(link.has_termination(1) && !link.has_termination(2));
         link.close(1);
         link.close(2);
-        link.open(vec![], vec![], |_| false);
+        link.open(clock::now(), vec![], vec![], |_| false);
         assert_eq!(link.take(9), [terminated(1), terminated(3)]);
+    }
+
+    #[test]
+    fn a_daemon_that_comes_and_goes_does_not_renew_the_time_that_it_may_be_away() {
+        let begin = clock::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let grace = Duration::from_secs(20);
+        let mut link = Link::new(begin);
+        link.open(at(3), vec![], vec![], |_| false);
+        link.lose(at(5));
+        assert_eq!(link.reach().over(grace), Some(at(22)), "3 of the 20 seconds are over");
+        link.open(at(10), vec![], vec![], |_| false);
+        link.lose(at(19));
+        assert_eq!(link.reach().over(grace), Some(at(31)), "8 are");
+        link.open(at(20), vec![], vec![], |_| false);
+        link.lose(at(30));
+        assert_eq!(link.reach().over(grace), Some(at(50)), "it was there");
     }
 
     #[test]
     fn a_daemon_that_takes_nothing_is_noticed() {
         let mut link = Link::new(clock::now());
-        link.open(vec![], vec![], |_| false);
+        link.open(clock::now(), vec![], vec![], |_| false);
         for check_point in 0..20_000 {
             link.say(told(1, check_point));
         }

@@ -490,6 +490,7 @@ impl Resources {
         opened.extend(terminated);
         if let Some(link) = self.links.get_mut(endpoint) {
             link.open(
+                now,
                 opened,
                 begun,
                 |message| matches!(message, Message::Told(told) if under_way.get(&told.instance) == Some(&told.call)),
