@@ -38,6 +38,8 @@ struct Resource {
     /// Given to the monitor when the resource came online. It is kept when the resource goes offline, since the monitor may be
     /// waiting on it still, until there is another or the resource is closed.
     event: Option<Arc<Event>>,
+    /// Its event was signalled since its last call, which the monitor takes for a failure whatever comes after.
+    signalled: bool,
     /// The cluster has terminated it since its last call.
     terminated: bool,
     /// Whether a daemon was told of the resource already.
@@ -95,6 +97,7 @@ impl Resource {
         self.ailment = Some(ailment);
         if let Some(event) = &self.event {
             event.signal();
+            self.signalled = true;
         }
     }
 }
@@ -174,6 +177,7 @@ impl Resources {
             call: None,
             ailment: None,
             event: None,
+            signalled: false,
             terminated: false,
             announced: false,
         };
@@ -242,6 +246,7 @@ impl Resources {
         resource.state = call.pending();
         resource.call = Some(call);
         resource.ailment = None;
+        resource.signalled = false;
         if let Some(link) = self
             .links
             .get_mut(&resource.settings.endpoint)
@@ -295,7 +300,7 @@ impl Resources {
     }
 
     /// What LooksAlive and IsAlive answer: the last health that was heard, which is bad once the daemon has been away for too
-    /// long. A resource on its way is not judged, since the call judges it.
+    /// long. It stays bad once the event was signalled, since that cannot be taken back, and the two must not disagree. A resource on its way is not judged, since the call judges it.
     pub(crate) fn is_alive(&self, instance: u64, now: Instant) -> bool {
         let Some(resource) = self.resources.get(&instance) else {
             return false;
@@ -303,7 +308,8 @@ impl Resources {
         if resource.call.is_some() {
             return true;
         }
-        resource.is_online() && resource.ailment.is_none() && self.abandoned(resource).is_none_or(|when| now < when)
+        let is_well = resource.is_online() && resource.ailment.is_none() && !resource.signalled;
+        is_well && self.abandoned(resource).is_none_or(|when| now < when)
     }
 
     /// What a status of the daemon is for its resource.
