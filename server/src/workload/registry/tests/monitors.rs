@@ -384,13 +384,16 @@ fn a_termination_waits_for_an_agent_and_comes_before_the_next_call() {
     bench.pass(ms(PENDING));
     bench.begun(1, 5, CallKind::Online, false);
     bench.pass(ms(PENDING));
-    bench.attach(OTHER, registration("")).unwrap();
+    let mut faithful = registration("");
+    faithful.lease = ms(100_000);
+    bench.attach(OTHER, faithful).unwrap();
     let calls = bench.calls(OTHER);
     let kinds: Vec<_> = calls.iter().map(v1::WorkloadCall::kind).collect();
     assert_eq!(kinds, [Kind::Open, Kind::Terminate]);
-    // An agent that is gone for a moment is given it again.
+    // An agent that comes back is given it again, however long that took.
     bench.gone(OTHER);
-    bench.pass(ms(1_000));
+    bench.pass(ms(40_000));
+    bench.begun(1, 6, CallKind::Online, false);
     bench.attach(OTHER, registration("lease")).unwrap();
     assert_eq!(bench.kinds(OTHER), [(Kind::Open, true), (Kind::Terminate, true)]);
     bench.answer(OTHER, &calls[1].call_id, State::Offline);
