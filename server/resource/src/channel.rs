@@ -9,6 +9,7 @@ use wsfc_resource_channel::frame::{self, FrameError, Incoming};
 use wsfc_resource_channel::to_daemon::Message;
 use wsfc_resource_channel::{Hello, ToDaemon, ToMonitor, VERSION};
 
+use crate::link::STEADY;
 use crate::stream::{self, Stream};
 
 /// How long the first pause before another try is, and the longest.
@@ -69,6 +70,8 @@ enum Phase {
     Open {
         /// The connection.
         stream: Stream,
+        /// Since then.
+        since: Instant,
     },
 }
 
@@ -168,17 +171,21 @@ impl Channel {
 
     /// The daemon takes the DLL.
     pub(crate) fn welcome(&mut self, now: Instant) {
-        self.pause = FIRST_PAUSE;
         let pause = Phase::Pause { until: now };
         self.phase = match std::mem::replace(&mut self.phase, pause) {
-            Phase::Greeting { stream, .. } => Phase::Open { stream },
+            Phase::Greeting { stream, .. } => Phase::Open { stream, since: now },
             phase => phase,
         };
     }
 
     /// Ends the connection; another is tried after a pause.
     pub(crate) fn hang_up(&mut self, registry: &Registry, now: Instant) {
-        if let Phase::Greeting { stream, .. } | Phase::Open { stream } = &mut self.phase {
+        if let Phase::Open { since, .. } = self.phase
+            && now.saturating_duration_since(since) >= STEADY
+        {
+            self.pause = FIRST_PAUSE;
+        }
+        if let Phase::Greeting { stream, .. } | Phase::Open { stream, .. } = &mut self.phase {
             // It is closed next, so it does not matter whether this works.
             let _unregistered = registry.deregister(stream);
         }
@@ -199,7 +206,7 @@ impl Channel {
     /// Why there is no connection any more. What had been said before is lost with it.
     pub(crate) fn read(&mut self) -> Result<Vec<ToMonitor>, Lost> {
         self.more = false;
-        let (Phase::Greeting { stream, .. } | Phase::Open { stream }) = &mut self.phase else {
+        let (Phase::Greeting { stream, .. } | Phase::Open { stream, .. }) = &mut self.phase else {
             return Ok(Vec::new());
         };
         let mut buffer = [0; 1 << 14];
@@ -260,7 +267,7 @@ impl Channel {
     ///
     /// Why there is no connection any more.
     pub(crate) fn write(&mut self) -> Result<(), Lost> {
-        let (Phase::Greeting { stream, .. } | Phase::Open { stream }) = &mut self.phase else {
+        let (Phase::Greeting { stream, .. } | Phase::Open { stream, .. }) = &mut self.phase else {
             return Ok(());
         };
         while let Some(rest) = self.outgoing.get(self.sent..).filter(|rest| !rest.is_empty()) {

@@ -12,6 +12,7 @@ pub(crate) use windows::Event;
 mod unix {
     use std::io::{self, PipeReader, PipeWriter, Write as _};
     use std::os::fd::AsRawFd as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use wsfc_clusapi::sys::types::HANDLE;
 
@@ -20,7 +21,7 @@ mod unix {
     pub(crate) struct Event {
         reader: PipeReader,
         writer: PipeWriter,
-        signalled: bool,
+        signalled: AtomicBool,
     }
 
     impl Event {
@@ -34,7 +35,7 @@ mod unix {
             Ok(Self {
                 reader,
                 writer,
-                signalled: false,
+                signalled: AtomicBool::new(false),
             })
         }
 
@@ -45,10 +46,10 @@ mod unix {
         }
 
         /// Signals the event, for good.
-        pub(crate) fn signal(&mut self) {
-            if !self.signalled {
-                // The pipe is empty, so this does not block, and whoever could break it holds its reader here.
-                self.signalled = self.writer.write_all(&[1]).is_ok();
+        pub(crate) fn signal(&self) {
+            if !self.signalled.swap(true, Ordering::Relaxed) {
+                // The pipe is empty, so this does not block, and its reader is open here.
+                let _written = (&self.writer).write_all(&[1]);
             }
         }
     }
@@ -93,7 +94,7 @@ mod windows {
         }
 
         /// Signals the event, for good.
-        pub(crate) fn signal(&mut self) {
+        pub(crate) fn signal(&self) {
             // SAFETY: The handle is open and an event. It can fail for others only, so there is nothing to do about a failure.
             unsafe { SetEvent(self.handle.as_raw_handle()) };
         }

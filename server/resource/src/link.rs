@@ -1,7 +1,7 @@
 //! What is to be said to the daemon of one endpoint.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wsfc_resource_channel::Closed;
 use wsfc_resource_channel::to_daemon::Message;
@@ -16,10 +16,16 @@ const FOR_EACH_RESOURCE: usize = 4;
 /// Told statuses that are kept at most while the daemon is away; then the oldest are forgotten.
 const KEPT: usize = 1024;
 
+/// How long a connection must last before the daemon counts as having been there. A guess: longer than a daemon takes that fails as
+/// soon as it has started.
+pub(crate) const STEADY: Duration = Duration::from_secs(10);
+
 /// A daemon, and what waits to be sent to it.
 #[derive(Debug)]
 pub(crate) struct Link {
     reach: Reach,
+    /// While it is there: since when, and since when it had been away.
+    opened: Option<(Instant, Instant)>,
     waiting: VecDeque<Message>,
 }
 
@@ -28,6 +34,7 @@ impl Link {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             reach: Reach::Away { since: now },
+            opened: None,
             waiting: VecDeque::new(),
         }
     }
@@ -46,7 +53,11 @@ impl Link {
     /// what was terminated. The rest it learns when it is back.
     pub(crate) fn say(&mut self, message: Message) {
         match (self.reach, &message) {
-            (Reach::Open, _) | (_, Message::Terminated(_)) => {}
+            (Reach::Open, _) => {}
+            (_, Message::Terminated(terminated)) => {
+                let instance = terminated.instance;
+                self.waiting.retain(|message| !is_termination_of(message, instance));
+            }
             (_, Message::Told(_)) => {
                 let told = |message: &Message| matches!(message, Message::Told(_));
                 if self.waiting.len() >= KEPT
@@ -65,10 +76,14 @@ impl Link {
     /// and what waits of them.
     pub(crate) fn open(
         &mut self,
+        now: Instant,
         opened: Vec<Message>,
         begun: Vec<Message>,
         is_of_a_call_under_way: impl Fn(&Message) -> bool,
     ) {
+        if let Reach::Away { since } = self.reach {
+            self.opened = Some((now, since));
+        }
         self.reach = Reach::Open;
         let (later, earlier): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
@@ -79,23 +94,42 @@ impl Link {
         self.waiting.extend(later);
     }
 
-    /// The daemon is gone.
+    /// The daemon is gone. One that is there for a moment again and again must not renew the time that it may be away, so the time
+    /// that it was away before a short connection counts too.
     pub(crate) fn lose(&mut self, now: Instant) {
         if self.is_open() {
-            self.reach = Reach::Away { since: now };
+            let since = match self.opened.take() {
+                Some((opened, since)) => {
+                    let lasted = now.saturating_duration_since(opened);
+                    let before = opened.saturating_duration_since(since);
+                    if lasted < STEADY { now.checked_sub(before) } else { None }
+                }
+                None => None,
+            };
+            self.reach = Reach::Away {
+                since: since.unwrap_or(now),
+            };
         }
         for message in std::mem::take(&mut self.waiting) {
             self.say(message);
         }
     }
 
-    /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since the daemon will
-    /// not know what it is about.
+    /// Whether a termination of an instance waits.
+    pub(crate) fn has_termination(&self, instance: u64) -> bool {
+        self.waiting.iter().any(|message| is_termination_of(message, instance))
+    }
+
+    /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since there is nobody
+    /// for whom it matters; but not that it was terminated: its work may run. A daemon that does not know it passes that over.
     pub(crate) fn close(&mut self, instance: u64) {
         if self.is_open() {
             self.say(Message::Closed(Closed { instance }));
         } else {
-            self.waiting.retain(|message| instance_of(message) != Some(instance));
+            let is_kept = |message: &Message| matches!(message, Message::Terminated(_));
+            let kept = self.waiting.iter().filter(|message| is_kept(message)).count();
+            self.waiting
+                .retain(|message| instance_of(message) != Some(instance) || (is_kept(message) && kept <= KEPT));
         }
     }
 
@@ -117,6 +151,11 @@ impl Link {
     pub(crate) fn is_clogged(&self, resources: usize) -> bool {
         self.waiting.len() > LONGEST.saturating_add(resources.saturating_mul(FOR_EACH_RESOURCE))
     }
+}
+
+/// Whether a message says that an instance was terminated.
+fn is_termination_of(message: &Message, instance: u64) -> bool {
+    matches!(message, Message::Terminated(terminated) if terminated.instance == instance)
 }
 
 /// The resource that a message is about.
@@ -171,10 +210,12 @@ mod tests {
         }
         assert!(!link.has_something());
         assert_eq!(link.take(9), []);
-        link.open(vec![opened(1)], vec![], |message| instance_of(message) == Some(1));
+        link.open(clock::now(), vec![opened(1)], vec![], |message| {
+            instance_of(message) == Some(1)
+        });
         assert_eq!(link.take(2), [opened(1), terminated(2)]);
         link.lose(clock::now());
-        link.open(vec![], vec![], |_| false);
+        link.open(clock::now(), vec![], vec![], |_| false);
         assert_eq!(link.take(9), [told(1, 1)]);
     }
 
@@ -185,7 +226,7 @@ mod tests {
         for check_point in 0..5000 {
             link.say(told(1, check_point));
         }
-        link.open(vec![], vec![], |_| false);
+        link.open(clock::now(), vec![], vec![], |_| false);
         let kept = link.take(usize::MAX);
         assert_eq!(kept.len(), 1025);
         assert_eq!(kept.first(), Some(&terminated(1)));
@@ -193,9 +234,39 @@ mod tests {
     }
 
     #[test]
+    fn a_termination_is_kept_once_and_outlives_its_resource() {
+        let mut link = Link::new(clock::now());
+        for message in [terminated(1), told(1, 1), terminated(1), told(2, 1), terminated(3)] {
+            link.say(message);
+        }
+        assert!(link.has_termination(1) && !link.has_termination(2));
+        link.close(1);
+        link.close(2);
+        link.open(clock::now(), vec![], vec![], |_| false);
+        assert_eq!(link.take(9), [terminated(1), terminated(3)]);
+    }
+
+    #[test]
+    fn a_daemon_that_comes_and_goes_does_not_renew_the_time_that_it_may_be_away() {
+        let begin = clock::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let grace = Duration::from_secs(20);
+        let mut link = Link::new(begin);
+        link.open(at(3), vec![], vec![], |_| false);
+        link.lose(at(5));
+        assert_eq!(link.reach().over(grace), Some(at(22)), "3 of the 20 seconds are over");
+        link.open(at(10), vec![], vec![], |_| false);
+        link.lose(at(19));
+        assert_eq!(link.reach().over(grace), Some(at(31)), "8 are");
+        link.open(at(20), vec![], vec![], |_| false);
+        link.lose(at(30));
+        assert_eq!(link.reach().over(grace), Some(at(50)), "it was there");
+    }
+
+    #[test]
     fn a_daemon_that_takes_nothing_is_noticed() {
         let mut link = Link::new(clock::now());
-        link.open(vec![], vec![], |_| false);
+        link.open(clock::now(), vec![], vec![], |_| false);
         for check_point in 0..20_000 {
             link.say(told(1, check_point));
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use wsfc_clusapi::ResourceState;
 use wsfc_clusapi::sys::resapi::ResourceExitStateTerminate;
-use wsfc_clusapi::sys::types::{HANDLE, HKEY};
+use wsfc_clusapi::sys::types::HKEY;
 use wsfc_resource_channel::to_daemon::Message;
 use wsfc_resource_channel::{Begun, CallKind, CallState, Health, Opened, Status, Terminated, Told};
 
@@ -37,7 +37,11 @@ struct Resource {
     ailment: Option<String>,
     /// Given to the monitor when the resource came online. It is kept when the resource goes offline, since the monitor may be
     /// waiting on it still, until there is another or the resource is closed.
-    event: Option<Event>,
+    event: Option<Arc<Event>>,
+    /// Its event was signalled since its last call, which the monitor takes for a failure whatever comes after.
+    signalled: bool,
+    /// The cluster has terminated it since its last call.
+    terminated: bool,
     /// Whether a daemon was told of the resource already.
     announced: bool,
 }
@@ -91,8 +95,9 @@ impl Resource {
 
     fn sicken(&mut self, ailment: String) {
         self.ailment = Some(ailment);
-        if let Some(event) = &mut self.event {
+        if let Some(event) = &self.event {
             event.signal();
+            self.signalled = true;
         }
     }
 }
@@ -106,14 +111,16 @@ pub(crate) struct Telling {
     pub(crate) monitor: Monitor,
     /// The status.
     pub(crate) report: Report,
-    /// Its event, or null. It stays open until the resource is closed or comes online again.
-    event: HANDLE,
+    /// Its event, which stays open until it has been told, whatever becomes of the resource meanwhile.
+    event: Option<Arc<Event>>,
 }
 
 impl Telling {
     /// Tells it; to be called without a lock. Returns what the monitor answers.
     pub(crate) fn tell(&self) -> i32 {
-        self.monitor.tell(&self.report, self.event)
+        let event = self.event.as_deref();
+        self.monitor
+            .tell(&self.report, event.map_or(core::ptr::null_mut(), Event::handle))
     }
 }
 
@@ -170,6 +177,8 @@ impl Resources {
             call: None,
             ailment: None,
             event: None,
+            signalled: false,
+            terminated: false,
             announced: false,
         };
         self.link(&resource.settings.endpoint, now);
@@ -224,12 +233,20 @@ impl Resources {
         let Some(resource) = self.resources.get_mut(&instance) else {
             return false;
         };
+        if std::mem::take(&mut resource.terminated)
+            && let Some(link) = self.links.get_mut(&before).filter(|link| !link.is_open())
+        {
+            // It may have been on its way when the daemon was lost, and comes before the call.
+            let call = resource.calls;
+            link.say(Message::Terminated(Terminated { instance, call }));
+        }
         resource.settings = settings;
         resource.calls += 1;
         let call = Call::new(resource.calls, kind, resource.settings.patience, now);
         resource.state = call.pending();
         resource.call = Some(call);
         resource.ailment = None;
+        resource.signalled = false;
         if let Some(link) = self
             .links
             .get_mut(&resource.settings.endpoint)
@@ -253,6 +270,9 @@ impl Resources {
 
     /// Says to the daemon that a resource was terminated.
     pub(crate) fn say_terminated(&mut self, instance: u64, call: u64) {
+        if let Some(resource) = self.resources.get_mut(&instance) {
+            resource.terminated = true;
+        }
         self.say(instance, Message::Terminated(Terminated { instance, call }));
     }
 
@@ -280,7 +300,7 @@ impl Resources {
     }
 
     /// What LooksAlive and IsAlive answer: the last health that was heard, which is bad once the daemon has been away for too
-    /// long. A resource on its way is not judged, since the call judges it.
+    /// long. It stays bad once the event was signalled, since that cannot be taken back, and the two must not disagree. A resource on its way is not judged, since the call judges it.
     pub(crate) fn is_alive(&self, instance: u64, now: Instant) -> bool {
         let Some(resource) = self.resources.get(&instance) else {
             return false;
@@ -288,7 +308,8 @@ impl Resources {
         if resource.call.is_some() {
             return true;
         }
-        resource.is_online() && resource.ailment.is_none() && self.abandoned(resource).is_none_or(|when| now < when)
+        let is_well = resource.is_online() && resource.ailment.is_none() && !resource.signalled;
+        is_well && self.abandoned(resource).is_none_or(|when| now < when)
     }
 
     /// What a status of the daemon is for its resource.
@@ -458,14 +479,24 @@ impl Resources {
     /// A daemon has welcomed the DLL: it is told everything that is so.
     pub(crate) fn reached(&mut self, endpoint: &str, now: Instant) {
         let (mut opened, mut begun, mut under_way) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut terminated = Vec::new();
+        let link = self.links.get(endpoint);
+        let waits = |instance| link.is_some_and(|link| link.has_termination(instance));
         let resources = self.resources.iter_mut();
         for (instance, resource) in resources.filter(|(_, resource)| resource.settings.endpoint == endpoint) {
             opened.push(resource.opened(*instance));
             begun.extend(resource.begun(*instance, now));
+            if resource.terminated && !waits(*instance) {
+                // Whether the daemon has read it on its former connection is not known.
+                let instance = *instance;
+                terminated.push(Message::Terminated(Terminated { instance, call: 0 }));
+            }
             under_way.extend(resource.call.as_ref().map(|call| (*instance, call.number)));
         }
+        opened.extend(terminated);
         if let Some(link) = self.links.get_mut(endpoint) {
             link.open(
+                now,
                 opened,
                 begun,
                 |message| matches!(message, Message::Told(told) if under_way.get(&told.instance) == Some(&told.call)),
@@ -523,11 +554,11 @@ impl Resources {
         if report.last {
             resource.call = None;
         }
-        let mut event = core::ptr::null_mut();
+        let mut event = None;
         if resource.is_online() {
             // Without one the monitor polls.
-            resource.event = Event::new().ok();
-            event = resource.event.as_ref().map_or(event, Event::handle);
+            resource.event = Event::new().ok().map(Arc::new);
+            event.clone_from(&resource.event);
         }
         self.calling = Some(instance);
         Some(Telling {

@@ -135,7 +135,7 @@ impl Settings {
             let endpoint = text(ENDPOINT, value)?;
             if !endpoint.is_empty() {
                 check_endpoint(&endpoint)?;
-                settings.endpoint = endpoint;
+                settings.endpoint = spelled(endpoint);
             }
         }
         let daemon_grace = private(DAEMON_GRACE)?
@@ -168,7 +168,15 @@ fn default_endpoint() -> String {
     std::env::var(endpoint::VARIABLE)
         .ok()
         .filter(|endpoint| !endpoint.is_empty())
-        .unwrap_or_else(|| endpoint::default().to_owned())
+        .map_or_else(|| endpoint::default().to_owned(), spelled)
+}
+
+/// The one spelling of an endpoint: the names of pipes are caseless, and a daemon has one connection.
+fn spelled(mut endpoint: String) -> String {
+    if cfg!(windows) {
+        endpoint.make_ascii_lowercase();
+    }
+    endpoint
 }
 
 fn is_missing(error: &Error) -> bool {
@@ -203,14 +211,13 @@ fn check_workload(workload: &str) -> Result<(), SettingsError> {
 /// Only what is on this host: the monitor runs as LocalSystem, which must not show itself to others.
 fn check_endpoint(endpoint: &str) -> Result<(), SettingsError> {
     let (fits, problem) = if cfg!(windows) {
-        let prefix = endpoint.get(..PIPES.len()).unwrap_or_default();
         (
-            prefix.eq_ignore_ascii_case(PIPES) && endpoint.len() > PIPES.len(),
+            is_pipe(endpoint),
             r"is no named pipe of this host, such as \\.\pipe\wsfcd\resource",
         )
     } else {
         (
-            endpoint.starts_with('/') && endpoint.len() < LONGEST_SOCKET,
+            endpoint.starts_with('/') && endpoint.len() < LONGEST_SOCKET && !endpoint.contains('\0'),
             "is no absolute path of at most 107 bytes",
         )
     };
@@ -221,6 +228,17 @@ fn check_endpoint(endpoint: &str) -> Result<(), SettingsError> {
         property: ENDPOINT,
         problem,
     })
+}
+
+/// Whether a name is that of a named pipe of this host. Windows resolves `.` and `..` and takes `/` for `\` before it looks for the
+/// prefix, so a name with those may lie elsewhere.
+fn is_pipe(endpoint: &str) -> bool {
+    let Some((prefix, name)) = endpoint.split_at_checked(PIPES.len()) else {
+        return false;
+    };
+    prefix.eq_ignore_ascii_case(PIPES)
+        && !name.contains(['/', '\0'])
+        && name.split('\\').all(|component| !matches!(component, "" | "." | ".."))
 }
 
 /// What the names of the pipes of this host begin with.
@@ -335,6 +353,26 @@ mod tests {
         }
         assert_eq!(validate(&[1, 0, 0, 0]).unwrap_err().code(), 13);
         assert!(validate(&[]).is_ok());
+    }
+
+    #[test]
+    fn a_pipe_lies_on_this_host_however_it_is_written() {
+        for (endpoint, fits) in [
+            (r"\\.\pipe\wsfcd\resource", true),
+            (r"\\.\PIPE\Wsfcd", true),
+            (r"\\.\pipe\..a.", true),
+            (r"\\.\pipe\", false),
+            (r"\\.\pipe", false),
+            (r"\\.\pipe\\a", false),
+            (r"\\.\pipe\a\", false),
+            (r"\\.\pipe\..\UNC\other\pipe\a", false),
+            (r"\\.\pipe\a\.\b", false),
+            (r"\\.\pipe\a/../../UNC/other/pipe/a", false),
+            ("\\\\.\\pipe\\a\0b", false),
+            (r"\\other\pipe\wsfcd", false),
+        ] {
+            assert_eq!(is_pipe(endpoint), fits, "{endpoint}");
+        }
     }
 
     proptest! {

@@ -391,8 +391,12 @@ impl Worker<'_> {
             "wsfcd: state {}, check point {}{percent}: {}",
             report.state, report.check_point, report.message
         );
-        telling.monitor.log(level, &line);
+        // First, so that nothing comes between what has just been found to be so and the monitor's knowing it: a line of the log
+        // may take long, and the resource be terminated or closed meanwhile.
         let exit_state = telling.tell();
+        if self.shared.resources().find(telling.instance).is_some() {
+            telling.monitor.log(level, &line);
+        }
         self.shared.resources().settle(telling, exit_state);
         self.shared.called.notify_all();
     }

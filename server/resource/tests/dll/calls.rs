@@ -107,6 +107,12 @@ fn bad_health_is_answered_and_signalled() {
     resource.logged("lost its disk");
     daemon.health(instance, true);
     resource.logged("well again");
+    assert!(!resource.is_alive(), "the event says that it has failed");
+    resource.online();
+    daemon.status(&daemon.begun("sick", 2), CallState::Online, "works");
+    resource.told("the second", |told| {
+        told.iter().filter(|told| told.state == 2).count() == 2
+    });
     assert!(resource.is_alive());
     resource.terminate();
     daemon.terminated(instance, 0);

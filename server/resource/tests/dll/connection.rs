@@ -158,6 +158,45 @@ fn a_restarted_daemon_is_told_everything_again() {
 }
 
 #[test]
+fn a_termination_that_may_have_been_lost_with_the_daemon_is_told_again() {
+    for begins in [false, true] {
+        let (_folder, path) = socket();
+        let daemon = Daemon::start(&path);
+        let name = format!("lost {begins}");
+        let resource = Resource::open(&name, path.to_str().unwrap());
+        resource.online();
+        let begun = daemon.begun(&name, 1);
+        daemon.status(&begun, CallState::Online, "works");
+        resource.told_state(2);
+        resource.terminate();
+        daemon.terminated(begun.instance, 0);
+        drop(daemon);
+        resource.logged("is lost");
+        if begins {
+            resource.online();
+        }
+        let daemon = Daemon::start(&path);
+        let expected: &[&str] = if begins {
+            daemon.begun(&name, 2);
+            &["hello", "opened", "terminated", "begun"]
+        } else {
+            daemon.terminated(begun.instance, 0);
+            &["hello", "opened", "terminated"]
+        };
+        let received = daemon.received();
+        let kinds = received.iter().filter_map(|message| match message {
+            to_daemon::Message::Hello(_) => Some("hello"),
+            to_daemon::Message::Opened(_) => Some("opened"),
+            to_daemon::Message::Terminated(_) => Some("terminated"),
+            to_daemon::Message::Begun(_) => Some("begun"),
+            to_daemon::Message::Told(_) | to_daemon::Message::Closed(_) => None,
+        });
+        assert_eq!(kinds.collect::<Vec<_>>(), expected);
+        resource.close();
+    }
+}
+
+#[test]
 fn an_online_resource_outlives_a_daemon_for_the_grace_only() {
     let (_folder, path) = socket();
     let daemon = Daemon::start(&path);

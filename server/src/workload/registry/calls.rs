@@ -42,6 +42,7 @@ impl Registry {
             return;
         };
         self.calls.insert(Arc::clone(&call), (id, slot));
+        let judges = instance.is_online && instance.asked.is_none();
         instance.calls.insert(
             slot,
             Call {
@@ -50,6 +51,7 @@ impl Registry {
                 is_given: false,
                 was_given,
                 patience,
+                judges,
             },
         );
     }
@@ -69,9 +71,11 @@ impl Registry {
             }
             return;
         };
+        let judges = instance.is_online && instance.asked.is_none();
         let Some(call) = instance.calls.get_mut(&slot) else {
             return;
         };
+        call.judges = judges;
         let given = v1::WorkloadCall {
             call_id: call.id.as_ref().into(),
             kind: call.kind.into(),
@@ -116,18 +120,19 @@ impl Registry {
                 CallKind::Offline => asked.pending_timeout,
                 CallKind::Online | CallKind::Unspecified => 2 * asked.pending_timeout,
             };
-        let (text, percent, mut again) = if call.is_given {
+        let mut again = now + asked.pending_timeout / 3;
+        let is_terminating = instance.calls.get(&Slot::Terminate).is_some_and(|call| call.is_given);
+        let (text, percent) = if call.is_given {
             let said = if asked.said.1.is_empty() {
                 String::from("the agent asked for more time")
             } else {
                 asked.said.1.clone()
             };
-            (said, asked.said.0, now + asked.pending_timeout / 3)
-        } else if instance.calls.contains_key(&Slot::Terminate) {
-            let text = "waiting for the end of what ran before";
-            (text.into(), None, now + asked.pending_timeout / 3)
+            (said, asked.said.0)
+        } else if is_terminating {
+            ("waiting for the end of what ran before".into(), None)
         } else {
-            ("waiting for an agent".into(), None, now + asked.pending_timeout / 3)
+            ("waiting for an agent".into(), None)
         };
         if !call.is_given {
             if now >= limit && !self.is_stopping {
@@ -187,13 +192,13 @@ impl Registry {
         let Some(instance) = self.instances.get(&id) else {
             return;
         };
-        let is_online = instance.is_online;
+        let judges = instance.calls.get(&slot).is_some_and(|call| call.judges);
         match slot {
             Slot::Main => self.fail(now, id, "the agent has said nothing in time"),
             Slot::Terminate => self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Timeout)),
             Slot::Open | Slot::Check => {
                 self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Timeout));
-                if is_online {
+                if judges {
                     self.set_health(id, false, "the agent does not answer");
                 }
                 self.schedule_check(now, id);
@@ -263,8 +268,19 @@ impl Registry {
         for id in it.instances.iter().copied().collect::<Vec<_>>() {
             self.end_call(now, id, Slot::Check, None);
             self.timers.clear(Timer::Check(id));
-            self.timers.clear(Timer::Call(id, Slot::Open));
+            for slot in [Slot::Open, Slot::Terminate] {
+                self.timers.clear(Timer::Call(id, slot));
+            }
             if let Some(instance) = self.instances.get_mut(&id) {
+                let main = instance.calls.get(&Slot::Main);
+                if let Some(asked) = instance
+                    .asked
+                    .as_mut()
+                    .filter(|_| main.is_some_and(|call| call.is_given))
+                {
+                    // The agent may have asked for a long time, which it has not used up: the wait for it begins now.
+                    asked.last_word = now;
+                }
                 instance.calls.values_mut().for_each(|call| call.is_given = false);
             }
             self.hold(now, id);
@@ -319,11 +335,14 @@ impl Registry {
             Slot::Main => self.main_says(now, id, said, due),
             Slot::Terminate => self.end_call(now, id, slot, None),
             Slot::Open | Slot::Check => {
-                let is_online = instance.is_online;
+                let judges = call.judges;
+                let is_idle = !instance.is_online && instance.asked.is_none() && !instance.expects_call;
                 self.end_call(now, id, slot, None);
                 match said.state {
+                    // A termination was lost, or the agent was not there for it.
+                    v1::WorkloadState::Online if is_idle => self.terminate(now, id),
+                    _ if !judges => {}
                     v1::WorkloadState::Online => self.set_health(id, true, &said.message),
-                    _ if !is_online => {}
                     _ if said.message.is_empty() => self.set_health(id, false, "the work does not run"),
                     _ => self.set_health(id, false, &said.message),
                 }

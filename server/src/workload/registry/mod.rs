@@ -16,6 +16,7 @@
 mod agents;
 mod calls;
 mod monitors;
+mod told;
 mod view;
 
 #[cfg(test)]
@@ -138,6 +139,8 @@ struct Call {
     was_given: bool,
     /// How long a status may take unless it says so itself.
     patience: Time,
+    /// The resource was online when the agent was asked and has had no call since, so the answer tells its health.
+    judges: bool,
 }
 
 /// What the cluster asks of a resource, and what is known of its answer.
@@ -170,6 +173,10 @@ struct Instance {
     is_healthy: bool,
     /// The monitor has told it since its last connection.
     is_told: bool,
+    /// Its monitor has said that a call is under way, and tells which next.
+    expects_call: bool,
+    /// The cluster has terminated it since its last call.
+    is_terminated: bool,
     calls: BTreeMap<Slot, Call>,
     /// There as long as there is a call in [`Slot::Main`].
     asked: Option<Asked>,

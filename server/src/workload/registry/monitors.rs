@@ -1,23 +1,21 @@
 //! What the resource DLLs say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wsfc_clusapi::sys::constants::resource_state;
-use wsfc_clusapi::sys::resapi::ResourceExitStateContinue;
 use wsfc_proto::v1;
 use wsfc_resource_channel::{
-    Begun, CallKind, CallState, Closed, Health, Hello, Opened, Source, Status, Terminated, Told, VERSION, Welcome,
-    to_daemon, to_monitor,
+    Begun, CallKind, CallState, Closed, Health, Hello, Opened, Source, Status, VERSION, Welcome, to_daemon, to_monitor,
 };
 
 use super::super::timers::Time;
 use super::{
-    Asked, ChannelId, INVALID_DATA, Instance, InstanceId, MESSAGE_CHARACTERS, MONITOR_AWAY, MONITOR_TELLS,
-    MOST_INSTANCES, Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS,
-    RESOURCE_BYTES, RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
+    Asked, ChannelId, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_TELLS, MOST_INSTANCES, Monitor,
+    MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS, RESOURCE_BYTES, RESTART_GRACE,
+    Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
 };
-use crate::inventory::fields;
 use crate::journal::caseless;
 
 /// What is said on a channel cannot be understood; it is to be closed.
@@ -193,19 +191,29 @@ impl Registry {
         monitor.map_or_else(Vec::new, |monitor| monitor.instances.values().copied().collect())
     }
 
-    fn instance(&self, monitor: MonitorId, number: u64) -> Option<InstanceId> {
+    pub(super) fn instance(&self, monitor: MonitorId, number: u64) -> Option<InstanceId> {
         self.monitors.get(&monitor)?.instances.get(&number).copied()
     }
 
     fn opened(&mut self, now: Time, monitor: MonitorId, opened: Opened) {
         let is_online = opened.native_state == resource_state::ONLINE;
         let known = self.instance(monitor, opened.instance);
+        let makes_sense = !opened.resource.is_empty() && opened.resource.len() <= RESOURCE_BYTES;
+        let expects_call = matches!(
+            opened.native_state,
+            resource_state::PENDING | resource_state::ONLINE_PENDING | resource_state::OFFLINE_PENDING
+        );
         if let Some(id) = known.filter(|_| opened.again) {
-            self.rejoin(now, id, &opened.workload);
+            self.rejoin(now, id, &opened.workload, |instance| {
+                if makes_sense {
+                    instance.resource = opened.resource;
+                }
+            });
             let Some(instance) = self.instances.get_mut(&id) else {
                 return;
             };
             instance.is_told = true;
+            instance.expects_call = expects_call;
             instance.parameters = opened.parameters;
             instance.is_online = is_online || (instance.is_online && instance.answered.is_some());
             if is_online {
@@ -221,10 +229,7 @@ impl Registry {
         if let Some(id) = known {
             self.close(now, id, false);
         }
-        if self.instances.len() >= MOST_INSTANCES
-            || opened.resource.is_empty()
-            || opened.resource.len() > RESOURCE_BYTES
-        {
+        if self.instances.len() >= MOST_INSTANCES || !makes_sense {
             tracing::warn!(
                 resource = cut(&opened.resource),
                 open = self.instances.len(),
@@ -243,6 +248,8 @@ impl Registry {
             is_online,
             is_healthy: true,
             is_told: true,
+            expects_call,
+            is_terminated: false,
             calls: BTreeMap::new(),
             asked: None,
             last_call: 0,
@@ -293,7 +300,7 @@ impl Registry {
             return;
         };
         workload.instances.insert(id);
-        let has_no_agent = workload.holder.is_none();
+        let has_no_agent = workload.attached().is_none();
         self.ask_open(now, id, again);
         if is_online && has_no_agent && !self.is_stopping && self.timers.get(Timer::Loss(workload_id)).is_none() {
             self.timers.set(Timer::Loss(workload_id), now + RESTART_GRACE);
@@ -315,25 +322,27 @@ impl Registry {
         self.give(now, id, Slot::Open);
     }
 
-    /// Moves an instance to another workload, if it has another one now.
-    fn rejoin(&mut self, now: Time, id: InstanceId, name: &str) {
+    /// Changes an instance, and moves it to another workload, if it has another one now; its former agent knows it as it was.
+    fn rejoin(&mut self, now: Time, id: InstanceId, name: &str, change: impl FnOnce(&mut Instance)) {
         let workload = self.workload(name);
-        let Some(instance) = self.instances.get(&id) else {
+        let Some(instance) = self.instances.get_mut(&id) else {
             return;
         };
         if instance.workload == workload {
+            change(instance);
             return;
         }
         self.leave(now, id, true);
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.workload = workload;
+            change(instance);
         }
         self.join(now, id, false);
     }
 
     /// Ends all that is under way of an instance, and tells the agent that it is gone.
     fn leave(&mut self, now: Time, id: InstanceId, tell: bool) {
-        for slot in [Slot::Open, Slot::Check, Slot::Main, Slot::Terminate] {
+        for slot in [Slot::Open, Slot::Check, Slot::Main] {
             self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Gone));
         }
         self.timers.clear(Timer::Check(id));
@@ -341,12 +350,15 @@ impl Registry {
             return;
         };
         let workload_id = instance.workload;
-        if tell
-            && self
-                .workloads
-                .get(&workload_id)
-                .is_some_and(|it| it.attached().is_some())
-        {
+        // The agent ends the work all the same, and its answer is only not waited for.
+        let terminate = instance.calls.get(&Slot::Terminate).map(|call| Arc::clone(&call.id));
+        self.end_call(now, id, Slot::Terminate, None);
+        if let (Some(terminate), Some(workload)) = (terminate, self.workloads.get_mut(&workload_id)) {
+            workload.ended.put(terminate, false);
+        }
+        let workload = self.workloads.get(&workload_id);
+        let has_agent = workload.is_some_and(|workload| workload.attached().is_some());
+        if tell && has_agent && !self.has_another(id) {
             let call = self.own_call_id();
             self.begin(id, Slot::Open, v1::WorkloadCallKind::Close, call, PATIENCE, false);
             self.give(now, id, Slot::Open);
@@ -356,6 +368,21 @@ impl Registry {
             workload.instances.remove(&id);
         }
         self.forget_workload(workload_id);
+    }
+
+    /// Whether its workload has the resource of an instance open once more. That is so when a monitor has died and the resource
+    /// is restarted in another: the daemon hears of the restart long before it takes the first monitor for gone.
+    fn has_another(&self, id: InstanceId) -> bool {
+        let Some(instance) = self.instances.get(&id) else {
+            return false;
+        };
+        let name = caseless(&instance.resource);
+        let workload = self.workloads.get(&instance.workload);
+        let open = workload.map(|workload| &workload.instances);
+        open.into_iter().flatten().any(|other| {
+            let is_same = |other: &Instance| caseless(&other.resource) == name;
+            *other != id && self.instances.get(other).is_some_and(is_same)
+        })
     }
 
     /// Takes an instance out.
@@ -404,6 +431,7 @@ impl Registry {
         };
         // What has a call is open.
         instance.is_told = true;
+        instance.expects_call = false;
         if let Some(asked) = instance.asked.as_mut().filter(|asked| asked.number == begun.call) {
             asked.is_told = true;
             asked.pending_timeout = pending_timeout;
@@ -414,7 +442,17 @@ impl Registry {
         }
         if let Some(answered) = instance.answered.as_ref().filter(|it| it.call == begun.call) {
             let message = to_monitor::Message::Status(answered.clone());
+            let is_ill = instance.is_online && !instance.is_healthy;
             self.tell_monitor(id, message);
+            if is_ill {
+                // The monitor was away when that became known.
+                let health = Health {
+                    instance: begun.instance,
+                    healthy: false,
+                    message: String::new(),
+                };
+                self.tell_monitor(id, to_monitor::Message::Health(health));
+            }
             return;
         }
         if begun.call <= instance.last_call && !begun.again {
@@ -435,9 +473,16 @@ impl Registry {
         instance.answered = None;
         instance.is_online = false;
         instance.is_healthy = true;
-        self.end_call(now, id, Slot::Main, Some(v1::WorkloadCallEnd::Gone));
+        instance.is_terminated = false;
+        // What was asked before says nothing about what comes of this call.
+        if let Some(open) = instance.calls.get_mut(&Slot::Open) {
+            open.judges = false;
+        }
+        for slot in [Slot::Check, Slot::Main] {
+            self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Gone));
+        }
         self.timers.clear(Timer::Check(id));
-        self.rejoin(now, id, &begun.workload);
+        self.rejoin(now, id, &begun.workload, |_| {});
         let name = self.monitors.get(&monitor).map_or("", |monitor| &monitor.id);
         let call = call_id(&[
             name.as_bytes(),
@@ -466,104 +511,8 @@ impl Registry {
         self.give(now, id, Slot::Main);
     }
 
-    fn told(&mut self, now: Time, monitor: MonitorId, told: Told) -> Option<v1::ResourceStatus> {
-        let Some(id) = self.instance(monitor, told.instance) else {
-            tracing::warn!(instance = told.instance, "A status of an unknown resource was told");
-            return None;
-        };
-        let name = self.monitors.get(&monitor).map_or("", |monitor| &monitor.id);
-        let call = call_id(&[
-            name.as_bytes(),
-            &told.instance.to_be_bytes(),
-            b"call",
-            &told.call.to_be_bytes(),
-        ]);
-        let instance = self.instances.get_mut(&id)?;
-        let was_taken = told.exit_state == Some(ResourceExitStateContinue);
-        let is_final = !matches!(
-            told.native_state,
-            resource_state::PENDING | resource_state::ONLINE_PENDING | resource_state::OFFLINE_PENDING
-        );
-        let answers = instance.answered.as_ref().is_some_and(|it| it.call == told.call);
-        if is_final && (answers || instance.asked.is_none()) {
-            instance.answered = None;
-            instance.is_online = was_taken && told.native_state == resource_state::ONLINE;
-        }
-        let ended_by_dll = instance.asked.as_ref().is_some_and(|it| it.number == told.call) && is_final;
-        let workload = self.workloads.get(&instance.workload);
-        let status = v1::ResourceStatus {
-            resource: instance.resource.clone(),
-            workload: workload.map_or_else(String::new, |workload| workload.name.clone()),
-            call_id: if told.call == 0 {
-                String::new()
-            } else {
-                call.to_string()
-            },
-            state: fields::resource_state(told.native_state).into(),
-            native_state: told.native_state,
-            check_point: told.check_point,
-            wait_hint: (told.wait_hint_ms > 0).then(|| wire_duration(Duration::from_millis(told.wait_hint_ms))),
-            native_exit_state: told.exit_state,
-            percent: told.percent,
-            message: told.message.chars().take(MESSAGE_CHARACTERS).collect(),
-            source: match Source::try_from(told.source) {
-                Ok(Source::Agent) => v1::ResourceStatusSource::Agent,
-                Ok(Source::Daemon) => v1::ResourceStatusSource::Daemon,
-                Ok(Source::Dll) => v1::ResourceStatusSource::ResourceDll,
-                Ok(Source::Unspecified) | Err(_) => v1::ResourceStatusSource::Unspecified,
-            }
-            .into(),
-            win32_code: told.win32_code,
-            time: Some(wire_time(told.time_ms)),
-            ..v1::ResourceStatus::default()
-        };
-        instance.last_status = Some(status.clone());
-        if ended_by_dll {
-            // It had no word of the daemon for too long.
-            self.end_call(now, id, Slot::Main, Some(v1::WorkloadCallEnd::Timeout));
-        }
-        self.schedule_check(now, id);
-        Some(status)
-    }
-
-    fn terminated(&mut self, now: Time, monitor: MonitorId, terminated: Terminated) {
-        let Some(id) = self.instance(monitor, terminated.instance) else {
-            return;
-        };
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return;
-        };
-        let asked = instance.asked.as_ref().map(|asked| asked.number);
-        if asked.is_some_and(|number| terminated.call != 0 && number > terminated.call) {
-            // It is about a call that is over; a newer one is under way.
-            return;
-        }
-        instance.is_online = false;
-        instance.is_healthy = true;
-        instance.answered = None;
-        self.timers.clear(Timer::Check(id));
-        for slot in [Slot::Open, Slot::Check, Slot::Main] {
-            self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Terminated));
-        }
-        let is_under_way = |instance: &Instance| instance.calls.contains_key(&Slot::Terminate);
-        if self.instances.get(&id).is_some_and(is_under_way) {
-            return;
-        }
-        let call = self.own_call_id();
-        self.begin(
-            id,
-            Slot::Terminate,
-            v1::WorkloadCallKind::Terminate,
-            call,
-            PATIENCE,
-            false,
-        );
-        self.timers.set(Timer::Call(id, Slot::Terminate), now + PATIENCE);
-        self.give(now, id, Slot::Terminate);
-    }
-
     /// The id of a call that the daemon makes by itself.
-    pub(super) fn own_call_id(&mut self) -> std::sync::Arc<str> {
+    pub(super) fn own_call_id(&mut self) -> Arc<str> {
         let number = self.new_id();
         call_id(&[self.run.as_bytes(), &number.to_be_bytes()])
     }
@@ -574,12 +523,5 @@ pub(super) fn wire_duration(duration: Duration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
-    }
-}
-
-fn wire_time(milliseconds: u64) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: i64::try_from(milliseconds / 1_000).unwrap_or(i64::MAX),
-        nanos: i32::try_from(milliseconds % 1_000 * 1_000_000).unwrap_or(0),
     }
 }

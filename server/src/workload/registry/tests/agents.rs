@@ -349,3 +349,25 @@ fn a_stop_sends_agents_away_and_decides_nothing_more() {
     assert!(states.len() > 20 && states.iter().all(|it| *it == (CallState::Pending, Source::Daemon)));
     assert_eq!(bench.healths(), []);
 }
+
+#[test]
+fn an_agent_that_is_gone_for_a_moment_keeps_the_time_that_it_asked_for() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    let pending = v1::WorkloadStatus {
+        call_id: call.clone(),
+        state: State::Pending.into(),
+        wait_hint: Some(prost_types::Duration { seconds: 600, nanos: 0 }),
+        ..v1::WorkloadStatus::default()
+    };
+    bench.status(AGENT, pending);
+    bench.pass(ms(300_000));
+    bench.gone(AGENT);
+    bench.pass(ms(1_000));
+    bench.attach(AGENT, registration("lease")).unwrap();
+    assert_eq!(bench.kinds(AGENT), [(Kind::Online, true)]);
+    bench.statuses(DLL);
+    bench.answer(AGENT, &call, State::Online);
+    assert_eq!(bench.states(DLL), [(CallState::Online, Source::Agent)]);
+}

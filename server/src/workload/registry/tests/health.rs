@@ -121,3 +121,59 @@ fn after_a_restart_online_resources_wait_for_their_agent() {
     bench.pass(ms(1));
     assert_eq!(bench.healths(), [(1, false)]);
 }
+
+#[test]
+fn an_answer_that_was_asked_for_before_a_call_does_not_judge_what_came_of_it() {
+    // The daemon is new: the monitor tells all again, and the agent answers the newer question first.
+    let mut bench = Bench::new();
+    bench.hello(DLL, "monitor");
+    bench.attach(AGENT, registration("")).unwrap();
+    bench.opened(1, resource_state::ONLINE_PENDING, true);
+    let open = bench.calls(AGENT).remove(0).call_id;
+    bench.begun(1, 1, CallKind::Online, true);
+    let online = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &online, State::Online);
+    bench.told(1, 1, resource_state::ONLINE, Some(0));
+    bench.answer(AGENT, &open, State::Offline);
+    assert_eq!(bench.healths(), []);
+    // Nor does one that was asked for while it was online before.
+    let mut bench = Bench::online();
+    bench.pass(ms(1_000));
+    let check = bench.calls(AGENT).remove(0).call_id;
+    bench.begun(1, 2, CallKind::Online, false);
+    assert_eq!(bench.sent(AGENT).len(), 2, "the check has ended");
+    bench.answer(AGENT, &check, State::Failed);
+    assert_eq!(bench.rejection(AGENT), Rejection::CallEnded);
+    assert_eq!(bench.healths(), []);
+}
+
+#[test]
+fn a_question_that_is_never_answered_does_not_judge_a_later_call() {
+    let mut bench = Bench::new();
+    bench.hello(DLL, "monitor");
+    let mut never_asked = registration("");
+    never_asked.health_interval = Time::ZERO;
+    bench.attach(AGENT, never_asked).unwrap();
+    bench.opened(1, resource_state::OFFLINE, true);
+    bench.begun(1, 1, CallKind::Online, false);
+    let online = bench.calls(AGENT).remove(1).call_id;
+    bench.answer(AGENT, &online, State::Online);
+    bench.told(1, 1, resource_state::ONLINE, Some(0));
+    bench.pass(ms(31_000));
+    assert_eq!(bench.healths(), []);
+    assert_eq!(bench.ends(AGENT).len(), 1, "it has ended all the same");
+}
+
+#[test]
+fn what_comes_online_while_its_agent_is_away_is_not_well_for_ever() {
+    let mut bench = Bench::online();
+    let mut faithful = registration("lease");
+    faithful.lease = ms(1_000_000);
+    bench.attach(AGENT, faithful).unwrap();
+    bench.gone(AGENT);
+    bench.pass(ms(15_000));
+    assert_eq!(bench.healths(), [(1, false)]);
+    bench.opened(2, resource_state::ONLINE, true);
+    bench.pass(ms(60_000));
+    assert_eq!(bench.healths(), [(2, false)]);
+}

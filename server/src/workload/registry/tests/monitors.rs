@@ -328,3 +328,141 @@ fn a_resource_can_change_its_workload() {
     assert_eq!(calls[1].parameters["KEY"], "value");
     assert_eq!((calls[1].workload.as_str(), bench.view().len()), ("Another", 2));
 }
+
+#[test]
+fn a_monitor_that_died_does_not_close_what_was_restarted_in_another() {
+    let mut bench = Bench::online();
+    bench.disconnect();
+    let new = ChannelId(2);
+    bench.hello(new, "another monitor");
+    let opened = Opened {
+        instance: 7,
+        resource: "RESOURCE 1".into(),
+        workload: "Work".into(),
+        native_state: resource_state::OFFLINE,
+        ..Opened::default()
+    };
+    bench.from(new, FromMonitor::Opened(opened));
+    bench.sent(AGENT);
+    bench.pass(ms(30_000));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    let calls = bench.kinds(AGENT);
+    assert!(calls.iter().all(|(kind, _)| *kind != Kind::Close), "{calls:?}");
+    // The last one of the name closes it.
+    bench.from(new, FromMonitor::Closed(Closed { instance: 7 }));
+    assert_eq!(bench.kinds(AGENT), [(Kind::Close, false)]);
+}
+
+#[test]
+fn a_close_does_not_take_a_termination_back() {
+    let mut bench = Bench::online();
+    bench.terminated(1, 0);
+    let terminate = bench.calls(AGENT).remove(0).call_id;
+    bench.closed(1);
+    let said = bench.sent(AGENT);
+    let [ToAgent::Call(close)] = said.as_slice() else {
+        panic!("{said:?}")
+    };
+    assert_eq!(close.kind(), Kind::Close);
+    bench.answer(AGENT, &terminate, State::Offline);
+    assert_eq!(bench.sent(AGENT), []);
+}
+
+#[test]
+fn a_termination_waits_for_an_agent_and_comes_before_the_next_call() {
+    let mut bench = Bench::online();
+    bench.gone(AGENT);
+    bench.terminated(1, 0);
+    bench.begun(1, 2, CallKind::Online, false);
+    let waiting = bench.statuses(DLL);
+    assert_eq!(waiting[0].message, "waiting for an agent");
+    // Its lease has run out meanwhile, and longer than a termination may take has passed.
+    bench.pass(ms(PENDING));
+    bench.begun(1, 3, CallKind::Online, false);
+    bench.pass(ms(PENDING));
+    bench.begun(1, 4, CallKind::Online, false);
+    bench.pass(ms(PENDING));
+    bench.begun(1, 5, CallKind::Online, false);
+    bench.pass(ms(PENDING));
+    let mut faithful = registration("");
+    faithful.lease = ms(100_000);
+    bench.attach(OTHER, faithful).unwrap();
+    let calls = bench.calls(OTHER);
+    let kinds: Vec<_> = calls.iter().map(v1::WorkloadCall::kind).collect();
+    assert_eq!(kinds, [Kind::Open, Kind::Terminate]);
+    // An agent that comes back is given it again, however long that took.
+    bench.gone(OTHER);
+    bench.pass(ms(40_000));
+    bench.begun(1, 6, CallKind::Online, false);
+    bench.attach(OTHER, registration("lease")).unwrap();
+    assert_eq!(bench.kinds(OTHER), [(Kind::Open, true), (Kind::Terminate, true)]);
+    bench.answer(OTHER, &calls[1].call_id, State::Offline);
+    assert_eq!(bench.kinds(OTHER), [(Kind::Online, false)]);
+}
+
+#[test]
+fn work_that_runs_of_a_resource_that_is_not_online_is_ended() {
+    let mut bench = Bench::open();
+    bench.attach(AGENT, registration("")).unwrap();
+    let open = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &open, State::Online);
+    assert_eq!(bench.kinds(AGENT), [(Kind::Terminate, false)]);
+    // But not what the monitor has a call of, which it is about to tell.
+    let mut bench = Bench::new();
+    bench.attach(AGENT, registration("")).unwrap();
+    bench.hello(DLL, "monitor");
+    bench.opened(1, resource_state::ONLINE_PENDING, true);
+    let open = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &open, State::Online);
+    assert_eq!(bench.sent(AGENT), []);
+}
+
+#[test]
+fn a_status_that_was_told_before_a_termination_makes_nothing_online() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &call, State::Online);
+    bench.terminated(1, 1);
+    bench.sent(AGENT);
+    bench.told(1, 1, resource_state::ONLINE, Some(0));
+    bench.healthy(AGENT, "Resource 1", false);
+    assert_eq!(bench.rejection(AGENT), Rejection::NotOnline);
+}
+
+#[test]
+fn bad_health_is_not_lost_with_the_connection() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.disconnect();
+    bench.answer(AGENT, &call, State::Online);
+    bench.healthy(AGENT, "", false);
+    bench.hello(DLL, "monitor");
+    bench.opened(1, resource_state::ONLINE_PENDING, true);
+    bench.begun(1, 1, CallKind::Online, true);
+    let [
+        Output::Monitor(_, ToMonitor::Status(status)),
+        Output::Monitor(_, ToMonitor::Health(health)),
+    ] = &bench.said[bench.said.len() - 2..]
+    else {
+        panic!("{:?}", bench.said)
+    };
+    assert_eq!((status.state(), health.healthy), (CallState::Online, false));
+}
+
+#[test]
+fn a_resource_has_the_name_that_its_monitor_told_last() {
+    let mut bench = Bench::online();
+    let opened = Opened {
+        instance: 1,
+        resource: "Renamed".into(),
+        workload: "Work".into(),
+        native_state: resource_state::ONLINE,
+        again: true,
+        ..Opened::default()
+    };
+    bench.from(DLL, FromMonitor::Opened(opened));
+    bench.begun(1, 2, CallKind::Offline, false);
+    assert_eq!(bench.calls(AGENT)[0].resource, "Renamed");
+}
