@@ -252,6 +252,70 @@ async fn a_lost_connection_costs_neither_the_call_nor_its_answer() {
     );
 }
 
+/// Implements only what must be.
+struct Plain;
+
+impl Workload for Plain {
+    async fn online(&self, _: &Call, _: &CallProgress) -> Result<(), WorkloadFailure> {
+        Ok(())
+    }
+
+    async fn offline(&self, _: &Call, _: &CallProgress) -> Result<(), WorkloadFailure> {
+        Err(WorkloadFailure::new("it cannot be stopped"))
+    }
+
+    async fn terminate(&self, _: &Call) {}
+
+    async fn check_health(&self, call: &Call) -> Result<(), WorkloadFailure> {
+        if call.id == "unwell" {
+            call.health().failed("it is stuck");
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_lease_finds_what_the_agent_has_brought_online() {
+    let (daemon, mut streams) = Daemon::new();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), Plain);
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    for (call_id, kind, resource, expected) in [
+        ("o1", WorkloadCallKind::Open, "a", WorkloadState::Offline),
+        ("o2", WorkloadCallKind::Online, "a", WorkloadState::Online),
+        ("o3", WorkloadCallKind::Online, "b", WorkloadState::Online),
+        ("o4", WorkloadCallKind::Offline, "b", WorkloadState::Failed),
+        ("o5", WorkloadCallKind::Online, "c", WorkloadState::Online),
+        ("o6", WorkloadCallKind::Terminate, "c", WorkloadState::Offline),
+        ("o7", WorkloadCallKind::Online, "d", WorkloadState::Online),
+        ("o8", WorkloadCallKind::CheckHealth, "d", WorkloadState::Online),
+        ("o9", WorkloadCallKind::Online, "e", WorkloadState::Online),
+    ] {
+        stream.call(call(call_id, kind, resource));
+        assert_eq!(stream.answer().await.state(), expected, "{call_id}");
+    }
+    stream.call(call("unwell", WorkloadCallKind::CheckHealth, "e"));
+    stream.health().await;
+    stream.status().await;
+    daemon.cut();
+    drop(stream);
+
+    let mut refused = streams.recv().await.unwrap();
+    refused.registration().await;
+    refused.fail(rejection(Code::NotFound, "LEASE_UNKNOWN"));
+    let mut stream = attach(&mut streams, "", "l2", false).await;
+    stream.health().await;
+    for (resource, expected) in [
+        ("A", WorkloadState::Online),
+        ("b", WorkloadState::Offline),
+        ("c", WorkloadState::Offline),
+        ("d", WorkloadState::Online),
+        ("e", WorkloadState::Offline),
+    ] {
+        stream.call(call(&format!("again {resource}"), WorkloadCallKind::Open, resource));
+        assert_eq!(stream.answer().await.state(), expected, "{resource}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_the_cluster_has_ended_is_cancelled() {
     let (daemon, mut streams) = Daemon::new();

@@ -234,6 +234,7 @@ impl<W: Workload> Agent<W> {
             parameters: given.parameters.into_iter().collect(),
             timeout: given.timeout.and_then(|timeout| Duration::try_from(timeout).ok()),
             resumed: given.resumed,
+            standing: self.calls.standing(&given.resource),
             health: Health {
                 resource: given.resource,
                 told: self.tell.clone(),
@@ -246,7 +247,7 @@ impl<W: Workload> Agent<W> {
                 let _ = tell.send(Told::Status(answer));
             }
         });
-        self.calls.begin(call_id, resource, task);
+        self.calls.begin(kind, call_id, resource, task);
     }
 
     /// A task did not come to its end: it was cancelled, or the implementation panicked.

@@ -1,10 +1,12 @@
 //! The calls of an agent: which are under way, and what is to be told of them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use tokio::task::{AbortHandle, Id};
 use wsfc_proto::v1::attach_request::Message;
 use wsfc_proto::v1::{WorkloadCall, WorkloadCallKind, WorkloadHealth, WorkloadState, WorkloadStatus};
+
+use super::Standing;
 
 /// What the implementation of a workload tells.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Calls {
     calls: HashMap<String, Call>,
     /// What was told last of each resource without having been asked. What is bad is told again after a lost connection.
     health: HashMap<String, WorkloadHealth>,
+    /// The resources that are online by what was told of them, in lower case: a daemon that asks anew is answered by this.
+    online: HashSet<String>,
     /// What is to be sent, in order. A call stands here once, and its last status is sent then, so that nothing piles up
     /// where a daemon takes statuses more slowly than they are told.
     due: VecDeque<Due>,
@@ -26,6 +30,7 @@ pub(super) struct Calls {
 
 #[derive(Debug)]
 struct Call {
+    kind: WorkloadCallKind,
     resource: String,
     /// `None` once the call was answered.
     task: Option<AbortHandle>,
@@ -75,9 +80,26 @@ impl Calls {
         true
     }
 
+    /// Whether a resource is online by what was told of it.
+    pub(super) fn standing(&self, resource: &str) -> Standing {
+        if self.online.contains(&resource.to_lowercase()) {
+            Standing::Online
+        } else {
+            Standing::Offline
+        }
+    }
+
     /// A new call has begun.
-    pub(super) fn begin(&mut self, call_id: String, resource: String, task: AbortHandle) {
+    pub(super) fn begin(&mut self, kind: WorkloadCallKind, call_id: String, resource: String, task: AbortHandle) {
+        // Whatever becomes of them, what they are to end is not counted on any more.
+        if matches!(
+            kind,
+            WorkloadCallKind::Offline | WorkloadCallKind::Terminate | WorkloadCallKind::Close
+        ) {
+            self.online.remove(&resource.to_lowercase());
+        }
         let call = Call {
+            kind,
             resource,
             task: Some(task),
             given: true,
@@ -95,6 +117,17 @@ impl Calls {
                 };
                 if status.state() != WorkloadState::Pending {
                     call.task = None;
+                    let resource = call.resource.to_lowercase();
+                    match (call.kind, status.state()) {
+                        (WorkloadCallKind::Open | WorkloadCallKind::Online, WorkloadState::Online) => {
+                            self.online.insert(resource);
+                        }
+                        // A check says how online work is, and does not bring it there.
+                        (WorkloadCallKind::CheckHealth, WorkloadState::Online) => {}
+                        _ => {
+                            self.online.remove(&resource);
+                        }
+                    }
                 }
                 let (call_id, given) = (status.call_id.clone(), call.given);
                 call.last = Some(status);
@@ -103,6 +136,9 @@ impl Calls {
                 }
             }
             Told::Health(health) => {
+                if !health.healthy {
+                    self.online.remove(&health.resource.to_lowercase());
+                }
                 self.owe(Due::Health(health.resource.clone()));
                 self.health.insert(health.resource.clone(), health);
             }
@@ -126,7 +162,14 @@ impl Calls {
 
     /// Cancels a call that has ended.
     pub(super) fn end(&mut self, call_id: &str) {
-        if let Some(task) = self.calls.remove(call_id).and_then(|call| call.task) {
+        let Some(call) = self.calls.remove(call_id) else {
+            return;
+        };
+        if call.kind == WorkloadCallKind::Online {
+            // Its answer came too late.
+            self.online.remove(&call.resource.to_lowercase());
+        }
+        if let Some(task) = call.task {
             task.abort();
         }
     }
@@ -137,6 +180,7 @@ impl Calls {
             task.abort();
         }
         self.health.clear();
+        self.online.clear();
         self.due.clear();
     }
 
@@ -205,7 +249,8 @@ mod tests {
     /// A task that never ends by itself.
     fn begin(calls: &mut Calls, call_id: &str) -> tokio::task::JoinHandle<()> {
         let task = tokio::spawn(std::future::pending());
-        calls.begin(call_id.to_owned(), "web".to_owned(), task.abort_handle());
+        let kind = WorkloadCallKind::Online;
+        calls.begin(kind, call_id.to_owned(), "web".to_owned(), task.abort_handle());
         task
     }
 
