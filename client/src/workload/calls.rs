@@ -59,6 +59,8 @@ impl Calls {
         }
         let stops = matches!(call.kind(), WorkloadCallKind::Terminate | WorkloadCallKind::Close);
         let checks = call.kind() == WorkloadCallKind::CheckHealth;
+        // A daemon that asks anew how things stand has ended nothing: what is under way it gives again after this.
+        let opens = call.kind() == WorkloadCallKind::Open;
         self.calls.retain(|_, other| {
             let stays = if other.resource != call.resource {
                 true
@@ -67,14 +69,14 @@ impl Calls {
             } else {
                 // A new call shows that the daemon has taken the earlier answers, and that a call which it did not give
                 // again has ended.
-                call.resumed || (other.task.is_some() && (checks || other.given))
+                call.resumed || opens || (other.task.is_some() && (checks || other.given))
             };
             if !stays && let Some(task) = &other.task {
                 task.abort();
             }
             stays
         });
-        if !checks {
+        if !checks && !opens {
             self.health.remove(&call.resource);
         }
         true
@@ -311,6 +313,25 @@ mod tests {
         assert!(offline.await.unwrap_err().is_cancelled());
         calls.tell(status("c3", WorkloadState::Offline, 100));
         assert!(!calls.owes(), "an ended call says nothing more");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_opens_anew_costs_neither_the_call_under_way_nor_its_answer() {
+        for answered in [false, true] {
+            let mut calls = Calls::default();
+            calls.give(&call("c1", WorkloadCallKind::Online, false));
+            let task = begin(&mut calls, "c1");
+            calls.lose_stream();
+            if answered {
+                calls.tell(status("c1", WorkloadState::Online, 100));
+            }
+            assert!(calls.give(&call("c2", WorkloadCallKind::Open, false)));
+            assert!(!calls.give(&call("c1", WorkloadCallKind::Online, true)), "{answered}");
+            calls.tell(status("c1", WorkloadState::Online, 100));
+            assert_eq!(sent(&mut calls), [("c1".to_owned(), Some(100))]);
+            tokio::task::yield_now().await;
+            assert!(!task.is_finished());
+        }
     }
 
     #[tokio::test]
