@@ -81,6 +81,12 @@ impl Workload for Scripted {
 
     async fn terminate(&self, call: &Call) {
         self.saw(format!("terminate {}", call.resource));
+        if call.resource == "tough" {
+            let mut guard = Dropped(self, false);
+            self.goes_on.notified().await;
+            guard.1 = true;
+            self.saw("terminated");
+        }
     }
 
     fn notice(&self, notice: &Notice) {
@@ -338,6 +344,26 @@ async fn what_the_cluster_has_ended_is_cancelled() {
     for expected in ["ended c1", "rejected no", "terminate slow"] {
         assert!(seen.iter().any(|seen| seen == expected), "{expected}: {seen:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_is_closed_after_its_termination_and_stops_what_runs() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Terminate, "tough"));
+    stream.call(call("c2", WorkloadCallKind::Close, "tough"));
+    // A call of another resource shows that both were heard.
+    stream.call(call("c3", WorkloadCallKind::CheckHealth, "quick"));
+    assert_eq!(stream.status().await.call_id, "c3");
+    assert_eq!(workload.seen()[1..], ["terminate tough"]);
+    workload.goes_on.notify_one();
+    assert_eq!(stream.status().await.call_id, "c1");
+    workload.goes_on.notify_one();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let both = ["terminate tough", "terminated", "terminate tough", "terminated"];
+    assert_eq!(workload.seen()[1..], both);
 }
 
 #[tokio::test(start_paused = true)]

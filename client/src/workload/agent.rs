@@ -16,7 +16,7 @@ use wsfc_proto::v1::{
     WorkloadStatus,
 };
 
-use super::calls::{Calls, Told};
+use super::calls::{Calls, Ending, Told};
 use super::{Call, CallProgress, Health, Notice, Standing, Workload, WorkloadFailure};
 use crate::client::{ATTACH, Client};
 use crate::error::Error;
@@ -241,13 +241,22 @@ impl<W: Workload> Agent<W> {
             },
         };
         let (workload, tell) = (self.workload.clone(), self.tell.clone());
+        let before = match kind {
+            WorkloadCallKind::Close => self.calls.terminations(&resource),
+            _ => Vec::new(),
+        };
+        let (running, ending) = Ending::new();
         let task = self.tasks.spawn(async move {
+            let _running = running;
+            for mut termination in before {
+                termination.come().await;
+            }
             if let Some(answer) = carry_out(&*workload, kind, &call, &progress).await {
                 // Nobody listens once the agent has left.
                 let _ = tell.send(Told::Status(answer));
             }
         });
-        self.calls.begin(kind, call_id, resource, task);
+        self.calls.begin(kind, call_id, resource, task, ending);
     }
 
     /// A task did not come to its end: it was cancelled, or the implementation panicked.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id};
 use wsfc_proto::v1::attach_request::Message;
 use wsfc_proto::v1::{WorkloadCall, WorkloadCallKind, WorkloadHealth, WorkloadState, WorkloadStatus};
@@ -13,6 +14,26 @@ use super::Standing;
 pub(super) enum Told {
     Status(WorkloadStatus),
     Health(WorkloadHealth),
+}
+
+/// What a task holds while it runs, so that others can wait for its end.
+#[derive(Debug)]
+pub(super) struct Running(#[expect(dead_code, reason = "dropping it is what tells")] watch::Sender<()>);
+
+/// The end of a task, or what may become one.
+#[derive(Debug, Clone)]
+pub(super) struct Ending(watch::Receiver<()>);
+
+impl Ending {
+    pub(super) fn new() -> (Running, Self) {
+        let (running, ending) = watch::channel(());
+        (Running(running), Self(ending))
+    }
+
+    /// Waits until the task has ended, however it did.
+    pub(super) async fn come(&mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
 }
 
 /// The calls that an agent was given.
@@ -34,6 +55,7 @@ struct Call {
     resource: String,
     /// `None` once the call was answered.
     task: Option<AbortHandle>,
+    ending: Ending,
     /// True when the daemon has given the call on the present stream; before that it may not know it.
     given: bool,
     last: Option<WorkloadStatus>,
@@ -57,7 +79,8 @@ impl Calls {
             }
             return false;
         }
-        let stops = matches!(call.kind(), WorkloadCallKind::Terminate | WorkloadCallKind::Close);
+        let closes = call.kind() == WorkloadCallKind::Close;
+        let stops = closes || call.kind() == WorkloadCallKind::Terminate;
         let checks = call.kind() == WorkloadCallKind::CheckHealth;
         // A daemon that asks anew how things stand has ended nothing: what is under way it gives again after this.
         let opens = call.kind() == WorkloadCallKind::Open;
@@ -65,7 +88,8 @@ impl Calls {
             let stays = if other.resource != call.resource {
                 true
             } else if stops {
-                false
+                // Work that is being stopped is not to be left half stopped.
+                closes && other.kind == WorkloadCallKind::Terminate
             } else {
                 // A new call shows that the daemon has taken the earlier answers, and that a call which it did not give
                 // again has ended.
@@ -91,8 +115,22 @@ impl Calls {
         }
     }
 
+    /// The ends of the terminations of a resource, which it is closed after.
+    pub(super) fn terminations(&self, resource: &str) -> Vec<Ending> {
+        let of_resource = self.calls.values().filter(|call| call.resource == resource);
+        let terminations = of_resource.filter(|call| call.kind == WorkloadCallKind::Terminate);
+        terminations.map(|call| call.ending.clone()).collect()
+    }
+
     /// A new call has begun.
-    pub(super) fn begin(&mut self, kind: WorkloadCallKind, call_id: String, resource: String, task: AbortHandle) {
+    pub(super) fn begin(
+        &mut self,
+        kind: WorkloadCallKind,
+        call_id: String,
+        resource: String,
+        task: AbortHandle,
+        ending: Ending,
+    ) {
         // Whatever becomes of them, what they are to end is not counted on any more.
         if matches!(
             kind,
@@ -104,6 +142,7 @@ impl Calls {
             kind,
             resource,
             task: Some(task),
+            ending,
             given: true,
             last: None,
         };
@@ -250,9 +289,13 @@ mod tests {
 
     /// A task that never ends by itself.
     fn begin(calls: &mut Calls, call_id: &str) -> tokio::task::JoinHandle<()> {
-        let task = tokio::spawn(std::future::pending());
+        let (running, ending) = Ending::new();
+        let task = tokio::spawn(async move {
+            let _running = running;
+            std::future::pending().await
+        });
         let kind = WorkloadCallKind::Online;
-        calls.begin(kind, call_id.to_owned(), "web".to_owned(), task.abort_handle());
+        calls.begin(kind, call_id.to_owned(), "web".to_owned(), task.abort_handle(), ending);
         task
     }
 

@@ -111,10 +111,10 @@ pub trait Workload: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// The resource is gone from the daemon's host.
+    /// The resource is gone from the daemon's host. A termination that is under way comes to its end before. Without an own
+    /// implementation the work is [terminated](Self::terminate).
     fn close(&self, call: &Call) -> impl Future<Output = ()> + Send {
-        let _ = call;
-        async {}
+        self.terminate(call)
     }
 
     /// Something happened to the agent itself. It is logged anyway; must not block.
