@@ -497,7 +497,8 @@ fn nothing_of_a_process_outlives_the_runtime() {
     assert!(made.success());
     let reader = held.clone();
     // Comes to its end when nobody holds the other one any more.
-    let released = std::thread::spawn(move || {
+    let outside = tokio::runtime::Runtime::new().unwrap();
+    let released = outside.spawn_blocking(move || {
         let mut text = String::new();
         std::fs::File::open(reader)
             .unwrap()
@@ -519,9 +520,9 @@ fn nothing_of_a_process_outlives_the_runtime() {
         stream.call(call("c1", WorkloadCallKind::Online, "web"));
         assert_eq!(stream.answer().await.state(), WorkloadState::Online);
     });
-    let left = std::time::Instant::now();
+    let left = tokio::time::Instant::now();
     drop(runtime);
-    assert_eq!(released.join().unwrap().unwrap(), "held\n");
+    assert_eq!(outside.block_on(released).unwrap().unwrap(), "held\n");
     assert!(left.elapsed() < Duration::from_secs(10), "{:?}", left.elapsed());
 }
 

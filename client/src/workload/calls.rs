@@ -292,7 +292,7 @@ mod tests {
         let (running, ending) = Ending::new();
         let task = tokio::spawn(async move {
             let _running = running;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         let kind = WorkloadCallKind::Online;
         calls.begin(kind, call_id.to_owned(), "web".to_owned(), task.abort_handle(), ending);
