@@ -106,34 +106,55 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
         let (process, exit) = (process.clone(), &mut exit);
         async move {
             *exit = ended().await;
-            process.stop_all().await;
+            stop(&process).await;
         }
     };
-    {
-        let mut serving =
-            std::pin::pin!(client.serve_workload(&arguments.workload, arguments.agent(), process, shutdown));
+    let served = {
+        let serving = client.serve_workload(&arguments.workload, arguments.agent(), process.clone(), shutdown);
+        let mut serving = std::pin::pin!(serving);
         loop {
             tokio::select! {
-                served = &mut serving => {
-                    served.map_err(failed)?;
-                    break;
-                }
-                Some(text) = told.recv() => writeln!(session.terminal.err, "{text}")?,
+                served = &mut serving => break served,
+                Some(text) = told.recv() => write(session, &text),
             }
         }
+    };
+    while let Ok(text) = told.try_recv() {
+        write(session, &text);
     }
+    // Also an agent that ends by an error leaves nothing running.
+    stop(&process).await;
+    served.map_err(failed)?;
     Ok(exit)
 }
 
-/// Ends with Ctrl-C, or where a service manager ends programs by a signal, with that.
+/// Writes a notice. Processes do not depend on whether somebody reads it.
+fn write(session: &mut Session<'_>, text: &str) {
+    let _ = writeln!(session.terminal.err, "{text}");
+}
+
+/// Stops all processes in an orderly way; with Ctrl-C, the second where one began it, at once.
+async fn stop(process: &ProcessWorkload) {
+    let hurried = tokio::select! {
+        () = process.stop_all() => false,
+        () = ctrl_c() => true,
+    };
+    if hurried {
+        process.kill_all().await;
+    }
+}
+
+/// Ends with Ctrl-C, or with the signals by which a service manager or a terminal that is closed ends programs.
 async fn ended() -> Exit {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        if let (Ok(mut terminate), Ok(mut hangup)) = signals {
             return tokio::select! {
                 () = ctrl_c() => Exit::CtrlC,
                 _ = terminate.recv() => Exit::Ok,
+                _ = hangup.recv() => Exit::Ok,
             };
         }
     }
