@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, chain};
 use crate::follow::ctrl_c;
 use crate::names::quoted;
+use crate::phrases::plain;
 use crate::session::Session;
 
 /// What to run, and how.
@@ -164,7 +165,7 @@ async fn ended() -> Exit {
 
 /// What happened to the agent, for people.
 fn sentence(notice: &Notice) -> Option<String> {
-    Some(match notice {
+    let text = match notice {
         Notice::Attached { resumed: false, .. } => "attached".to_owned(),
         Notice::Attached { resumed: true, .. } => "attached again, with the same lease".to_owned(),
         Notice::StandingBy { agent } if agent.is_empty() => "standing by while another agent holds it".to_owned(),
@@ -176,7 +177,9 @@ fn sentence(notice: &Notice) -> Option<String> {
         Notice::Rejected(rejected) => format!("the daemon did not take a message: {}", rejected.message),
         Notice::Detached { message, .. } => format!("detached: {message}"),
         _ => return None,
-    })
+    };
+    // Names and messages are those of others.
+    Some(plain(&text))
 }
 
 #[cfg(test)]
@@ -186,6 +189,15 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
     use crate::cmds::Command;
+
+    #[test]
+    fn a_notice_does_not_steer_the_terminal() {
+        let agent = "a\u{1b}[31m\nb".to_owned();
+        assert_eq!(
+            sentence(&Notice::StandingBy { agent }).unwrap(),
+            "standing by while agent \"a\u{fffd}[31m b\" holds it"
+        );
+    }
 
     #[test]
     fn the_command_stands_after_the_dashes() {
