@@ -81,6 +81,12 @@ impl Workload for Scripted {
 
     async fn terminate(&self, call: &Call) {
         self.saw(format!("terminate {}", call.resource));
+        if call.resource == "tough" {
+            let mut guard = Dropped(self, false);
+            self.goes_on.notified().await;
+            guard.1 = true;
+            self.saw("terminated");
+        }
     }
 
     fn notice(&self, notice: &Notice) {
@@ -252,6 +258,70 @@ async fn a_lost_connection_costs_neither_the_call_nor_its_answer() {
     );
 }
 
+/// Implements only what must be.
+struct Plain;
+
+impl Workload for Plain {
+    async fn online(&self, _: &Call, _: &CallProgress) -> Result<(), WorkloadFailure> {
+        Ok(())
+    }
+
+    async fn offline(&self, _: &Call, _: &CallProgress) -> Result<(), WorkloadFailure> {
+        Err(WorkloadFailure::new("it cannot be stopped"))
+    }
+
+    async fn terminate(&self, _: &Call) {}
+
+    async fn check_health(&self, call: &Call) -> Result<(), WorkloadFailure> {
+        if call.id == "unwell" {
+            call.health().failed("it is stuck");
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_lease_finds_what_the_agent_has_brought_online() {
+    let (daemon, mut streams) = Daemon::new();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), Plain);
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    for (call_id, kind, resource, expected) in [
+        ("o1", WorkloadCallKind::Open, "a", WorkloadState::Offline),
+        ("o2", WorkloadCallKind::Online, "a", WorkloadState::Online),
+        ("o3", WorkloadCallKind::Online, "b", WorkloadState::Online),
+        ("o4", WorkloadCallKind::Offline, "b", WorkloadState::Failed),
+        ("o5", WorkloadCallKind::Online, "c", WorkloadState::Online),
+        ("o6", WorkloadCallKind::Terminate, "c", WorkloadState::Offline),
+        ("o7", WorkloadCallKind::Online, "d", WorkloadState::Online),
+        ("o8", WorkloadCallKind::CheckHealth, "d", WorkloadState::Online),
+        ("o9", WorkloadCallKind::Online, "e", WorkloadState::Online),
+    ] {
+        stream.call(call(call_id, kind, resource));
+        assert_eq!(stream.answer().await.state(), expected, "{call_id}");
+    }
+    stream.call(call("unwell", WorkloadCallKind::CheckHealth, "e"));
+    stream.health().await;
+    stream.status().await;
+    daemon.cut();
+    drop(stream);
+
+    let mut refused = streams.recv().await.unwrap();
+    refused.registration().await;
+    refused.fail(rejection(Code::NotFound, "LEASE_UNKNOWN"));
+    let mut stream = attach(&mut streams, "", "l2", false).await;
+    stream.health().await;
+    for (resource, expected) in [
+        ("A", WorkloadState::Online),
+        ("b", WorkloadState::Offline),
+        ("c", WorkloadState::Offline),
+        ("d", WorkloadState::Online),
+        ("e", WorkloadState::Offline),
+    ] {
+        stream.call(call(&format!("again {resource}"), WorkloadCallKind::Open, resource));
+        assert_eq!(stream.answer().await.state(), expected, "{resource}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_the_cluster_has_ended_is_cancelled() {
     let (daemon, mut streams) = Daemon::new();
@@ -274,6 +344,26 @@ async fn what_the_cluster_has_ended_is_cancelled() {
     for expected in ["ended c1", "rejected no", "terminate slow"] {
         assert!(seen.iter().any(|seen| seen == expected), "{expected}: {seen:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_is_closed_after_its_termination_and_stops_what_runs() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Terminate, "tough"));
+    stream.call(call("c2", WorkloadCallKind::Close, "tough"));
+    // A call of another resource shows that both were heard.
+    stream.call(call("c3", WorkloadCallKind::CheckHealth, "quick"));
+    assert_eq!(stream.status().await.call_id, "c3");
+    assert_eq!(workload.seen()[1..], ["terminate tough"]);
+    workload.goes_on.notify_one();
+    assert_eq!(stream.status().await.call_id, "c1");
+    workload.goes_on.notify_one();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let both = ["terminate tough", "terminated", "terminate tough", "terminated"];
+    assert_eq!(workload.seen()[1..], both);
 }
 
 #[tokio::test(start_paused = true)]
@@ -358,6 +448,82 @@ async fn a_process_is_started_checked_and_stopped() {
     stopping.await.unwrap();
     drop(stream);
     serving.leave().await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_that_is_ending_is_not_taken_for_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let script = r#"trap 'sleep 0.3; echo stopped >> "$0"; exit 0' TERM; echo started >> "$0"
+        while :; do sleep 0.02; done"#;
+    let mut process = ProcessOptions::new(["sh", "-c", script]);
+    process.command.push(log.clone().into_os_string());
+    process.ready_after = Duration::from_millis(100);
+    let (daemon, mut streams) = Daemon::new();
+    let workload = ProcessWorkload::new(process);
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    // The first report of OFFLINE shows that the process was asked to end.
+    stream.call(call("c2", WorkloadCallKind::Offline, "web"));
+    assert_eq!(stream.status().await.state(), WorkloadState::Pending);
+    stream.ended("c2", WorkloadCallEnd::Timeout);
+    stream.call(call("c3", WorkloadCallKind::Online, "web"));
+    let answer = stream.answer().await;
+    assert_eq!((answer.call_id.as_str(), answer.state()), ("c3", WorkloadState::Online));
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "started\nstopped\nstarted\n");
+
+    // An agent that is leaving stops what runs, and starts nothing any more.
+    let stopping = tokio::spawn(async move { workload.stop_all().await });
+    assert!(!stream.health().await.healthy);
+    stopping.await.unwrap();
+    stream.call(call("c4", WorkloadCallKind::Online, "web"));
+    assert_eq!(stream.answer().await.message, "the agent is leaving");
+    stream.call(call("c5", WorkloadCallKind::Online, "db"));
+    assert_eq!(stream.answer().await.message, "the agent is leaving");
+}
+
+/// What a process has started ends with the runtime of the agent, though nobody is left who could wait for it.
+#[cfg(unix)]
+#[test]
+fn nothing_of_a_process_outlives_the_runtime() {
+    use std::io::Read as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let held = folder.path().join("held");
+    let made = std::process::Command::new("mkfifo").arg(&held).status().unwrap();
+    assert!(made.success());
+    let reader = held.clone();
+    // Comes to its end when nobody holds the other one any more.
+    let outside = tokio::runtime::Runtime::new().unwrap();
+    let released = outside.spawn_blocking(move || {
+        let mut text = String::new();
+        std::fs::File::open(reader)
+            .unwrap()
+            .read_to_string(&mut text)
+            .map(|_| text)
+    });
+    let mut process = ProcessOptions::new(["sh", "-c", r#"exec > "$0"; echo held; sleep 20 & wait"#]);
+    process.command.push(held.into_os_string());
+    process.ready_after = Duration::from_millis(100);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (daemon, mut streams) = Daemon::new();
+        let _serving = serve(
+            daemon.client(options()),
+            AgentOptions::default(),
+            ProcessWorkload::new(process),
+        );
+        let mut stream = attach(&mut streams, "", "l1", false).await;
+        stream.call(call("c1", WorkloadCallKind::Online, "web"));
+        assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    });
+    let left = tokio::time::Instant::now();
+    drop(runtime);
+    assert_eq!(outside.block_on(released).unwrap().unwrap(), "held\n");
+    assert!(left.elapsed() < Duration::from_secs(10), "{:?}", left.elapsed());
 }
 
 #[cfg(unix)]

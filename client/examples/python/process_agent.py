@@ -62,6 +62,10 @@ class Processes:
         process = self._find(resource)
         return process is not None and process.poll() is None
 
+    def is_online(self, resource):
+        with self._lock:
+            return resource in self._online
+
     def start(self, call):
         """Starts the process in a group of its own, so that what it starts is stopped with it."""
         environment = os.environ | {"WSFC_WORKLOAD": call.workload, "WSFC_RESOURCE": call.resource}
@@ -137,8 +141,11 @@ class Processes:
 class Call:
     """A call of the cluster, in a thread of its own."""
 
-    def __init__(self, agent, message):
+    def __init__(self, agent, message, before):
         self.message = message
+        # The threads of cancelled calls of the resource, which may still be about to start or kill its process.
+        self._before = before
+        self.thread = threading.Thread(target=self.run, args=(agent.processes,), daemon=True)
         self.given = True
         self.last = None
         self.cancelled = threading.Event()
@@ -170,13 +177,13 @@ class Call:
             self._agent.tell(self, state)
 
     def _open(self, processes, resource):
-        return "WORKLOAD_STATE_ONLINE" if processes.is_running(resource) else "WORKLOAD_STATE_OFFLINE"
+        return "WORKLOAD_STATE_ONLINE" if processes.is_online(resource) else "WORKLOAD_STATE_OFFLINE"
 
     def _online(self, processes, resource):
         if not processes.is_running(resource):
             process = processes.start(self.message)
-            self.report(50, f"process {process.pid} was started")
             try:
+                self.report(50, f"process {process.pid} was started")
                 self.sleep(READY_AFTER)
             except Cancelled:
                 processes.signal(resource, signal.SIGKILL)
@@ -193,6 +200,10 @@ class Call:
         return self._terminate(processes, resource)
 
     def _terminate(self, processes, resource):
+        processes.signal(resource, signal.SIGKILL)
+        for thread in self._before:
+            thread.join()
+        # A call that was cancelled in the middle may have started another one.
         processes.signal(resource, signal.SIGKILL)
         processes.wait(resource)
         return "WORKLOAD_STATE_OFFLINE"
@@ -215,6 +226,8 @@ class Agent:
         self._stand_by = stand_by
         self._lock = threading.RLock()
         self._calls = {}
+        # The calls whose threads may still run, also when they were cancelled.
+        self._running = []
         self._lease = ""
         self._outbox = None
         self._attached_at = None
@@ -352,6 +365,8 @@ class Agent:
                 return
             kind = enumerator(message, "kind", "WORKLOAD_CALL_KIND_")
             stops, checks = kind in ("TERMINATE", "CLOSE"), kind == "CHECK_HEALTH"
+            # A daemon that asks anew how things stand has ended nothing.
+            goes_on = message.resumed or kind == "OPEN"
 
             def is_over(_, call):
                 # A new call shows that earlier answers were taken, and that what was not given again has ended.
@@ -359,13 +374,17 @@ class Agent:
                     return False
                 pending = self._states["WORKLOAD_STATE_PENDING"].number
                 answered = call.last is not None and call.last["state"] != pending
-                return stops or not message.resumed and (answered or not checks and not call.given)
+                return stops or not goes_on and (answered or not checks and not call.given)
 
             self._cancel(is_over)
-            if not checks:
+            if not checks and kind != "OPEN":
                 self._unwell.pop(message.resource, None)
-            call = self._calls[message.call_id] = Call(self, message)
-        threading.Thread(target=call.run, args=(self.processes,), daemon=True).start()
+            self._running = [call for call in self._running if call.thread.is_alive()]
+            ours = [call for call in self._running if call.message.resource == message.resource]
+            call = Call(self, message, [call.thread for call in ours] if stops else [])
+            self._calls[message.call_id] = call
+            self._running.append(call)
+            call.thread.start()
 
     def _cancel(self, is_over):
         with self._lock:

@@ -16,7 +16,7 @@ use wsfc_proto::v1::{
     WorkloadStatus,
 };
 
-use super::calls::{Calls, Told};
+use super::calls::{Calls, Ending, Told};
 use super::{Call, CallProgress, Health, Notice, Standing, Workload, WorkloadFailure};
 use crate::client::{ATTACH, Client};
 use crate::error::Error;
@@ -234,19 +234,29 @@ impl<W: Workload> Agent<W> {
             parameters: given.parameters.into_iter().collect(),
             timeout: given.timeout.and_then(|timeout| Duration::try_from(timeout).ok()),
             resumed: given.resumed,
+            standing: self.calls.standing(&given.resource),
             health: Health {
                 resource: given.resource,
                 told: self.tell.clone(),
             },
         };
         let (workload, tell) = (self.workload.clone(), self.tell.clone());
+        let before = match kind {
+            WorkloadCallKind::Close => self.calls.terminations(&resource),
+            _ => Vec::new(),
+        };
+        let (running, ending) = Ending::new();
         let task = self.tasks.spawn(async move {
+            let _running = running;
+            for mut termination in before {
+                termination.come().await;
+            }
             if let Some(answer) = carry_out(&*workload, kind, &call, &progress).await {
                 // Nobody listens once the agent has left.
                 let _ = tell.send(Told::Status(answer));
             }
         });
-        self.calls.begin(call_id, resource, task);
+        self.calls.begin(kind, call_id, resource, task, ending);
     }
 
     /// A task did not come to its end: it was cancelled, or the implementation panicked.

@@ -1,10 +1,13 @@
 //! The calls of an agent: which are under way, and what is to be told of them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id};
 use wsfc_proto::v1::attach_request::Message;
 use wsfc_proto::v1::{WorkloadCall, WorkloadCallKind, WorkloadHealth, WorkloadState, WorkloadStatus};
+
+use super::Standing;
 
 /// What the implementation of a workload tells.
 #[derive(Debug)]
@@ -13,12 +16,34 @@ pub(super) enum Told {
     Health(WorkloadHealth),
 }
 
+/// What a task holds while it runs, so that others can wait for its end.
+#[derive(Debug)]
+pub(super) struct Running(#[expect(dead_code, reason = "dropping it is what tells")] watch::Sender<()>);
+
+/// The end of a task, or what may become one.
+#[derive(Debug, Clone)]
+pub(super) struct Ending(watch::Receiver<()>);
+
+impl Ending {
+    pub(super) fn new() -> (Running, Self) {
+        let (running, ending) = watch::channel(());
+        (Running(running), Self(ending))
+    }
+
+    /// Waits until the task has ended, however it did.
+    pub(super) async fn come(&mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
 /// The calls that an agent was given.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     calls: HashMap<String, Call>,
     /// What was told last of each resource without having been asked. What is bad is told again after a lost connection.
     health: HashMap<String, WorkloadHealth>,
+    /// The resources that are online by what was told of them, in lower case: a daemon that asks anew is answered by this.
+    online: HashSet<String>,
     /// What is to be sent, in order. A call stands here once, and its last status is sent then, so that nothing piles up
     /// where a daemon takes statuses more slowly than they are told.
     due: VecDeque<Due>,
@@ -26,9 +51,11 @@ pub(super) struct Calls {
 
 #[derive(Debug)]
 struct Call {
+    kind: WorkloadCallKind,
     resource: String,
     /// `None` once the call was answered.
     task: Option<AbortHandle>,
+    ending: Ending,
     /// True when the daemon has given the call on the present stream; before that it may not know it.
     given: bool,
     last: Option<WorkloadStatus>,
@@ -52,34 +79,70 @@ impl Calls {
             }
             return false;
         }
-        let stops = matches!(call.kind(), WorkloadCallKind::Terminate | WorkloadCallKind::Close);
+        let closes = call.kind() == WorkloadCallKind::Close;
+        let stops = closes || call.kind() == WorkloadCallKind::Terminate;
         let checks = call.kind() == WorkloadCallKind::CheckHealth;
+        // A daemon that asks anew how things stand has ended nothing: what is under way it gives again after this.
+        let opens = call.kind() == WorkloadCallKind::Open;
         self.calls.retain(|_, other| {
             let stays = if other.resource != call.resource {
                 true
             } else if stops {
-                false
+                // Work that is being stopped is not to be left half stopped.
+                closes && other.kind == WorkloadCallKind::Terminate
             } else {
                 // A new call shows that the daemon has taken the earlier answers, and that a call which it did not give
                 // again has ended.
-                call.resumed || (other.task.is_some() && (checks || other.given))
+                call.resumed || opens || (other.task.is_some() && (checks || other.given))
             };
             if !stays && let Some(task) = &other.task {
                 task.abort();
             }
             stays
         });
-        if !checks {
+        if !checks && !opens {
             self.health.remove(&call.resource);
         }
         true
     }
 
+    /// Whether a resource is online by what was told of it.
+    pub(super) fn standing(&self, resource: &str) -> Standing {
+        if self.online.contains(&resource.to_lowercase()) {
+            Standing::Online
+        } else {
+            Standing::Offline
+        }
+    }
+
+    /// The ends of the terminations of a resource, which it is closed after.
+    pub(super) fn terminations(&self, resource: &str) -> Vec<Ending> {
+        let of_resource = self.calls.values().filter(|call| call.resource == resource);
+        let terminations = of_resource.filter(|call| call.kind == WorkloadCallKind::Terminate);
+        terminations.map(|call| call.ending.clone()).collect()
+    }
+
     /// A new call has begun.
-    pub(super) fn begin(&mut self, call_id: String, resource: String, task: AbortHandle) {
+    pub(super) fn begin(
+        &mut self,
+        kind: WorkloadCallKind,
+        call_id: String,
+        resource: String,
+        task: AbortHandle,
+        ending: Ending,
+    ) {
+        // Whatever becomes of them, what they are to end is not counted on any more.
+        if matches!(
+            kind,
+            WorkloadCallKind::Offline | WorkloadCallKind::Terminate | WorkloadCallKind::Close
+        ) {
+            self.online.remove(&resource.to_lowercase());
+        }
         let call = Call {
+            kind,
             resource,
             task: Some(task),
+            ending,
             given: true,
             last: None,
         };
@@ -95,6 +158,17 @@ impl Calls {
                 };
                 if status.state() != WorkloadState::Pending {
                     call.task = None;
+                    let resource = call.resource.to_lowercase();
+                    match (call.kind, status.state()) {
+                        (WorkloadCallKind::Open | WorkloadCallKind::Online, WorkloadState::Online) => {
+                            self.online.insert(resource);
+                        }
+                        // A check says how online work is, and does not bring it there.
+                        (WorkloadCallKind::CheckHealth, WorkloadState::Online) => {}
+                        _ => {
+                            self.online.remove(&resource);
+                        }
+                    }
                 }
                 let (call_id, given) = (status.call_id.clone(), call.given);
                 call.last = Some(status);
@@ -103,6 +177,9 @@ impl Calls {
                 }
             }
             Told::Health(health) => {
+                if !health.healthy {
+                    self.online.remove(&health.resource.to_lowercase());
+                }
                 self.owe(Due::Health(health.resource.clone()));
                 self.health.insert(health.resource.clone(), health);
             }
@@ -126,7 +203,14 @@ impl Calls {
 
     /// Cancels a call that has ended.
     pub(super) fn end(&mut self, call_id: &str) {
-        if let Some(task) = self.calls.remove(call_id).and_then(|call| call.task) {
+        let Some(call) = self.calls.remove(call_id) else {
+            return;
+        };
+        if call.kind == WorkloadCallKind::Online {
+            // Its answer came too late.
+            self.online.remove(&call.resource.to_lowercase());
+        }
+        if let Some(task) = call.task {
             task.abort();
         }
     }
@@ -137,6 +221,7 @@ impl Calls {
             task.abort();
         }
         self.health.clear();
+        self.online.clear();
         self.due.clear();
     }
 
@@ -204,8 +289,13 @@ mod tests {
 
     /// A task that never ends by itself.
     fn begin(calls: &mut Calls, call_id: &str) -> tokio::task::JoinHandle<()> {
-        let task = tokio::spawn(std::future::pending());
-        calls.begin(call_id.to_owned(), "web".to_owned(), task.abort_handle());
+        let (running, ending) = Ending::new();
+        let task = tokio::spawn(async move {
+            let _running = running;
+            std::future::pending::<()>().await;
+        });
+        let kind = WorkloadCallKind::Online;
+        calls.begin(kind, call_id.to_owned(), "web".to_owned(), task.abort_handle(), ending);
         task
     }
 
@@ -266,6 +356,25 @@ mod tests {
         assert!(offline.await.unwrap_err().is_cancelled());
         calls.tell(status("c3", WorkloadState::Offline, 100));
         assert!(!calls.owes(), "an ended call says nothing more");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_opens_anew_costs_neither_the_call_under_way_nor_its_answer() {
+        for answered in [false, true] {
+            let mut calls = Calls::default();
+            calls.give(&call("c1", WorkloadCallKind::Online, false));
+            let task = begin(&mut calls, "c1");
+            calls.lose_stream();
+            if answered {
+                calls.tell(status("c1", WorkloadState::Online, 100));
+            }
+            assert!(calls.give(&call("c2", WorkloadCallKind::Open, false)));
+            assert!(!calls.give(&call("c1", WorkloadCallKind::Online, true)), "{answered}");
+            calls.tell(status("c1", WorkloadState::Online, 100));
+            assert_eq!(sent(&mut calls), [("c1".to_owned(), Some(100))]);
+            tokio::task::yield_now().await;
+            assert!(!task.is_finished());
+        }
     }
 
     #[tokio::test]

@@ -68,12 +68,16 @@ pub use process::{ProcessOptions, ProcessWorkload};
 pub trait Workload: Send + Sync + 'static {
     /// A resource of the workload exists on the daemon's host now. Says whether the work of an earlier time still runs.
     ///
+    /// It is asked again whenever the agent comes to a daemon anew, so after a restart of the daemon and after a lost
+    /// lease; a resource that is online and is said to be offline fails. Without an own implementation the answer is what
+    /// this agent remembers ([`Call::standing`]), which suits work that does not outlive the agent.
+    ///
     /// # Errors
     ///
     /// A failure is told to the cluster as FAILED.
     fn open(&self, call: &Call) -> impl Future<Output = Result<Standing, WorkloadFailure>> + Send {
-        let _ = call;
-        async { Ok(Standing::Offline) }
+        let standing = call.standing();
+        async move { Ok(standing) }
     }
 
     /// Starts the work. While it goes on, something is to be reported within each
@@ -107,10 +111,10 @@ pub trait Workload: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// The resource is gone from the daemon's host.
+    /// The resource is gone from the daemon's host. A termination that is under way comes to its end before. Without an own
+    /// implementation the work is [terminated](Self::terminate).
     fn close(&self, call: &Call) -> impl Future<Output = ()> + Send {
-        let _ = call;
-        async {}
+        self.terminate(call)
     }
 
     /// Something happened to the agent itself. It is logged anyway; must not block.
@@ -135,6 +139,7 @@ pub struct Call {
     pub timeout: Option<Duration>,
     /// True when the call was given before, to this program or another.
     pub resumed: bool,
+    standing: Standing,
     health: Health,
 }
 
@@ -142,6 +147,13 @@ impl Call {
     /// Tells the health of the resource without being asked, also after the call has ended.
     pub fn health(&self) -> Health {
         self.health.clone()
+    }
+
+    /// Whether the work ran by what this agent had told when the call was given: online since ONLINE, or OPEN, was answered
+    /// so; offline since the next OFFLINE, TERMINATE or CLOSE, since the resource was told not to be well, or since another
+    /// agent held the workload.
+    pub fn standing(&self) -> Standing {
+        self.standing
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use tokio::time::Instant;
 
 use super::{Call, CallProgress, Health, Notice, Standing, Workload, WorkloadFailure};
@@ -60,7 +60,8 @@ impl ProcessOptions {
 /// of the resource. The prefix keeps who may set parameters from steering the loader of an agent's host (`LD_PRELOAD`,
 /// `PATH`). Its standard output and error are the agent's.
 ///
-/// Processes are killed when the last clone is dropped; they outlive an agent that is killed itself.
+/// Processes are killed, with what they have started, when the last clone is dropped or the runtime ends; they outlive an
+/// agent that is killed itself.
 #[derive(Clone)]
 pub struct ProcessWorkload {
     options: Arc<ProcessOptions>,
@@ -68,6 +69,11 @@ pub struct ProcessWorkload {
     told: Option<Arc<Told>>,
     /// By the name of the resource in lower case.
     processes: Arc<Mutex<HashMap<String, Process>>>,
+    /// By the name of the resource in lower case: is held while its process is started, so that who stops the process
+    /// does not miss one that is just coming.
+    starting: Arc<Mutex<HashMap<String, Arc<AsyncMutex<()>>>>>,
+    /// True once processes are stopped for good.
+    leaving: Arc<AtomicBool>,
 }
 
 type Told = dyn Fn(&Notice) + Send + Sync;
@@ -81,6 +87,8 @@ struct Process {
     end: watch::Receiver<Option<String>>,
     /// True while the cluster counts on it.
     online: Arc<AtomicBool>,
+    /// True once it was told to end.
+    ending: Arc<AtomicBool>,
 }
 
 /// What a process is to be told.
@@ -105,8 +113,14 @@ impl Process {
             .unwrap_or_else(|| "it is no longer watched".to_owned())
     }
 
-    fn order(&self, order: Order) {
+    /// Tells a process to end that is no longer counted on.
+    fn dismiss(&self, order: Order) {
         self.online.store(false, Ordering::Relaxed);
+        self.order(order);
+    }
+
+    fn order(&self, order: Order) {
+        self.ending.store(true, Ordering::Relaxed);
         // A process that has ended needs no order.
         let _ = self.orders.send(order);
     }
@@ -118,7 +132,7 @@ struct Unready(Option<Process>);
 impl Drop for Unready {
     fn drop(&mut self) {
         if let Some(process) = &self.0 {
-            process.order(Order::Kill);
+            process.dismiss(Order::Kill);
         }
     }
 }
@@ -130,6 +144,8 @@ impl ProcessWorkload {
             options: Arc::new(options),
             told: None,
             processes: Arc::default(),
+            starting: Arc::default(),
+            leaving: Arc::default(),
         }
     }
 
@@ -141,12 +157,19 @@ impl ProcessWorkload {
     }
 
     /// Stops all processes in an orderly way, kills those that do not end in time, and waits until all have ended. To be
-    /// called when the agent is to leave, and before it does: their ends are told to the cluster.
+    /// called when the agent is to leave, and before it does: their ends are told to the cluster. From then on ONLINE is
+    /// refused.
     pub async fn stop_all(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+        // A start that is under way comes to its end, and then its process is there.
+        let starting: Vec<_> = lock(&self.starting).values().cloned().collect();
+        for starting in starting {
+            drop(starting.lock().await);
+        }
         let all: Vec<_> = self.lock().values().cloned().collect();
         for process in &all {
             // Each is still counted on, so its end is told as what it is to the cluster: a failure.
-            let _ = process.orders.send(Order::Stop);
+            process.order(Order::Stop);
         }
         let grace = tokio::time::sleep(self.options.stop_grace);
         let ends = async {
@@ -160,13 +183,73 @@ impl ProcessWorkload {
             () = grace => {}
         }
         for process in &all {
-            let _ = process.orders.send(Order::Kill);
+            process.order(Order::Kill);
         }
         ends.await;
     }
 
+    /// The same without asking them to end in an orderly way.
+    pub async fn kill_all(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+        let all: Vec<_> = self.lock().values().cloned().collect();
+        for process in &all {
+            process.order(Order::Kill);
+        }
+        for process in &all {
+            process.end().await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Process>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.processes)
+    }
+
+    /// Is held while the process of a resource is started.
+    fn starting(&self, resource: &str) -> Arc<AsyncMutex<()>> {
+        lock(&self.starting).entry(resource.to_lowercase()).or_default().clone()
+    }
+
+    /// The process of a resource, started when it does not run. One that was told to end is waited for before.
+    async fn started(&self, call: &Call, progress: &CallProgress) -> Result<Process, WorkloadFailure> {
+        loop {
+            let ending = {
+                let starting = self.starting(&call.resource);
+                let _starting = starting.lock().await;
+                // A call that was cancelled ends here at the latest, or whoever cancelled it waits for the start.
+                tokio::task::yield_now().await;
+                if self.leaving.load(Ordering::SeqCst) {
+                    return Err(WorkloadFailure::new("the agent is leaving"));
+                }
+                match self.running(&call.resource) {
+                    Some(process) if process.ending.load(Ordering::Relaxed) => process,
+                    Some(process) => return Ok(process),
+                    None => return self.start(call),
+                }
+            };
+            self.end_of(&ending, progress).await;
+        }
+    }
+
+    /// Waits for the end of a process that was told to end, and kills it when its time is over.
+    async fn end_of(&self, process: &Process, progress: &CallProgress) {
+        let begun = Instant::now();
+        while begun.elapsed() < self.options.stop_grace {
+            let left = self.options.stop_grace.saturating_sub(begun.elapsed());
+            progress.report(
+                None,
+                format!(
+                    "waiting for the end of process {}, {} s left",
+                    process.id,
+                    left.as_secs()
+                ),
+            );
+            if tokio::time::timeout(left.min(TELLING), process.end()).await.is_ok() {
+                return;
+            }
+        }
+        progress.report(None, format!("killing process {}", process.id));
+        process.order(Order::Kill);
+        process.end().await;
     }
 
     /// The process of a resource, while it runs.
@@ -189,6 +272,7 @@ impl ProcessWorkload {
             orders,
             end,
             online: Arc::default(),
+            ending: Arc::default(),
         };
         tokio::spawn(supervise(Supervision {
             child,
@@ -242,10 +326,7 @@ impl Workload for ProcessWorkload {
     }
 
     async fn online(&self, call: &Call, progress: &CallProgress) -> Result<(), WorkloadFailure> {
-        let process = match self.running(&call.resource) {
-            Some(process) => process,
-            None => self.start(call)?,
-        };
+        let process = self.started(call, progress).await?;
         let mut unready = Unready(Some(process.clone()));
         progress.report(None, format!("process {} was started", process.id));
         let begun = Instant::now();
@@ -287,31 +368,15 @@ impl Workload for ProcessWorkload {
         let Some(process) = self.running(&call.resource) else {
             return Ok(());
         };
-        process.order(Order::Stop);
-        let begun = Instant::now();
-        while begun.elapsed() < self.options.stop_grace {
-            let left = self.options.stop_grace.saturating_sub(begun.elapsed());
-            progress.report(
-                None,
-                format!(
-                    "waiting for the end of process {}, {} s left",
-                    process.id,
-                    left.as_secs()
-                ),
-            );
-            if tokio::time::timeout(left.min(TELLING), process.end()).await.is_ok() {
-                return Ok(());
-            }
-        }
-        progress.report(None, format!("killing process {}", process.id));
-        process.order(Order::Kill);
-        process.end().await;
+        process.dismiss(Order::Stop);
+        self.end_of(&process, progress).await;
         Ok(())
     }
 
     async fn terminate(&self, call: &Call) {
+        drop(self.starting(&call.resource).lock().await);
         if let Some(process) = self.running(&call.resource) {
-            process.order(Order::Kill);
+            process.dismiss(Order::Kill);
             process.end().await;
         }
     }
@@ -330,7 +395,9 @@ impl Workload for ProcessWorkload {
 
     async fn close(&self, call: &Call) {
         self.terminate(call).await;
-        self.lock().remove(&call.resource.to_lowercase());
+        let resource = call.resource.to_lowercase();
+        self.lock().remove(&resource);
+        lock(&self.starting).remove(&resource);
     }
 
     fn notice(&self, notice: &Notice) {
@@ -339,10 +406,14 @@ impl Workload for ProcessWorkload {
         }
         if let Notice::StandingBy { .. } = notice {
             for process in self.lock().values() {
-                process.order(Order::Kill);
+                process.dismiss(Order::Kill);
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The command of a call, in a process group of its own, so that what it starts can be stopped with it.
@@ -375,6 +446,15 @@ struct Supervision {
     grace: Duration,
 }
 
+/// Kills what is left of a process group, also when the task that watches it is dropped with its runtime.
+struct Group(u32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        signals::kill_rest(self.0);
+    }
+}
+
 /// Watches a process to its end and carries orders out. When nobody can give orders any more the process is killed.
 async fn supervise(supervision: Supervision) {
     let Supervision {
@@ -386,6 +466,7 @@ async fn supervise(supervision: Supervision) {
         health,
         grace,
     } = supervision;
+    let group = Group(id);
     let mut stopping = false;
     let status = loop {
         tokio::select! {
@@ -411,7 +492,7 @@ async fn supervise(supervision: Supervision) {
             break;
         }
     }
-    signals::kill_rest(id);
+    drop(group);
     let end = describe(&status);
     ended.send_replace(Some(end.clone()));
     if online.swap(false, Ordering::Relaxed) {

@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::report;
 use crate::session::Session;
 
+/// How many statuses may come before the operation is looked at: they stand before its outcome, and do not keep it away.
+const IN_A_ROW: u32 = 16;
+
 /// How following came to its end.
 enum End {
     Outcome(Box<OperationOutcome>),
@@ -91,6 +94,7 @@ async fn watch(
         source,
     };
     let mut seen = None;
+    let mut in_a_row = 0;
     loop {
         let item = tokio::select! {
             biased;
@@ -98,12 +102,19 @@ async fn watch(
                 reporter.finish()?;
                 return Ok(End::CtrlC(seen));
             }
-            Some(status) = statuses.next() => {
+            Some(status) = statuses.next(), if in_a_row < IN_A_ROW => {
                 reporter.status(&status)?;
+                in_a_row += 1;
                 continue;
             }
             item = progress.next() => item,
+            // Nothing came of the operation, so statuses have their turn again.
+            () = std::future::ready(()), if in_a_row >= IN_A_ROW => {
+                in_a_row = 0;
+                continue;
+            }
         };
+        in_a_row = 0;
         let missing = Error::Malformed {
             method: "WatchOperation",
             problem: "the records end without an outcome",
@@ -274,6 +285,19 @@ mod tests {
         );
         let (_, out, _) = followed_beside("json", items(records()), statuses(), std::future::pending()).await;
         assert_eq!(out.lines().count(), records().len());
+    }
+
+    #[tokio::test]
+    async fn many_statuses_do_not_keep_the_outcome_away() {
+        let status = ResourceStatus {
+            resource: "web".to_owned(),
+            message: "copying".to_owned(),
+            ..Default::default()
+        };
+        let statuses = stream::iter(vec![status; 10_000]);
+        let (end, out, _) = followed_beside("table", items(records()), statuses, std::future::pending()).await;
+        assert!(matches!(end, Ok(Exit::Partial)));
+        assert_eq!(out.matches("copying").count(), 16 * records().len());
     }
 
     #[tokio::test]

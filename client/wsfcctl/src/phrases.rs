@@ -311,6 +311,19 @@ pub(crate) fn span(from: Option<&Timestamp>, to: Option<&Timestamp>) -> String {
         .unwrap_or_default()
 }
 
+/// Text of others as one line of a terminal that it cannot steer: line ends and tabs are blanks, other control characters
+/// and those that turn the direction of what follows are replaced.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' | '\r' | '\t' => ' ',
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+            _ if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            _ => letter,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -108,7 +108,8 @@ fn words(status: &ResourceStatus, percent: Option<u32>) -> String {
     if !asides.is_empty() {
         text.push_str(&format!(" ({})", asides.join(", ")));
     }
-    text
+    // The message is an agent's, and so may be anything.
+    phrases::plain(&text)
 }
 
 #[cfg(test)]
@@ -141,6 +142,14 @@ mod tests {
         assert_eq!(
             line(&pending),
             "resource \"web 1\": online pending 40%: copying (check point 3)"
+        );
+        let steering = ResourceStatus {
+            message: "\u{1b}[2Jgone\nresource db: online\u{9b}".to_owned(),
+            ..pending.clone()
+        };
+        assert_eq!(
+            sentence(&steering),
+            "resource \"web 1\": online pending: \u{fffd}[2Jgone resource db: online\u{fffd} (check point 3)"
         );
         let failed = ResourceStatus {
             state: ResourceState::Failed.into(),

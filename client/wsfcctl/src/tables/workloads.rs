@@ -64,7 +64,7 @@ pub(crate) fn workload(out: &mut dyn Write, workload: &Workload, wide: bool) -> 
             dash(&state.unwrap_or_default()),
             dash(&phrases::workload_call(held.call)),
             dash(&percent.unwrap_or_default()),
-            dash(&status.message),
+            dash(&phrases::plain(&status.message)),
         ];
         if wide {
             row.extend([
@@ -83,9 +83,9 @@ pub(crate) fn workload(out: &mut dyn Write, workload: &Workload, wide: bool) -> 
 fn agent(workload: &Workload) -> String {
     match (workload.attached, workload.agent.as_str()) {
         (true, "") => "attached, without a name".to_owned(),
-        (true, agent) => agent.to_owned(),
+        (true, agent) => phrases::plain(agent),
         (false, "") => "none".to_owned(),
-        (false, agent) => format!("{agent}, away"),
+        (false, agent) => format!("{}, away", phrases::plain(agent)),
     }
 }
 

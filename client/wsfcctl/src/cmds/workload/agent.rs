@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, chain};
 use crate::follow::ctrl_c;
 use crate::names::quoted;
+use crate::phrases::plain;
 use crate::session::Session;
 
 /// What to run, and how.
@@ -106,34 +107,55 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
         let (process, exit) = (process.clone(), &mut exit);
         async move {
             *exit = ended().await;
-            process.stop_all().await;
+            stop(&process).await;
         }
     };
-    {
-        let mut serving =
-            std::pin::pin!(client.serve_workload(&arguments.workload, arguments.agent(), process, shutdown));
+    let served = {
+        let serving = client.serve_workload(&arguments.workload, arguments.agent(), process.clone(), shutdown);
+        let mut serving = std::pin::pin!(serving);
         loop {
             tokio::select! {
-                served = &mut serving => {
-                    served.map_err(failed)?;
-                    break;
-                }
-                Some(text) = told.recv() => writeln!(session.terminal.err, "{text}")?,
+                served = &mut serving => break served,
+                Some(text) = told.recv() => write(session, &text),
             }
         }
+    };
+    while let Ok(text) = told.try_recv() {
+        write(session, &text);
     }
+    // Also an agent that ends by an error leaves nothing running.
+    stop(&process).await;
+    served.map_err(failed)?;
     Ok(exit)
 }
 
-/// Ends with Ctrl-C, or where a service manager ends programs by a signal, with that.
+/// Writes a notice. Processes do not depend on whether somebody reads it.
+fn write(session: &mut Session<'_>, text: &str) {
+    let _ = writeln!(session.terminal.err, "{text}");
+}
+
+/// Stops all processes in an orderly way; with Ctrl-C, the second where one began it, at once.
+async fn stop(process: &ProcessWorkload) {
+    let hurried = tokio::select! {
+        () = process.stop_all() => false,
+        () = ctrl_c() => true,
+    };
+    if hurried {
+        process.kill_all().await;
+    }
+}
+
+/// Ends with Ctrl-C, or with the signals by which a service manager or a terminal that is closed ends programs.
 async fn ended() -> Exit {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        if let (Ok(mut terminate), Ok(mut hangup)) = signals {
             return tokio::select! {
                 () = ctrl_c() => Exit::CtrlC,
                 _ = terminate.recv() => Exit::Ok,
+                _ = hangup.recv() => Exit::Ok,
             };
         }
     }
@@ -143,7 +165,7 @@ async fn ended() -> Exit {
 
 /// What happened to the agent, for people.
 fn sentence(notice: &Notice) -> Option<String> {
-    Some(match notice {
+    let text = match notice {
         Notice::Attached { resumed: false, .. } => "attached".to_owned(),
         Notice::Attached { resumed: true, .. } => "attached again, with the same lease".to_owned(),
         Notice::StandingBy { agent } if agent.is_empty() => "standing by while another agent holds it".to_owned(),
@@ -155,7 +177,9 @@ fn sentence(notice: &Notice) -> Option<String> {
         Notice::Rejected(rejected) => format!("the daemon did not take a message: {}", rejected.message),
         Notice::Detached { message, .. } => format!("detached: {message}"),
         _ => return None,
-    })
+    };
+    // Names and messages are those of others.
+    Some(plain(&text))
 }
 
 #[cfg(test)]
@@ -165,6 +189,15 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
     use crate::cmds::Command;
+
+    #[test]
+    fn a_notice_does_not_steer_the_terminal() {
+        let agent = "a\u{1b}[31m\nb".to_owned();
+        assert_eq!(
+            sentence(&Notice::StandingBy { agent }).unwrap(),
+            "standing by while agent \"a\u{fffd}[31m b\" holds it"
+        );
+    }
 
     #[test]
     fn the_command_stands_after_the_dashes() {

@@ -1,5 +1,6 @@
 //! `wsfcctl workload register`.
 
+use std::collections::VecDeque;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -67,7 +68,54 @@ fn milliseconds(text: &str) -> Result<u32, String> {
     u32::try_from(read.as_millis()).map_err(|_| "the time is too long".to_owned())
 }
 
+/// How far a registration has come.
+#[derive(Debug, Default)]
+struct Reached {
+    /// What is still to be done, in order; empty before that is known.
+    missing: VecDeque<String>,
+    /// The operation that is waited for.
+    operation: Option<String>,
+}
+
 pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    run_until(
+        session,
+        ctrl_c(),
+        async |session: &mut Session<'_>, reached: &mut Reached| register(arguments, session, reached).await,
+    )
+    .await
+}
+
+/// Registers until that is done or interrupted, and says what is missing then.
+async fn run_until(
+    session: &mut Session<'_>,
+    interrupt: impl Future<Output = ()>,
+    register: impl AsyncFnOnce(&mut Session<'_>, &mut Reached) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let mut reached = Reached::default();
+    let end = tokio::select! {
+        biased;
+        () = interrupt => Ok(Exit::CtrlC),
+        end = register(&mut *session, &mut reached) => end,
+    };
+    let err = &mut session.terminal.err;
+    if let (Ok(Exit::CtrlC), Some(id)) = (&end, &reached.operation) {
+        writeln!(
+            err,
+            "The operation goes on. Come back with: wsfcctl operation watch {id}"
+        )?;
+    }
+    if !reached.missing.is_empty() {
+        let missing = Vec::from(reached.missing).join(", ");
+        writeln!(
+            err,
+            "Still missing: {missing}. The command may be run again; what is as wished stays."
+        )?;
+    }
+    end
+}
+
+async fn register(arguments: &Arguments, session: &mut Session<'_>, reached: &mut Reached) -> Result<Exit, Failure> {
     let action = format!("register workload {}", quoted(&arguments.workload));
     let cluster = session.cluster()?;
     let client = session.connect(&action).await?;
@@ -93,7 +141,15 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
         .is_some();
     let group = arguments.group.clone();
     let group = group.unwrap_or_else(|| known.map_or_else(|| arguments.workload.clone(), |known| known.group));
+    let type_name = format!("resource type {}", quoted(TYPE));
+    let group_name = format!("group {}", quoted(&group));
+    let resource_name = format!("resource {}", quoted(&resource));
+    let classes = arguments.properties(&cluster, &resource, None).into_iter();
+    let classes = classes.map(|(class, _)| properties_of(class, &resource));
+    reached.missing = [type_name.clone(), group_name.clone(), resource_name.clone()].into();
+    reached.missing.extend(classes);
     let mut registering = Registering {
+        reached,
         session,
         client: &client,
         action,
@@ -105,11 +161,11 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
         dll: DLL.to_owned(),
         ..Default::default()
     };
-    let what = format!("resource type {}", quoted(TYPE));
     // Where an administrator has put its DLL elsewhere, it stays there.
     if type_is_there {
-        registering.tell(&what, "unchanged")?;
-    } else if let Some(exit) = registering.step(&what, "created", resource_type).await? {
+        registering.tell(&type_name, "unchanged")?;
+        registering.reached.missing.pop_front();
+    } else if let Some(exit) = registering.step(&type_name, "created", resource_type).await? {
         return Ok(exit);
     }
     let new_group = CreateGroupParameters {
@@ -117,8 +173,7 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
         group: group.clone(),
         ..Default::default()
     };
-    let what = format!("group {}", quoted(&group));
-    if let Some(exit) = registering.step(&what, "created", new_group).await? {
+    if let Some(exit) = registering.step(&group_name, "created", new_group).await? {
         return Ok(exit);
     }
     let new_resource = CreateResourceParameters {
@@ -128,8 +183,7 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
         r#type: TYPE.to_owned(),
         separate_monitor: false,
     };
-    let what = format!("resource {}", quoted(&resource));
-    if let Some(exit) = registering.step(&what, "created", new_resource).await? {
+    if let Some(exit) = registering.step(&resource_name, "created", new_resource).await? {
         return Ok(exit);
     }
     let channel = match &arguments.channel {
@@ -144,13 +198,18 @@ pub(crate) async fn run(arguments: &Arguments, session: &mut Session<'_>) -> Res
             Some(told.endpoint).filter(|endpoint| !endpoint.is_empty())
         }
     };
-    for (kind, changes) in arguments.properties(&cluster, &resource, channel) {
-        let what = format!("{kind} properties of resource {}", quoted(&resource));
+    for (class, changes) in arguments.properties(&cluster, &resource, channel) {
+        let what = properties_of(class, &resource);
         if let Some(exit) = registering.step(&what, "set", changes).await? {
             return Ok(exit);
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What the properties of one class are called.
+fn properties_of(class: &str, resource: &str) -> String {
+    format!("{class} properties of resource {}", quoted(resource))
 }
 
 /// The answer, or none where there is no such object.
@@ -197,6 +256,7 @@ impl Arguments {
 
 /// What the steps of a registration have in common.
 struct Registering<'a, 'b> {
+    reached: &'a mut Reached,
     session: &'a mut Session<'b>,
     client: &'a Client,
     action: String,
@@ -220,17 +280,11 @@ impl Registering<'_, '_> {
             source,
         };
         let operation = self.client.start(parameters).await.map_err(failed)?;
+        self.reached.operation = Some(operation.id().to_owned());
+        let outcome = operation.wait().await.map_err(failed)?;
+        self.reached.operation = None;
         let format = self.session.globals.output;
         let terminal = &mut *self.session.terminal;
-        let outcome = tokio::select! {
-            biased;
-            () = ctrl_c() => {
-                let id = operation.detach();
-                writeln!(terminal.err, "The operation goes on. Come back with: wsfcctl operation watch {id}")?;
-                return Ok(Some(Exit::CtrlC));
-            }
-            outcome = operation.wait() => outcome.map_err(failed)?,
-        };
         let succeeded = outcome.state() == OperationState::Succeeded && !outcome.partial;
         if format.is_machine() {
             let whole = operation.get().await.map_err(failed)?;
@@ -247,7 +301,11 @@ impl Registering<'_, '_> {
             writeln!(terminal.out, "{what}:")?;
             report::outcome(&mut terminal.out, operation.id(), &outcome)?;
         }
-        Ok((!succeeded).then(|| Exit::of_outcome(&outcome)))
+        if succeeded {
+            self.reached.missing.pop_front();
+            return Ok(None);
+        }
+        Ok(Some(Exit::of_outcome(&outcome)))
     }
 }
 
@@ -258,6 +316,8 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
     use crate::cmds::Command;
+    use crate::session::Environment;
+    use crate::terminal::tests::on_paper;
 
     fn parsed(line: &[&str]) -> Arguments {
         let line = ["wsfcctl", "workload", "register", "web"]
@@ -295,6 +355,32 @@ mod tests {
         assert_eq!(value(&all[0].1, 1), Value::Texts(TextList { texts }));
         assert_eq!(value(&all[0].1, 3), Value::Dword(90_000));
         assert_eq!(value(&all[1].1, 0), Value::Dword(300_000));
+    }
+
+    #[tokio::test]
+    async fn who_is_interrupted_hears_what_is_missing() {
+        let cli = Cli::try_parse_from(["wsfcctl", "workload", "list"]).unwrap();
+        let environment = Environment::default();
+        let (mut terminal, _, err) = on_paper(None);
+        let mut session = Session {
+            globals: &cli.globals,
+            environment: &environment,
+            terminal: &mut terminal,
+        };
+        let end = run_until(&mut session, tokio::task::yield_now(), async |_, reached| {
+            reached.missing = ["group web".to_owned(), "resource web".to_owned()].into();
+            reached.operation = Some("0190".to_owned());
+            std::future::pending().await
+        });
+        assert!(matches!(end.await, Ok(Exit::CtrlC)));
+        assert_eq!(
+            err.text(),
+            "The operation goes on. Come back with: wsfcctl operation watch 0190\n\
+             Still missing: group web, resource web. The command may be run again; what is as wished stays.\n"
+        );
+        let end = run_until(&mut session, std::future::pending(), async |_, _| Ok(Exit::Ok));
+        assert!(matches!(end.await, Ok(Exit::Ok)));
+        assert_eq!(err.text().lines().count(), 2);
     }
 
     #[test]
