@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use futures_util::StreamExt as _;
 use wsfc_client::v1::inventory_object::Object;
 use wsfc_client::v1::{self, ListGroupsRequest, ListResourcesRequest, WatchRequest, event};
 use wsfc_client::{Client, WatchItem};
@@ -11,6 +12,12 @@ use wsfc_simulator::{Incident, Scenario};
 use wsfc_tests::TestDaemon;
 
 use crate::method::{Effort, Times, table, us};
+
+/// The native number of a group that is online.
+const ONLINE: i32 = 0;
+
+/// How many moves are asked for at once.
+const AT_ONCE: usize = 16;
 
 /// How long one of the steps may take at most; nothing fails for being slow, only for never ending.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -65,7 +72,8 @@ async fn take(effort: Effort) {
         ],
     );
     lists(effort, &client).await;
-    death(&daemon, &client, &objects).await;
+    let victim = crowd(effort, &client, &objects).await;
+    death(&daemon, &client, &victim).await;
     daemon.finish().await;
 }
 
@@ -169,18 +177,62 @@ async fn lists(effort: Effort, client: &Client) {
     );
 }
 
-/// Kills the node with the most groups, and follows the watch until all its groups are elsewhere.
-async fn death(daemon: &TestDaemon, client: &Client, objects: &[v1::InventoryObject]) {
-    let mut owned: BTreeMap<&str, usize> = BTreeMap::new();
-    for object in objects {
-        if let Some(Object::Group(group)) = &object.object {
-            *owned.entry(&group.owner_node).or_default() += 1;
-        }
+/// How many groups the node has that dies.
+const CROWD: usize = 500;
+
+/// Moves groups to the node that has the most, by so many operations at once, until it has the crowd that is to die with it.
+async fn crowd(effort: Effort, client: &Client, objects: &[v1::InventoryObject]) -> String {
+    let groups = objects.iter().filter_map(|object| match &object.object {
+        Some(Object::Group(group)) => Some(group),
+        _ => None,
+    });
+    let mut owned: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for group in groups.filter(|group| group.native_state == ONLINE) {
+        owned.entry(&group.owner_node).or_default().push(&group.id);
     }
-    let (victim, groups) = owned
-        .into_iter()
-        .max_by_key(|(_, groups)| *groups)
-        .expect("a node with groups");
+    let victim = owned
+        .iter()
+        .max_by_key(|(_, groups)| groups.len())
+        .map(|(node, _)| *node);
+    let victim = victim.expect("a node with groups");
+    let has = owned.remove(victim).map_or(0, |groups| groups.len());
+    let missing = if effort.quick { 1 } else { CROWD.saturating_sub(has) };
+    let moves: Vec<v1::MoveGroupParameters> = owned
+        .into_values()
+        .flatten()
+        .take(missing)
+        .map(|group| v1::MoveGroupParameters {
+            group: group.into(),
+            node: victim.into(),
+            ..v1::MoveGroupParameters::default()
+        })
+        .collect();
+    let began = Instant::now();
+    let count = moves.len();
+    let ended = futures_util::stream::iter(moves)
+        .map(|call| async move {
+            let operation = client.start(call).await.expect("a start");
+            operation.wait().await.expect("an outcome").state()
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let worked = ended
+        .iter()
+        .filter(|state| **state == v1::OperationState::Succeeded)
+        .count();
+    println!(
+        "\n{count} groups are moved to one node by {count} operations, {AT_ONCE} at once: {} ({worked} succeed)",
+        ms(began.elapsed())
+    );
+    victim.into()
+}
+
+/// Kills a node, and follows the watch until all its groups are elsewhere.
+async fn death(daemon: &TestDaemon, client: &Client, victim: &str) {
+    let objects = snapshot(client).await;
+    let is_of_victim = |object: &&v1::InventoryObject| matches!(&object.object, Some(Object::Group(group)) if group.owner_node == victim);
+    let groups = objects.iter().filter(is_of_victim).count();
     let mut watch = client.watch(WatchRequest::default());
     // The first mark says that the watch has begun.
     while !matches!(
