@@ -44,6 +44,10 @@ pub(crate) struct Arguments {
     /// A parameter for the agent; may be repeated. All of them take the place of those that there were.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parameter)]
     parameters: Vec<String>,
+    /// The resource DLL, if the type is not there yet: a path that is the same on every node, or the name of a file in
+    /// `%SystemRoot%\\Cluster`.
+    #[arg(long, value_name = "FILE", default_value = DLL)]
+    dll: String,
     /// Where the resource DLL finds the daemon on its host [default: what the daemon says, if that has to be said].
     #[arg(long, value_name = "ENDPOINT")]
     channel: Option<String>,
@@ -158,7 +162,7 @@ async fn register(arguments: &Arguments, session: &mut Session<'_>, reached: &mu
     let resource_type = CreateResourceTypeParameters {
         cluster: cluster.clone(),
         resource_type: TYPE.to_owned(),
-        dll: DLL.to_owned(),
+        dll: arguments.dll.clone(),
         ..Default::default()
     };
     // Where an administrator has put its DLL elsewhere, it stays there.
