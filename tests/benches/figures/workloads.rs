@@ -71,7 +71,7 @@ async fn reports(effort: Effort) {
             .await
     });
     let online = tokio::spawn(async move { workloads::bring_online(&client, "measured").await });
-    let (mut all, mut after_monitor) = (Times::default(), Times::default());
+    let mut all = Times::default();
     let mut folded = 0;
     let mut next = 0;
     while next < count {
@@ -87,9 +87,6 @@ async fn reports(effort: Effort) {
             next += 1;
         }
         all.add(made.expect("a report").elapsed());
-        let told = status.time.and_then(|time| std::time::SystemTime::try_from(time).ok());
-        let lag = told.and_then(|told| std::time::SystemTime::now().duration_since(told).ok());
-        after_monitor.add(lag.unwrap_or_default());
     }
     let outcome = online.await.expect("an operation");
     assert_eq!(outcome.state(), v1::OperationState::Succeeded, "{outcome:?}");
@@ -98,18 +95,11 @@ async fn reports(effort: Effort) {
     table(
         &format!("{count} reports of an agent, 5 ms apart ({folded} folded into the next)"),
         &["way", "p50, us", "p99, us"],
-        &[
-            vec![
-                "agent -> daemon -> resource DLL -> monitor -> daemon -> journal -> watcher".into(),
-                us(all.median()),
-                us(all.quantile(990)),
-            ],
-            vec![
-                "of it: from the monitor's answer to the watcher (whole milliseconds before)".into(),
-                us(after_monitor.median()),
-                us(after_monitor.quantile(990)),
-            ],
-        ],
+        &[vec![
+            "agent -> daemon -> resource DLL -> monitor -> daemon -> journal -> watcher".into(),
+            us(all.median()),
+            us(all.quantile(990)),
+        ]],
     );
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parameter)]
     parameters: Vec<String>,
     /// The resource DLL, if the type is not there yet: a path that is the same on every node, or the name of a file in
-    /// `%SystemRoot%\\Cluster`.
+    /// `%SystemRoot%\Cluster`.
     #[arg(long, value_name = "FILE", default_value = DLL)]
     dll: String,
     /// Where the resource DLL finds the daemon on its host [default: what the daemon says, if that has to be said].
