@@ -15,9 +15,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Code;
 use wsfc_client::v1::{self, WorkloadCallEnd, WorkloadCallKind, WorkloadRejection, WorkloadState};
-use wsfc_client::workload::{
-    AgentOptions, Call, CallProgress, Notice, ProcessOptions, ProcessWorkload, Standing, Workload, WorkloadFailure,
-};
+use wsfc_client::workload::{AgentOptions, Call, CallProgress, Notice, Standing, Workload, WorkloadFailure};
+// Their processes are those of Unix.
+#[cfg(unix)]
+use wsfc_client::workload::{ProcessOptions, ProcessWorkload};
 use wsfc_client::{Client, ConnectOptions, Error, Reason};
 
 use calling::{Daemon, Opened, call, rejection};
