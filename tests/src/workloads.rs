@@ -68,25 +68,10 @@ fn library(under_test: UnderTest) -> PathBuf {
 ///
 /// A call is refused or fails.
 pub async fn register(daemon: &TestDaemon, client: &Client, name: &str, parameters: &[(&str, &str)]) {
-    let new_type = call!(CreateResourceTypeParameters {
-        resource_type: TYPE,
-        dll: DLL,
-    });
-    succeeds(client, new_type).await;
+    make_type(client).await;
     succeeds(client, call!(CreateGroupParameters { group: name })).await;
-    let new = call!(CreateResourceParameters {
-        resource: name,
-        group: name,
-        r#type: TYPE,
-    });
-    succeeds(client, new).await;
     let texts = parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let private = Changes::new("", ObjectKind::Resource, name)
-        .private()
-        .set("Workload", Value::Text(name.into()))
-        .set("Parameters", Value::Texts(TextList { texts }))
-        .set("Endpoint", Value::Text(daemon.workload_endpoint()));
-    succeeds(client, private.build()).await;
+    make_resource(daemon, client, name, name, name, texts).await;
 }
 
 /// Makes groups `NAME 0`, `NAME 1`, ... with so many resources each, all of one workload; how many resources there are.
@@ -101,30 +86,47 @@ pub async fn register_many(
     groups: usize,
     resources: usize,
 ) -> usize {
-    let new_type = call!(CreateResourceTypeParameters {
-        resource_type: TYPE,
-        dll: DLL,
-    });
-    succeeds(client, new_type).await;
+    make_type(client).await;
     for number in 0..groups {
         let group = format!("{workload} {number}");
         succeeds(client, call!(CreateGroupParameters { group: group.as_str() })).await;
         for part in 0..resources {
             let resource = format!("{group}.{part}");
-            let new = call!(CreateResourceParameters {
-                resource: resource.as_str(),
-                group: group.as_str(),
-                r#type: TYPE,
-            });
-            succeeds(client, new).await;
-            let private = Changes::new("", ObjectKind::Resource, resource)
-                .private()
-                .set("Workload", Value::Text(workload.into()))
-                .set("Endpoint", Value::Text(daemon.workload_endpoint()));
-            succeeds(client, private.build()).await;
+            make_resource(daemon, client, workload, &group, &resource, Vec::new()).await;
         }
     }
     groups * resources
+}
+
+async fn make_type(client: &Client) {
+    let new = call!(CreateResourceTypeParameters {
+        resource_type: TYPE,
+        dll: DLL,
+    });
+    succeeds(client, new).await;
+}
+
+/// Makes a resource whose DLL finds the daemon, with parameters of the form KEY=VALUE.
+async fn make_resource(
+    daemon: &TestDaemon,
+    client: &Client,
+    workload: &str,
+    group: &str,
+    resource: &str,
+    parameters: Vec<String>,
+) {
+    let new = call!(CreateResourceParameters {
+        resource: resource,
+        group: group,
+        r#type: TYPE,
+    });
+    succeeds(client, new).await;
+    let private = Changes::new("", ObjectKind::Resource, resource)
+        .private()
+        .set("Workload", Value::Text(workload.into()))
+        .set("Parameters", Value::Texts(TextList { texts: parameters }))
+        .set("Endpoint", Value::Text(daemon.workload_endpoint()));
+    succeeds(client, private.build()).await;
 }
 
 /// Runs a call that is to work, whether or not it changes something.
