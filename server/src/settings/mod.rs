@@ -2,6 +2,7 @@
 //!
 //! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
 
+mod bearer;
 pub mod current;
 pub mod places;
 pub mod sources;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+pub use self::bearer::BearerIssuer;
 use self::workloads::PIPES;
 pub use self::workloads::Workloads;
 
@@ -345,6 +347,14 @@ pub enum Unfit {
         field: &'static str,
         /// The greatest sensible value.
         most: Duration,
+    },
+    /// An issuer of bearer tokens that cannot be accepted so.
+    #[error("`access.bearer` of issuer {issuer:?}: {problem}")]
+    BearerIssuer {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong.
+        problem: &'static str,
     },
     /// A filter that cannot be read.
     #[error("`log.filter` {filter:?} cannot be read: {reason}")]
