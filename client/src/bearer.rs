@@ -137,7 +137,13 @@ mod tests {
         let request = request.map_err(|status| status.message().to_owned())?;
         // A debugger's form of the request has no token in it.
         assert!(!format!("{request:?}").contains("Bearer"), "{request:?}");
-        Ok(request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned())
+        Ok(request
+            .metadata()
+            .get("authorization")
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned())
     }
 
     #[test]

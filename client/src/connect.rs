@@ -15,7 +15,7 @@ use tower::{Service, ServiceExt as _, service_fn};
 
 use crate::bearer::{BearerSource, Credentials};
 use crate::error::{ConnectFailure, Error};
-use crate::local::LocalEndpoint;
+use crate::local::{LocalEndpoint, connect};
 
 /// What calls go over: a connection that shows on each call who calls.
 pub(crate) type Channel = InterceptedService<tonic::transport::Channel, Credentials>;
@@ -144,7 +144,7 @@ impl Connections {
                 };
                 let connector = service_fn(move |_uri: Uri| {
                     let local = local.clone();
-                    async move { local.connect().await.map(TokioIo::new) }
+                    async move { connect(&local).await.map(TokioIo::new) }
                 });
                 target.endpoint.connect_with_connector(connector).await
             })

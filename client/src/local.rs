@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The pipe of the daemon on Windows.
 pub const PIPE: &str = r"\\.\pipe\wsfcd\api";
@@ -79,10 +79,7 @@ impl LocalEndpoint {
 
     /// Whether somebody listens there whom this account may connect to.
     pub fn is_open(&self) -> bool {
-        match self {
-            Self::Socket(path) => system::is_open_socket(path),
-            Self::Pipe(name) => system::is_open_pipe(name),
-        }
+        system::is_open(self)
     }
 }
 
@@ -95,41 +92,29 @@ impl fmt::Display for LocalEndpoint {
     }
 }
 
-pub(crate) use system::Stream;
-
-impl LocalEndpoint {
-    /// Connects.
-    pub(crate) async fn connect(&self) -> io::Result<Stream> {
-        match self {
-            Self::Socket(path) => system::socket(path).await,
-            Self::Pipe(name) => system::pipe(name).await,
-        }
-    }
-}
+pub(crate) use system::connect;
 
 #[cfg(unix)]
 mod system {
-    use super::{Path, io};
+    use std::os::unix::net::UnixStream as BlockingStream;
 
-    pub(crate) type Stream = tokio::net::UnixStream;
+    use tokio::net::UnixStream;
 
-    pub(super) async fn socket(path: &Path) -> io::Result<Stream> {
-        Stream::connect(path).await
+    use super::{LocalEndpoint, io};
+
+    /// Connects.
+    pub(crate) async fn connect(endpoint: &LocalEndpoint) -> io::Result<UnixStream> {
+        match endpoint {
+            LocalEndpoint::Socket(path) => UnixStream::connect(path).await,
+            LocalEndpoint::Pipe(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "named pipes are on Windows only",
+            )),
+        }
     }
 
-    pub(super) async fn pipe(_name: &str) -> io::Result<Stream> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "named pipes are on Windows only",
-        ))
-    }
-
-    pub(super) fn is_open_socket(path: &Path) -> bool {
-        std::os::unix::net::UnixStream::connect(path).is_ok()
-    }
-
-    pub(super) fn is_open_pipe(_name: &str) -> bool {
-        false
+    pub(super) fn is_open(endpoint: &LocalEndpoint) -> bool {
+        matches!(endpoint, LocalEndpoint::Socket(path) if BlockingStream::connect(path).is_ok())
     }
 }
 
@@ -141,9 +126,7 @@ mod system {
 
     use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 
-    use super::{Path, io};
-
-    pub(crate) type Stream = NamedPipeClient;
+    use super::{LocalEndpoint, io};
 
     /// All ends of the pipe are taken for a moment ("System Error Codes": ERROR_PIPE_BUSY).
     const BUSY: i32 = 231;
@@ -151,14 +134,12 @@ mod system {
     /// Whoever made the pipe may learn who calls, and not act as the caller ("Impersonation Levels").
     const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
 
-    pub(super) async fn socket(_path: &Path) -> io::Result<Stream> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the local endpoint of Windows is a named pipe",
-        ))
-    }
-
-    pub(super) async fn pipe(name: &str) -> io::Result<Stream> {
+    /// Connects.
+    pub(crate) async fn connect(endpoint: &LocalEndpoint) -> io::Result<NamedPipeClient> {
+        let LocalEndpoint::Pipe(name) = endpoint else {
+            let problem = "the local endpoint of Windows is a named pipe";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, problem));
+        };
         let mut options = ClientOptions::new();
         options.security_qos_flags(SECURITY_IDENTIFICATION);
         loop {
@@ -170,11 +151,10 @@ mod system {
         }
     }
 
-    pub(super) fn is_open_socket(_path: &Path) -> bool {
-        false
-    }
-
-    pub(super) fn is_open_pipe(name: &str) -> bool {
+    pub(super) fn is_open(endpoint: &LocalEndpoint) -> bool {
+        let LocalEndpoint::Pipe(name) = endpoint else {
+            return false;
+        };
         let opened = OpenOptions::new()
             .read(true)
             .write(true)
