@@ -32,7 +32,7 @@ pub use self::token::LONGEST;
 
 use self::keys::Trial;
 use self::recent::{Known, Recent};
-use self::source::Issuer;
+use self::source::{Issuer, Nowhere};
 use self::token::Token;
 use crate::platform::Clock;
 use crate::settings::BearerIssuer;
@@ -153,6 +153,17 @@ impl Bearer {
         };
         let issuers = issuers.iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self::of_issuers(issuers))
+    }
+
+    /// For tokens of one issuer with these keys, which stay as they are and are good for a day from `now`.
+    ///
+    /// # Errors
+    ///
+    /// No key can be used.
+    pub fn with_keys(settings: &BearerIssuer, keys: &[u8], now: SystemTime) -> Result<Self, KeySetError> {
+        let issuer = Issuer::with_source(settings, Box::new(Nowhere));
+        issuer.take(keys, now)?;
+        Ok(Self::of_issuers(vec![issuer]))
     }
 
     fn of_issuers(issuers: Vec<Issuer>) -> Self {

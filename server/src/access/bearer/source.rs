@@ -113,7 +113,7 @@ impl Issuer {
             let source = KeyFile(path.clone());
             let keys = source.contents()?;
             let issuer = Self::with_source(settings, Box::new(source));
-            issuer.take(&keys, clock)?;
+            issuer.take(&keys, clock.now())?;
             return Ok(issuer);
         }
         let fetcher = Fetcher::new(settings.ca_file.as_deref()).map_err(SourceError::Trust)?;
@@ -167,7 +167,7 @@ impl Issuer {
             }
             earliest = Instant::now() + GAP;
             let read = self.source.read().await;
-            next = match read.and_then(|keys| self.take(&keys, clock)) {
+            next = match read.and_then(|keys| Ok(self.take(&keys, clock.now())?)) {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
                     PERIOD
@@ -183,11 +183,11 @@ impl Issuer {
     }
 
     /// Uses a JWK set that was just read from now on.
-    pub(super) fn take(&self, bytes: &[u8], clock: &dyn Clock) -> Result<(), SourceError> {
+    pub(super) fn take(&self, bytes: &[u8], now: SystemTime) -> Result<(), KeySetError> {
         let keys = KeySet::parse(bytes)?;
         let digest = Sha256::digest(bytes).into();
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        held.read = Some(clock.now());
+        held.read = Some(now);
         // What was verified with the same keys stays verified.
         if held.keys.is_none() || held.digest != digest {
             held.keys = Some(Arc::new(keys));
@@ -200,6 +200,15 @@ impl Issuer {
             );
         }
         Ok(())
+    }
+}
+
+/// Gives nothing more than what was taken at first.
+pub(super) struct Nowhere;
+
+impl Source for Nowhere {
+    fn read(&self) -> Reading<'_> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use self::signer::{Signer, base64url};
 use super::*;
 use crate::access::bearer::keys::KeySet;
-use crate::access::bearer::source::Source;
 
 const ISSUER: &str = "https://id.example/realm";
 /// When the tests are, in seconds since 1970.
@@ -22,29 +21,14 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-struct At(SystemTime);
-
-impl Clock for At {
-    fn now(&self) -> SystemTime {
-        self.0
-    }
-}
-
-/// A source that gives nothing more than what was taken at first.
-struct Never;
-
-impl Source for Never {
-    fn read(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<u8>, SourceError>> + Send + '_>> {
-        Box::pin(std::future::pending())
-    }
-}
-
 /// Verifies tokens of [`ISSUER`], which has these keys.
 fn bearer_of(keys: &Value) -> Bearer {
-    let issuer = Issuer::with_source(&BearerIssuer::new(ISSUER, "wsfcd"), Box::new(Never));
+    bearer_for(&BearerIssuer::new(ISSUER, "wsfcd"), keys)
+}
+
+fn bearer_for(settings: &BearerIssuer, keys: &Value) -> Bearer {
     let set = json!({ "keys": keys }).to_string();
-    issuer.take(set.as_bytes(), &At(at(NOW))).unwrap();
-    Bearer::of_issuers(vec![issuer])
+    Bearer::with_keys(settings, set.as_bytes(), at(NOW)).unwrap()
 }
 
 fn with(mut jwk: Value, members: Value) -> Value {
@@ -128,10 +112,7 @@ fn claims_of_other_names_are_taken_when_they_are_set() {
     let mut settings = BearerIssuer::new(ISSUER, "wsfcd");
     settings.name_claim = "email".into();
     settings.groups_claim = "https://id.example/roles".into();
-    let issuer = Issuer::with_source(&settings, Box::new(Never));
-    let set = json!({ "keys": [signer.jwk()] }).to_string();
-    issuer.take(set.as_bytes(), &At(at(NOW))).unwrap();
-    let bearer = Bearer::of_issuers(vec![issuer]);
+    let bearer = bearer_for(&settings, &json!([signer.jwk()]));
     let claims = with(
         claims(),
         json!({"email": "ada@id.example", "https://id.example/roles": "admins"}),
@@ -478,9 +459,9 @@ fn sets_of_keys_are_bounded_and_strict() {
 fn a_token_of_another_issuer_is_verified_with_that_issuers_keys() {
     let (one, two) = (Signer::p256(), Signer::p256());
     let issuer = |name: &str, signer: &Signer| {
-        let issuer = Issuer::with_source(&BearerIssuer::new(name, "wsfcd"), Box::new(Never));
+        let issuer = Issuer::with_source(&BearerIssuer::new(name, "wsfcd"), Box::new(Nowhere));
         let set = json!({ "keys": [with(signer.jwk(), json!({"kid": "same"}))] }).to_string();
-        issuer.take(set.as_bytes(), &At(at(NOW))).unwrap();
+        issuer.take(set.as_bytes(), at(NOW)).unwrap();
         issuer
     };
     let bearer = Bearer::of_issuers(vec![issuer(ISSUER, &one), issuer("https://two.example", &two)]);
@@ -498,9 +479,9 @@ fn a_token_of_another_issuer_is_verified_with_that_issuers_keys() {
 #[test]
 fn a_known_token_is_refused_when_its_time_or_its_key_is_over() {
     let (old, new) = (Signer::ed25519(), Signer::ed25519());
-    let issuer = Issuer::with_source(&BearerIssuer::new(ISSUER, "wsfcd"), Box::new(Never));
+    let issuer = Issuer::with_source(&BearerIssuer::new(ISSUER, "wsfcd"), Box::new(Nowhere));
     let set = |signer: &Signer| json!({ "keys": [signer.jwk()] }).to_string().into_bytes();
-    issuer.take(&set(&old), &At(at(NOW))).unwrap();
+    issuer.take(&set(&old), at(NOW)).unwrap();
     let bearer = Bearer::of_issuers(vec![issuer]);
     let issuer = &bearer.0.issuers[0];
     let lasting = with(claims(), json!({"nbf": NOW, "exp": NOW + 1_000_000})).to_string();
@@ -513,11 +494,11 @@ fn a_known_token_is_refused_when_its_time_or_its_key_is_over() {
     // The issuer has not been heard of for a day, and then it is.
     assert_eq!(verify(NOW + 86_400), Ok(()));
     assert_eq!(verify(NOW + 86_401), Err(BearerRefusal::KeysUnavailable));
-    issuer.take(&set(&old), &At(at(NOW + 86_401))).unwrap();
+    issuer.take(&set(&old), at(NOW + 86_401)).unwrap();
     assert_eq!(verify(NOW + 86_401), Ok(()));
-    issuer.take(&set(&new), &At(at(NOW + 86_402))).unwrap();
+    issuer.take(&set(&new), at(NOW + 86_402)).unwrap();
     assert_eq!(verify(NOW + 86_402), Err(BearerRefusal::Signature));
-    issuer.take(&set(&old), &At(at(NOW + 1_000_000))).unwrap();
+    issuer.take(&set(&old), at(NOW + 1_000_000)).unwrap();
     assert_eq!(verify(NOW + 1_000_029), Ok(()));
     assert_eq!(verify(NOW + 1_000_030), Err(BearerRefusal::Expired));
 }
