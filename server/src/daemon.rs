@@ -20,6 +20,9 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
+use crate::access::Access;
+use crate::access::bearer::{Bearer, BearerError};
+use crate::access::layer::AccessLayer;
 use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
@@ -27,7 +30,7 @@ use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
 use crate::listen;
 use crate::listen::refusals::Refusals;
-use crate::listen::tls::{TlsError, server_config};
+use crate::listen::tls::{ClientCertificates, TlsError, server_config};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::engine::Engine;
@@ -54,8 +57,9 @@ const LISTEN_BACKLOG: u32 = 1_024;
 const REPLACE_ATTEMPTS: u32 = 20;
 const REPLACE_PAUSE: Duration = Duration::from_millis(100);
 
-/// What an operator must know who serves the network without asking for certificates.
-pub const SERVES_ANYBODY: &str = "`listen.address` is not a loopback address and `tls.client_ca` is not set: everybody who reaches the address has full control of the clusters";
+/// What an operator must know who gives a role to whoever comes.
+pub const SERVES_ANYBODY: &str =
+    "`access.unauthenticated_role` is set: everybody who reaches the address has that role";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,9 @@ pub enum StartError {
     /// Certificate files.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// Issuers of bearer tokens.
+    #[error("bearer tokens cannot be taken")]
+    Bearer(#[from] BearerError),
     /// The journal.
     #[error("the journal in {} cannot be opened", path.display())]
     Journal {
@@ -131,6 +138,8 @@ pub struct Core {
     pub engine: Engine,
     /// What agents run.
     pub workloads: Workloads,
+    /// Who may call what.
+    pub access: Access,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -149,6 +158,7 @@ impl Core {
         platform: Platform,
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
+        let access = Access::new(&settings, Arc::clone(&platform.clock));
         let settings = Current::new(settings);
         let engine = Engine::new(journal, api, platform.clone(), settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
@@ -161,9 +171,16 @@ impl Core {
         Ok(Self {
             engine,
             workloads,
+            access,
             settings,
             stop,
         })
+    }
+
+    /// The layer that decides each call of these routes.
+    pub fn access_layer(&self) -> AccessLayer {
+        let request_bytes = self.settings.get().limits.request_bytes;
+        AccessLayer::new(self.access.clone(), self.engine.clusters().clone(), request_bytes)
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -259,7 +276,10 @@ impl Daemon {
         phases: Phases,
     ) -> Result<Self, StartError> {
         settings.check()?;
-        let tls = settings.tls.as_ref().map(server_config).transpose()?.map(Current::new);
+        let clients = ClientCertificates::of_settings(&settings);
+        let tls = settings.tls.as_ref().map(|tls| server_config(tls, clients));
+        let tls = tls.transpose()?.map(Current::new);
+        let bearer = Bearer::of_settings(&settings, &*platform.clock)?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
             source,
@@ -306,6 +326,10 @@ impl Daemon {
             }
         };
         drop(journal);
+        if let Some(bearer) = bearer {
+            bearer.start(&platform.clock, &core.stop);
+            core.access.take_tokens(bearer);
+        }
         phases.tell(Phase::Starting(StartStep::Serving));
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut daemon = Self {
@@ -403,10 +427,11 @@ impl Daemon {
     pub fn reload(&self, read: &Settings) -> Result<Change, ReloadError> {
         let change = change(&self.core.settings.get(), read);
         if let (Some(live), Some(files)) = (&self.tls, &change.settings.tls) {
-            live.set(server_config(files)?);
+            live.set(server_config(files, ClientCertificates::of_settings(&change.settings))?);
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
+        self.core.access.set_settings(&change.settings);
         if change.opens_to_anybody {
             self.tell_open();
         }
@@ -499,6 +524,7 @@ impl Daemon {
         let (settings, tls, refusals) = (self.core.settings.clone(), self.tls.clone(), self.refusals.clone());
         let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
+        let access = self.core.access_layer();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -511,7 +537,7 @@ impl Daemon {
                 let connections = listen::connections(accepted, tls, settings, refusals);
                 tokio::select! {
                     () = cut.cancelled() => {}
-                    served = listen::serve(routes, connections, &limits, stop) => if let Err(error) = served {
+                    served = listen::serve(routes, access, connections, &limits, stop) => if let Err(error) = served {
                         tracing::error!(error = chain(&error), "A serving thread has ended");
                     },
                 }

@@ -9,7 +9,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::settings::Tls;
+use crate::settings::{Settings, Tls};
 
 /// Certificate files that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +47,33 @@ pub enum TlsError {
     },
 }
 
+/// Whether clients must show a certificate in the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCertificates {
+    /// Who has none does not get through the handshake.
+    #[default]
+    Required,
+    /// Who has none gets through, and shows something else. A certificate that is shown is verified all the same.
+    Optional,
+}
+
+impl ClientCertificates {
+    /// As the settings have it: whoever may show a token instead must get through without a certificate.
+    pub fn of_settings(settings: &Settings) -> Self {
+        if settings.access.bearer.is_empty() {
+            Self::Required
+        } else {
+            Self::Optional
+        }
+    }
+}
+
 /// Makes the server's TLS configuration.
 ///
 /// # Errors
 ///
 /// See [`TlsError`]; each names the setting and the file.
-pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(tls: &Tls, clients: ClientCertificates) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates("tls.certificate", &tls.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|source| TlsError::Read {
         setting: "tls.key",
@@ -74,9 +95,12 @@ pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
             for certificate in certificates("tls.client_ca", path)? {
                 roots.add(certificate).map_err(|source| refuse(Box::new(source)))?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|source| refuse(Box::new(source)))?;
+            let builder_of_verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let builder_of_verifier = match clients {
+                ClientCertificates::Required => builder_of_verifier,
+                ClientCertificates::Optional => builder_of_verifier.allow_unauthenticated(),
+            };
+            let verifier = builder_of_verifier.build().map_err(|source| refuse(Box::new(source)))?;
             builder.with_client_cert_verifier(verifier)
         }
     };

@@ -22,6 +22,8 @@ mod token;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -34,8 +36,10 @@ use self::keys::Trial;
 use self::recent::{Known, Recent};
 use self::source::{Issuer, Nowhere};
 use self::token::Token;
+use crate::access::identity::Subject;
+use crate::listen::connection::Medium;
 use crate::platform::Clock;
-use crate::settings::BearerIssuer;
+use crate::settings::{BearerIssuer, Settings};
 
 /// How many verified tokens are known at once.
 const MOST_KNOWN: usize = 4_096;
@@ -54,6 +58,15 @@ pub struct BearerError {
 /// Why a token is refused. The texts say nothing of what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BearerRefusal {
+    /// No issuer was set.
+    #[error("this daemon takes none")]
+    NotTaken,
+    /// Shown where others could read it.
+    #[error("a token counts over TLS and at the local endpoint only")]
+    Exposed,
+    /// Credentials of another kind, or more than one.
+    #[error("the header is not one bearer token")]
+    NotBearer,
     /// Longer than [`LONGEST`].
     #[error("the token is longer than {LONGEST} bytes")]
     TooLong,
@@ -115,9 +128,9 @@ impl Verified {
     /// The subjects that bindings name, the caller's own first: `user:<issuer>#<name>`, `group:<issuer>#<group>`.
     ///
     /// The first `#` ends the issuer: a setting with one in it is refused.
-    pub fn subjects(&self) -> impl Iterator<Item = String> {
-        let user = format!("user:{}#{}", self.issuer, self.name);
-        let group = |group: &String| format!("group:{}#{group}", self.issuer);
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        let user = Subject::of_user(&self.issuer, &self.name);
+        let group = |group: &String| Subject::of_group(&self.issuer, group);
         std::iter::once(user).chain(self.groups.iter().map(group))
     }
 }
@@ -155,6 +168,16 @@ impl Bearer {
         Ok(Self::of_issuers(issuers))
     }
 
+    /// As the settings say; nothing when no tokens are taken.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new).
+    pub fn of_settings(settings: &Settings, clock: &dyn Clock) -> Result<Option<Self>, BearerError> {
+        let issuers = &settings.access.bearer;
+        (!issuers.is_empty()).then(|| Self::new(issuers, clock)).transpose()
+    }
+
     /// For tokens of one issuer with these keys, which stay as they are and are good for a day from `now`.
     ///
     /// # Errors
@@ -184,6 +207,33 @@ impl Bearer {
                 }
             });
         }
+    }
+
+    /// Who a call is made for, by its `authorization` headers; `None` when there are none.
+    ///
+    /// # Errors
+    ///
+    /// See [`BearerRefusal`].
+    pub fn of_call(
+        bearer: Option<&Self>,
+        medium: Medium,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<Option<Arc<Verified>>, BearerRefusal> {
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        let Some(value) = shown.next() else { return Ok(None) };
+        let bearer = bearer.ok_or(BearerRefusal::NotTaken)?;
+        if medium == Medium::Plain {
+            return Err(BearerRefusal::Exposed);
+        }
+        // Schemes do not regard case (RFC 9110, section 11.1).
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _token)| scheme.eq_ignore_ascii_case("bearer") && shown.next().is_none());
+        let (_scheme, token) = token.ok_or(BearerRefusal::NotBearer)?;
+        bearer.verify(token, now).map(Some)
     }
 
     /// Has all keys read again soon, as when settings are read again.

@@ -94,7 +94,7 @@ fn each_algorithm_verifies_with_the_key_of_its_kind_alone() {
 #[test]
 fn a_token_says_who_calls_and_until_when() {
     let verified = verify_claims(&claims().to_string()).unwrap();
-    let subjects: Vec<_> = verified.subjects().collect();
+    let subjects: Vec<_> = verified.subjects().map(|subject| subject.to_string()).collect();
     assert_eq!(
         subjects,
         [
@@ -501,6 +501,38 @@ fn a_known_token_is_refused_when_its_time_or_its_key_is_over() {
     issuer.take(&set(&old), at(NOW + 1_000_000)).unwrap();
     assert_eq!(verify(NOW + 1_000_029), Ok(()));
     assert_eq!(verify(NOW + 1_000_030), Err(BearerRefusal::Expired));
+}
+
+#[test]
+fn a_token_counts_where_nobody_else_can_read_it() {
+    let signer = Signer::ed25519();
+    let bearer = bearer_of(&json!([signer.jwk()]));
+    let token = signer.token_of(r#"{"alg":"EdDSA"}"#, &claims().to_string());
+    let call = |bearer: Option<&Bearer>, medium, values: &[&str]| {
+        let headers = values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap()));
+        let headers = HeaderMap::from_iter(headers);
+        Bearer::of_call(bearer, medium, &headers, at(NOW)).map(|verified| verified.is_some())
+    };
+    let good = format!("Bearer {token}");
+    assert_eq!(call(Some(&bearer), Medium::Tls, &[]), Ok(false));
+    assert_eq!(call(Some(&bearer), Medium::Tls, &[&good]), Ok(true));
+    assert_eq!(
+        call(Some(&bearer), Medium::Local, &[&format!("bearer {token}")]),
+        Ok(true)
+    );
+    assert_eq!(
+        call(Some(&bearer), Medium::Plain, &[&good]),
+        Err(BearerRefusal::Exposed)
+    );
+    assert_eq!(call(None, Medium::Tls, &[&good]), Err(BearerRefusal::NotTaken));
+    for others in [&["Basic YTpi"][..], &["Bearer"], &[&token], &[&good, &good], &[""]] {
+        let refused = call(Some(&bearer), Medium::Tls, others);
+        assert_eq!(refused, Err(BearerRefusal::NotBearer), "{others:?}");
+    }
+    assert_eq!(
+        call(Some(&bearer), Medium::Tls, &[&format!("Bearer  {token}")]),
+        Err(BearerRefusal::Malformed)
+    );
 }
 
 #[test]
