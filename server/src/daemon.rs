@@ -29,6 +29,8 @@ use crate::grpc;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
 use crate::listen;
+use crate::listen::host::ListenError;
+use crate::listen::local::LocalListener;
 use crate::listen::refusals::Refusals;
 use crate::listen::tls::{ClientCertificates, TlsError, server_config};
 use crate::logging::chain;
@@ -40,7 +42,7 @@ use crate::settings::current::{Change, Current, change};
 use crate::settings::sources::SettingsError;
 use crate::settings::{Settings, Unfit};
 use crate::workload::location::Location;
-use crate::workload::{ListenError, Listener, Workloads};
+use crate::workload::{Listener, Workloads};
 
 /// How long connections get to end after their streams have been told to.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -97,6 +99,15 @@ pub enum StartError {
     /// The endpoint of resource DLLs.
     #[error("resource DLLs cannot connect at {endpoint}")]
     Channel {
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: ListenError,
+    },
+    /// The endpoint of administrators of the host.
+    #[error("administrators of this host cannot connect at {endpoint}")]
+    Local {
         /// The endpoint.
         endpoint: String,
         /// Why.
@@ -364,8 +375,14 @@ impl Daemon {
     async fn open(&mut self, socket: TcpSocket, health: HealthServer<impl Health>) -> Result<(), StartError> {
         let settings = self.core.settings.get();
         let (workloads, journal) = (self.core.workloads.clone(), self.core.engine.journal().clone());
-        self.channel = Listener::of_settings(&settings, workloads, journal).map_err(|source| StartError::Channel {
+        let channel = Listener::of_settings(&settings, workloads, journal).await;
+        self.channel = channel.map_err(|source| StartError::Channel {
             endpoint: settings.workload_endpoint(),
+            source,
+        })?;
+        let local = LocalListener::of_settings(&settings).await;
+        let local = local.map_err(|source| StartError::Local {
+            endpoint: settings.local_endpoint(),
             source,
         })?;
         let mut senders = Vec::new();
@@ -391,6 +408,9 @@ impl Daemon {
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
+        if let Some(local) = local {
+            tokio::spawn(local.accept(senders.clone(), self.core.stop.clone()));
+        }
         tokio::spawn(listen::accept(
             listener,
             senders,

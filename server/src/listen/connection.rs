@@ -70,6 +70,15 @@ impl Peer {
         }
     }
 
+    /// An account of the host, by a socket or pipe of it.
+    pub fn local(user: LocalUser) -> Self {
+        Self {
+            medium: Medium::Local,
+            user: Some(user),
+            ..Self::plain(None)
+        }
+    }
+
     /// Whether it is on the daemon's own host.
     pub fn is_from_this_host(&self) -> bool {
         let loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();

@@ -8,11 +8,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::connection::LocalUser;
+use crate::logging::chain;
 
-pub use self::system::Stream;
+pub use self::system::{Stream, detach};
 
 /// The pause after the system gave no connection, as it does when it has no more handles.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often an endpoint that could not be had is tried again.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// Why nobody can connect.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,17 @@ impl HostListener {
         system::listen(Path::new(endpoint)).await.map(Self)
     }
 
+    /// Tries to listen at an endpoint every 30 seconds, until it can be had.
+    pub async fn open_when_free(endpoint: &str) -> Self {
+        loop {
+            tokio::time::sleep(RETRY).await;
+            match Self::open(endpoint).await {
+                Ok(listener) => return listener,
+                Err(error) => tracing::debug!(endpoint, error = chain(&error), "Still nobody can connect there"),
+            }
+        }
+    }
+
     /// Waits for the next connection of somebody who may connect. Others are turned away, and the log says so.
     pub async fn accept(&mut self) -> (Stream, LocalUser) {
         self.0.accept().await
@@ -67,6 +81,16 @@ mod system {
 
     /// A connection.
     pub type Stream = UnixStream;
+
+    /// Takes a connection from its runtime, for another one.
+    ///
+    /// # Errors
+    ///
+    /// The system refused.
+    pub fn detach(stream: Stream) -> io::Result<impl FnOnce() -> io::Result<Stream> + Send + 'static> {
+        let detached = stream.into_std()?;
+        Ok(move || UnixStream::from_std(detached))
+    }
 
     /// Where accounts of the host have their names (passwd(5)). Those of a directory service are not in it.
     const ACCOUNTS: &str = "/etc/passwd";
@@ -205,6 +229,16 @@ mod system {
 
     /// A connection.
     pub type Stream = NamedPipeServer;
+
+    /// As elsewhere. A handle cannot leave the completion port that it belongs to, so a pipe stays with the runtime that has
+    /// accepted it, which wakes whoever waits for it on another thread.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn detach(stream: Stream) -> io::Result<impl FnOnce() -> io::Result<Stream> + Send + 'static> {
+        Ok(move || Ok(stream))
+    }
 
     /// What a caller is called whose account the system does not tell: the access list lets in nobody else.
     const ADMINISTRATORS: &str = "administrators";

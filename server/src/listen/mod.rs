@@ -4,6 +4,8 @@
 //! wakes them in one go, then the connection writes once). The acceptor deals connections out in turn.
 
 pub mod connection;
+pub mod host;
+pub mod local;
 pub mod refusals;
 pub mod tls;
 
@@ -35,9 +37,30 @@ const BACKLOG: usize = 256;
 
 /// A socket that was accepted, on its way to the thread that serves it.
 pub struct Accepted {
-    socket: std::net::TcpStream,
-    address: SocketAddr,
+    socket: Socket,
     place: OwnedSemaphorePermit,
+}
+
+enum Socket {
+    Network(std::net::TcpStream, SocketAddr),
+    Local(OpenLocal, Peer),
+}
+
+/// Gives a connection of the host to the runtime of the thread that serves it.
+type OpenLocal = Box<dyn FnOnce() -> std::io::Result<host::Stream> + Send>;
+
+impl Accepted {
+    /// A connection of the host, whose other end is known.
+    fn local(
+        open: impl FnOnce() -> std::io::Result<host::Stream> + Send + 'static,
+        peer: Peer,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            socket: Socket::Local(Box::new(open), peer),
+            place,
+        }
+    }
 }
 
 /// Accepts connections until told to stop, and deals them out to the serving threads in turn.
@@ -70,7 +93,10 @@ async fn accept_one(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<A
         }
     };
     match socket.set_nodelay(true).and_then(|()| socket.into_std()) {
-        Ok(socket) => Some(Accepted { socket, address, place }),
+        Ok(socket) => Some(Accepted {
+            socket: Socket::Network(socket, address),
+            place,
+        }),
         Err(error) => {
             tracing::debug!(%error, %address, "A connection was gone at once");
             None
@@ -93,17 +119,22 @@ pub fn connections(
             let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(tls.get()));
             let handshake = settings.get().limits.handshake;
             tokio::spawn(async move {
-                let address = next.address;
+                let address = match &next.socket {
+                    Socket::Network(_, address) => Some(*address),
+                    Socket::Local(..) => None,
+                };
                 match tokio::time::timeout(handshake, establish(next, acceptor)).await {
                     // The server is stopping when nobody takes the connection.
                     Ok(Ok(connection)) => drop(ready.send(Ok(connection)).await),
                     // Strangers must not fill the log, so these are not in it unless asked for; refused clients are
                     // counted and reported once in a while.
                     Ok(Err(error)) => {
-                        tracing::debug!(%error, %address, "A handshake failed");
-                        refusals.count(address, &error);
+                        tracing::debug!(%error, ?address, "A handshake failed");
+                        if let Some(address) = address {
+                            refusals.count(address, &error);
+                        }
                     }
-                    Err(_elapsed) => tracing::debug!(%address, "A handshake took too long"),
+                    Err(_elapsed) => tracing::debug!(?address, "A handshake took too long"),
                 }
             });
         }
@@ -112,7 +143,11 @@ pub fn connections(
 }
 
 async fn establish(accepted: Accepted, acceptor: Option<TlsAcceptor>) -> std::io::Result<Connection> {
-    let Accepted { socket, address, place } = accepted;
+    let Accepted { socket, place } = accepted;
+    let (socket, address) = match socket {
+        Socket::Network(socket, address) => (socket, address),
+        Socket::Local(open, peer) => return Ok(Connection::new(open()?, peer, Some(place))),
+    };
     let socket = tokio::net::TcpStream::from_std(socket)?;
     let Some(acceptor) = acceptor else {
         return Ok(Connection::new(socket, Peer::plain(Some(address)), Some(place)));

@@ -192,6 +192,8 @@ mod tests {
             listen: Listen {
                 address: SocketAddr::from(([127, 0, 0, 1], 1)),
                 allow_plain: true,
+                local: false,
+                local_endpoint: Some("/new".into()),
                 ready_file: Some("/new".into()),
                 threads: 1,
             },

@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use wsfc_client::local;
 
 pub use self::access::Access;
 pub use self::bearer::BearerIssuer;
-use self::workloads::PIPES;
 pub use self::workloads::Workloads;
+use self::workloads::{PIPES, check_endpoint};
 
 /// The longest time that a setting may ask for, but for how long the journal keeps things.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -85,6 +86,12 @@ pub struct Listen {
     /// Listens off loopback without TLS all the same: whoever is on the way can read and change everything. Logged as a
     /// warning at each start.
     pub allow_plain: bool,
+    /// Whether administrators of the host can connect at a socket or pipe of it, where the operating system says who they
+    /// are: root or an administrator, or the daemon's own account.
+    pub local: bool,
+    /// The name of that pipe on Windows, else the path of that socket. Absent: `\\.\pipe\wsfcd\api`, else `api.sock` in
+    /// `data_dir`; where that cannot be had, the daemon says so and tries again.
+    pub local_endpoint: Option<String>,
     /// A file that gets the bound address, written whole, once the daemon serves. For scripts that use port 0.
     pub ready_file: Option<PathBuf>,
     /// Threads that serve connections; 0 is one for each core.
@@ -96,6 +103,8 @@ impl Default for Listen {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 7443)),
             allow_plain: false,
+            local: true,
+            local_endpoint: None,
             ready_file: None,
             threads: 0,
         }
@@ -336,8 +345,10 @@ pub enum Unfit {
         path: PathBuf,
     },
     /// A name that is none of a pipe of this host.
-    #[error("`workloads.endpoint` {endpoint:?} does not begin with {PIPES:?}")]
+    #[error("`{field}` {endpoint:?} does not begin with {PIPES:?}")]
     NotAPipe {
+        /// The setting.
+        field: &'static str,
         /// The value.
         endpoint: String,
     },
@@ -423,6 +434,7 @@ impl Settings {
             });
         }
         self.workloads.check()?;
+        check_endpoint("listen.local_endpoint", self.listen.local_endpoint.as_deref())?;
         for (field, value, least) in [
             ("limits.request_bytes", self.limits.request_bytes, 4_096),
             ("limits.connections", self.limits.connections, 1),
@@ -485,6 +497,17 @@ impl Settings {
     /// Whether everybody on the network has a role.
     pub fn serves_anybody(&self) -> bool {
         !self.listen.address.ip().is_loopback() && self.access.unauthenticated_role.is_some()
+    }
+
+    /// Where administrators of the host connect.
+    pub fn local_endpoint(&self) -> String {
+        self.listen.local_endpoint.clone().unwrap_or_else(|| {
+            if cfg!(windows) {
+                local::PIPE.into()
+            } else {
+                self.data_dir.join(local::SOCKET).to_string_lossy().into_owned()
+            }
+        })
     }
 
     /// Where the simulated world is kept.

@@ -6,9 +6,9 @@ use std::path::Path;
 use tempfile::TempDir;
 use wsfc_clusapi::Clusapi;
 
-use super::super::ListenError;
 use crate::cluster_api;
 use crate::daemon::{Daemon, StartError};
+use crate::listen::host::ListenError;
 use crate::platform::Platform;
 use crate::settings::{Settings, Unfit};
 
