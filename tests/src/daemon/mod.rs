@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use wsfc_client::{Client, ConnectOptions, TlsOptions};
+use wsfc_client::{BearerSource, Client, ConnectOptions, TlsOptions};
 use wsfc_simulator::remote::RemoteControl;
 use wsfc_simulator::{Scenario, Simulation};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
@@ -234,7 +234,7 @@ impl TestDaemon {
         settings.operations.create_settle = Duration::ZERO;
         settings.inventory.observe = false;
         if under_test == UnderTest::Windows {
-            // All daemons on a host would have the same pipe, and each test has one of its own.
+            // All daemons on a host would have the same pipes, and each test has some of its own.
             let name = dir
                 .path()
                 .file_name()
@@ -242,6 +242,7 @@ impl TestDaemon {
                 .to_string_lossy()
                 .replace('.', "");
             settings.workloads.endpoint = Some(format!(r"\\.\pipe\wsfcd-test-{name}"));
+            settings.listen.local_endpoint = Some(format!(r"\\.\pipe\wsfcd-test-api-{name}"));
         }
         Builder {
             under_test,
@@ -280,6 +281,34 @@ impl TestDaemon {
             tls.identity = name.map(|name| certified.authority.issue(name));
         }
         connect(options)
+    }
+
+    /// A client that shows a token and no certificate.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped, or the harness has not certified it.
+    pub fn client_showing(&self, token: impl Into<String>) -> Client {
+        let mut options = self.connect_options();
+        if let Some(tls) = &mut options.tls {
+            tls.identity = None;
+        }
+        options.bearer = Some(BearerSource::token(token));
+        connect(options)
+    }
+
+    /// A client at the socket that is for administrators of the host.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn local_client(&self) -> Client {
+        let endpoint = format!("unix:{}", self.settings.local_endpoint());
+        connect(ConnectOptions {
+            endpoints: vec![endpoint],
+            tls: None,
+            ..self.connect_options()
+        })
     }
 
     /// A client whose connections run over a wire.
