@@ -94,20 +94,24 @@ impl Link {
         self.waiting.extend(later);
     }
 
-    /// The daemon is gone. One that is there for a moment again and again must not renew the time that it may be away, so the time
+    /// The daemon is gone since then. One that is there for a moment again and again must not renew the time that it may be away, so the time
     /// that it was away before a short connection counts too.
-    pub(crate) fn lose(&mut self, now: Instant) {
+    pub(crate) fn lose(&mut self, gone: Instant) {
         if self.is_open() {
             let since = match self.opened.take() {
                 Some((opened, since)) => {
-                    let lasted = now.saturating_duration_since(opened);
+                    let lasted = gone.saturating_duration_since(opened);
                     let before = opened.saturating_duration_since(since);
-                    if lasted < STEADY { now.checked_sub(before) } else { None }
+                    if lasted < STEADY {
+                        gone.checked_sub(before)
+                    } else {
+                        None
+                    }
                 }
                 None => None,
             };
             self.reach = Reach::Away {
-                since: since.unwrap_or(now),
+                since: since.unwrap_or(gone),
             };
         }
         for message in std::mem::take(&mut self.waiting) {

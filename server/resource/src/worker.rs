@@ -190,6 +190,7 @@ impl Worker<'_> {
                 // Guess: a poll that fails once fails again; a pause keeps it from taking the whole processor.
                 thread::park_timeout(Duration::from_millis(100));
             }
+            let polled = clock::now();
             let ready: Vec<Token> = events.iter().map(mio::event::Event::token).collect();
             let reads = self.channels.iter().filter(|(_, connection)| {
                 connection.channel.wants_more() || ready.contains(&connection.channel.token())
@@ -198,6 +199,7 @@ impl Worker<'_> {
             for endpoint in reads {
                 self.read(poll, &endpoint);
             }
+            self.listen(poll, polled);
         }
     }
 
@@ -224,7 +226,7 @@ impl Worker<'_> {
             let is_sending = connection.channel.is_sending()
                 || resources.link_of(&endpoint).is_some_and(|link| link.has_something());
             if now >= leaves || !is_sending {
-                connection.channel.hang_up(poll.registry(), now);
+                connection.channel.hang_up(poll.registry(), now, now);
                 self.channels.remove(&endpoint);
                 resources.remove_link(&endpoint);
             }
@@ -242,12 +244,24 @@ impl Worker<'_> {
         let mut losses = Vec::new();
         for (endpoint, connection) in &mut self.channels {
             let channel = &mut connection.channel;
-            let stepped = channel.step(poll.registry(), &self.shared.monitor_id, now);
-            if let Err(lost) = stepped.and_then(|()| send(self.shared, endpoint, channel)) {
+            channel.step(poll.registry(), &self.shared.monitor_id, now);
+            if let Err(lost) = send(self.shared, endpoint, channel) {
                 losses.push((endpoint.clone(), lost));
             }
         }
         for (endpoint, lost) in losses {
+            self.lose(poll, &endpoint, &lost);
+        }
+    }
+
+    /// Gives up daemons that had said nothing for too long when the system was asked last.
+    fn listen(&mut self, poll: &Poll, polled: Instant) {
+        let connections = self.channels.iter();
+        let silent = connections.filter_map(|(endpoint, connection)| {
+            let lost = connection.channel.listen(polled).err()?;
+            Some((endpoint.clone(), lost))
+        });
+        for (endpoint, lost) in silent.collect::<Vec<_>>() {
             self.lose(poll, &endpoint, &lost);
         }
     }
@@ -273,7 +287,10 @@ impl Worker<'_> {
         let Some(connection) = self.channels.get_mut(endpoint) else {
             return;
         };
-        let read = connection.channel.write().and_then(|()| connection.channel.read());
+        let read = connection
+            .channel
+            .write()
+            .and_then(|()| connection.channel.read(clock::now()));
         let taken = read.and_then(|messages| {
             messages
                 .into_iter()
@@ -289,11 +306,12 @@ impl Worker<'_> {
         let Some(connection) = self.channels.get_mut(endpoint) else {
             return;
         };
+        let gone = lost.since(now);
         let was_open = connection.channel.is_open();
-        connection.channel.hang_up(poll.registry(), now);
+        connection.channel.hang_up(poll.registry(), gone, now);
         let mut resources = self.shared.resources();
         if let Some(link) = resources.link_of(endpoint) {
-            link.lose(now);
+            link.lose(gone);
         }
         let monitor = if was_open { resources.first_of(endpoint) } else { None };
         drop(resources);
@@ -319,8 +337,8 @@ impl Worker<'_> {
             return Ok(());
         };
         match message.message {
-            Some(Message::Welcome(_)) if !connection.channel.is_open() => {
-                connection.channel.welcome(now);
+            Some(Message::Welcome(welcome)) if !connection.channel.is_open() => {
+                connection.channel.welcome(&welcome, now);
                 let mut resources = self.shared.resources();
                 resources.reached(endpoint, now);
                 let monitor = resources.first_of(endpoint);
@@ -336,8 +354,9 @@ impl Worker<'_> {
             Some(Message::Status(status)) if connection.channel.is_open() => self.hear(&status, now),
             Some(Message::Health(health)) if connection.channel.is_open() => self.judge(&health),
             Some(Message::Status(_) | Message::Health(_)) => return Err(Lost::Unwelcome),
-            // A second welcome changes nothing, and what a later release says is passed over.
-            Some(Message::Welcome(_)) | None => {}
+            // That it has come is all that a heartbeat says. A second welcome changes nothing, and what a later release says is
+            // passed over.
+            Some(Message::Welcome(_) | Message::Heartbeat(_)) | None => {}
         }
         Ok(())
     }

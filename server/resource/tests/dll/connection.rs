@@ -213,6 +213,24 @@ fn an_online_resource_outlives_a_daemon_for_the_grace_only() {
 }
 
 #[test]
+fn a_daemon_that_hangs_with_its_connection_open_is_away() {
+    let (_folder, path) = socket();
+    // It promises a heartbeat each time it greets, and never keeps the promise; so it is not there for being connected.
+    let daemon = Daemon::beating(&path, 1000);
+    let resource = Resource::open("stalled", path.to_str().unwrap());
+    cluster::set_private(resource.handle, "DaemonGrace", 700);
+    resource.online();
+    daemon.status(&daemon.begun("stalled", 1), CallState::Online, "works");
+    let event = resource.told_state(2).event;
+    assert!(is_readable(event, PATIENCE));
+    assert!(!resource.is_alive());
+    resource.logged("the daemon has fallen silent");
+    daemon.connected(2);
+    resource.terminate();
+    resource.close();
+}
+
+#[test]
 fn what_cannot_be_understood_ends_the_connection_and_not_the_call() {
     let (_folder, path) = socket();
     let daemon = Daemon::start(&path);
