@@ -10,6 +10,7 @@ use wsfc_resource_channel::to_daemon::Message;
 use wsfc_resource_channel::{Hello, ToDaemon, ToMonitor, VERSION, Welcome};
 
 use crate::link::STEADY;
+use crate::peer::{self, Stranger};
 use crate::stream::{self, Stream};
 
 /// How long the first pause before another try is, and the longest.
@@ -43,6 +44,9 @@ pub(crate) enum Lost {
     /// What the daemon says cannot be understood.
     #[error("the daemon cannot be understood: {0}")]
     Frame(#[from] FrameError),
+    /// Somebody else serves the endpoint.
+    #[error("the endpoint is not used: {0}")]
+    Stranger(#[from] Stranger),
     /// The daemon says something before its welcome.
     #[error("the daemon says something before its welcome")]
     Unwelcome,
@@ -112,6 +116,8 @@ pub(crate) struct Channel {
     sent: usize,
     /// Whether there may be more to read than was read.
     more: bool,
+    /// It is known that somebody else serves the endpoint.
+    is_warned: bool,
 }
 
 impl Channel {
@@ -126,6 +132,7 @@ impl Channel {
             outgoing: Vec::new(),
             sent: 0,
             more: false,
+            is_warned: false,
         }
     }
 
@@ -158,13 +165,27 @@ impl Channel {
     }
 
     /// Connects when it is time, and says hello.
-    pub(crate) fn step(&mut self, registry: &Registry, monitor_id: &str, now: Instant) {
-        if let Phase::Pause { until } = self.phase
-            && until <= now
-            && self.connect(registry, monitor_id, now).is_err()
-        {
-            self.hang_up(registry, now, now);
+    ///
+    /// # Errors
+    ///
+    /// Somebody else than the daemon serves the endpoint; that is told once until the daemon is there. Any other try that fails is
+    /// none.
+    pub(crate) fn step(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
+        let Phase::Pause { until } = self.phase else {
+            return Ok(());
+        };
+        if until > now {
+            return Ok(());
         }
+        match self.connect(registry, monitor_id, now) {
+            Err(Lost::Stranger(stranger)) if !self.is_warned => {
+                self.is_warned = true;
+                return Err(stranger.into());
+            }
+            Err(_) => self.hang_up(registry, now, now),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Whether the daemon has said nothing for too long. `now` must be a time at which the system was asked for what has arrived, and that be
@@ -183,6 +204,7 @@ impl Channel {
 
     fn connect(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
         let mut stream = stream::connect(&self.endpoint)?;
+        peer::check(&stream)?;
         registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
         self.phase = Phase::Greeting {
             stream,
@@ -200,6 +222,7 @@ impl Channel {
 
     /// The daemon takes the DLL.
     pub(crate) fn welcome(&mut self, welcome: &Welcome, now: Instant) {
+        self.is_warned = false;
         let beat = Some(Duration::from_millis(welcome.heartbeat_ms)).filter(|beat| !beat.is_zero());
         let pause = Phase::Pause { until: now };
         self.phase = match std::mem::replace(&mut self.phase, pause) {

@@ -244,8 +244,8 @@ impl Worker<'_> {
         let mut losses = Vec::new();
         for (endpoint, connection) in &mut self.channels {
             let channel = &mut connection.channel;
-            channel.step(poll.registry(), &self.shared.monitor_id, now);
-            if let Err(lost) = send(self.shared, endpoint, channel) {
+            let stepped = channel.step(poll.registry(), &self.shared.monitor_id, now);
+            if let Err(lost) = stepped.and_then(|()| send(self.shared, endpoint, channel)) {
                 losses.push((endpoint.clone(), lost));
             }
         }
@@ -313,13 +313,21 @@ impl Worker<'_> {
         if let Some(link) = resources.link_of(endpoint) {
             link.lose(gone);
         }
-        let monitor = if was_open { resources.first_of(endpoint) } else { None };
         drop(resources);
+        if was_open {
+            let text = format!("wsfcd: the daemon at {endpoint} is lost: {lost}");
+            self.log(endpoint, Level::Warning, &text);
+        } else if matches!(lost, Lost::Stranger(_)) {
+            let text = format!("wsfcd: the daemon is not reached at {endpoint}: {lost}");
+            self.log(endpoint, Level::Error, &text);
+        }
+    }
+
+    /// Writes a line about a daemon to the cluster's log, as of its first resource.
+    fn log(&self, endpoint: &str, level: Level, text: &str) {
+        let monitor = self.shared.resources().first_of(endpoint);
         if let Some(monitor) = monitor {
-            monitor.log(
-                Level::Warning,
-                &format!("wsfcd: the daemon at {endpoint} is lost: {lost}"),
-            );
+            monitor.log(level, text);
             self.come_back();
         }
     }
@@ -339,17 +347,9 @@ impl Worker<'_> {
         match message.message {
             Some(Message::Welcome(welcome)) if !connection.channel.is_open() => {
                 connection.channel.welcome(&welcome, now);
-                let mut resources = self.shared.resources();
-                resources.reached(endpoint, now);
-                let monitor = resources.first_of(endpoint);
-                drop(resources);
-                if let Some(monitor) = monitor {
-                    monitor.log(
-                        Level::Information,
-                        &format!("wsfcd: the daemon at {endpoint} is reached"),
-                    );
-                    self.come_back();
-                }
+                self.shared.resources().reached(endpoint, now);
+                let text = format!("wsfcd: the daemon at {endpoint} is reached");
+                self.log(endpoint, Level::Information, &text);
             }
             Some(Message::Status(status)) if connection.channel.is_open() => self.hear(&status, now),
             Some(Message::Health(health)) if connection.channel.is_open() => self.judge(&health),

@@ -1,6 +1,9 @@
 //! Daemons that are away, slow, hung, restarted, or make no sense.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::thread::Builder;
 use std::time::Duration;
 
 use wsfc_resource_channel::{CallState, Source, to_daemon};
@@ -227,6 +230,38 @@ fn a_daemon_that_hangs_with_its_connection_open_is_away() {
     resource.logged("the daemon has fallen silent");
     daemon.connected(2);
     resource.terminate();
+    resource.close();
+}
+
+#[test]
+fn somebody_else_at_the_endpoint_is_told_nothing() {
+    let (folder, path) = socket();
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("Not tried: only root can be somebody else.");
+        return;
+    }
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let stranger = {
+        let path = path.clone();
+        let somebody = rustix::process::Uid::from_raw(65_534);
+        let listen = move || {
+            // Of this thread and those that it makes.
+            rustix::thread::set_thread_res_uid(somebody, somebody, somebody).unwrap();
+            Daemon::start(&path)
+        };
+        Builder::new().spawn(listen).unwrap().join().unwrap()
+    };
+    let resource = Resource::open("wary", path.to_str().unwrap());
+    resource.online();
+    stranger.connected(4);
+    resource.logged("it belongs to the account 65534, which is not the daemon's");
+    assert_eq!(stranger.received(), []);
+    drop(stranger);
+    let daemon = Daemon::start(&path);
+    daemon.status(&daemon.begun("wary", 1), CallState::Online, "works");
+    resource.told_state(2);
+    resource.logged("is reached");
+    assert_eq!(resource.logged_times("which is not the daemon's"), 1);
     resource.close();
 }
 

@@ -28,7 +28,7 @@ use crate::settings::Settings;
 use crate::settings::current::Current;
 
 /// Workloads over a journal that nobody writes.
-fn workloads() -> (Workloads, Journal) {
+pub(super) fn workloads() -> (Workloads, Journal) {
     let platform = Platform::system();
     let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
     let OpenedJournal { journal, .. } = opened.unwrap();
