@@ -26,6 +26,10 @@ const WAKER: Token = Token(0);
 /// How long a daemon that no resource has any more may take to be told so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long one that is away is waited for, to be told of resources that the cluster terminated. A daemon that runs takes a DLL that
+/// is away for so long for gone, and ends what it had by itself.
+const LAST_WORD: Duration = Duration::from_secs(30);
+
 /// How long an entry point waits for a call of the monitor that the thread is in. A monitor that does not answer must not hang the
 /// entry point too: entry points return within 300 ms (facts 5.2).
 const IN_FLIGHT: Duration = Duration::from_millis(200);
@@ -222,9 +226,14 @@ impl Worker<'_> {
                 connection.leaves = None;
                 continue;
             }
-            let leaves = *connection.leaves.get_or_insert(now + FAREWELL);
-            let is_sending = connection.channel.is_sending()
-                || resources.link_of(&endpoint).is_some_and(|link| link.has_something());
+            let has_more = resources.link_of(&endpoint).is_some_and(|link| link.has_more());
+            let patience = if connection.channel.is_open() {
+                FAREWELL
+            } else {
+                LAST_WORD
+            };
+            let leaves = *connection.leaves.get_or_insert(now + patience);
+            let is_sending = connection.channel.is_sending() || has_more;
             if now >= leaves || !is_sending {
                 connection.channel.hang_up(poll.registry(), now, now);
                 self.channels.remove(&endpoint);
