@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -25,9 +26,13 @@ use crate::events::Event;
 use crate::grpc;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
-use crate::listen;
+use crate::listen::accept;
+use crate::listen::certificates::{Files, Keeper};
+use crate::listen::connection::Accepted;
 use crate::listen::refusals::Refusals;
-use crate::listen::tls::{TlsError, server_config};
+use crate::listen::registry::{Connections, EveryCertificate};
+use crate::listen::serving::Serving;
+use crate::listen::tls::{Certificates, ClientCertificates, TlsError};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::engine::Engine;
@@ -131,6 +136,8 @@ pub struct Core {
     pub engine: Engine,
     /// What agents run.
     pub workloads: Workloads,
+    /// Until when the certificates of the listener are good.
+    pub certificates: Current<Certificates>,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -161,6 +168,7 @@ impl Core {
         Ok(Self {
             engine,
             workloads,
+            certificates: Current::new(Certificates::default()),
             settings,
             stop,
         })
@@ -221,8 +229,10 @@ fn retention(settings: &Settings) -> Retention {
 pub struct Daemon {
     core: Core,
     address: SocketAddr,
-    /// What new connections are secured with.
-    tls: Option<Current<rustls::ServerConfig>>,
+    /// Who is connected.
+    connections: Connections,
+    /// What connections are secured with.
+    tls: Option<Keeper>,
     refusals: Refusals,
     health: HealthReporter,
     platform: Platform,
@@ -259,7 +269,8 @@ impl Daemon {
         phases: Phases,
     ) -> Result<Self, StartError> {
         settings.check()?;
-        let tls = settings.tls.as_ref().map(server_config).transpose()?.map(Current::new);
+        let read = |tls| Files::read(tls, ClientCertificates::Required);
+        let files = settings.tls.as_ref().map(read).transpose()?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
             source,
@@ -307,10 +318,16 @@ impl Daemon {
         };
         drop(journal);
         phases.tell(Phase::Starting(StartStep::Serving));
+        let connections = Connections::new(core.settings.clone(), Arc::new(EveryCertificate));
+        let tls = files.map(|files| {
+            let told = core.certificates.clone();
+            Keeper::new(files, connections.clone(), told, platform.clone())
+        });
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut daemon = Self {
             core,
             address: settings.listen.address,
+            connections,
             tls,
             refusals: Refusals::new(Arc::clone(&platform.events)),
             health,
@@ -346,7 +363,7 @@ impl Daemon {
         })?;
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
-            let (sender, accepted) = listen::channel();
+            let (sender, accepted) = accept::channel();
             senders.push(sender);
             let ended = self.serve(index, accepted, health.clone())?;
             self.serving.push(ended);
@@ -367,18 +384,28 @@ impl Daemon {
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
-        tokio::spawn(listen::accept(
-            listener,
-            senders,
-            settings.limits.connections,
-            self.core.stop.clone(),
-        ));
+        let (connections, stop) = (&self.connections, &self.core.stop);
+        tokio::spawn(accept::accept(listener, senders, connections.clone(), stop.clone()));
+        tokio::spawn(connections.clone().report(stop.clone()));
+        if let Some(keeper) = &self.tls {
+            tokio::spawn(keeper.clone().watch(self.core.settings.clone(), stop.clone()));
+        }
         Ok(())
     }
 
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Who is connected, and what was refused.
+    pub fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// What connections are secured with; nothing without TLS.
+    pub fn certificates(&self) -> Option<&Keeper> {
+        self.tls.as_ref()
     }
 
     /// Its core.
@@ -402,8 +429,8 @@ impl Daemon {
     /// See [`ReloadError`]; nothing has changed then.
     pub fn reload(&self, read: &Settings) -> Result<Change, ReloadError> {
         let change = change(&self.core.settings.get(), read);
-        if let (Some(live), Some(files)) = (&self.tls, &change.settings.tls) {
-            live.set(server_config(files)?);
+        if let (Some(keeper), Some(files)) = (&self.tls, &change.settings.tls) {
+            keeper.reload(files)?;
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
@@ -493,12 +520,17 @@ impl Daemon {
     fn serve(
         &self,
         index: usize,
-        accepted: mpsc::Receiver<listen::Accepted>,
+        accepted: mpsc::Receiver<Accepted>,
         health: HealthServer<impl Health>,
     ) -> Result<oneshot::Receiver<()>, StartError> {
-        let (settings, tls, refusals) = (self.core.settings.clone(), self.tls.clone(), self.refusals.clone());
-        let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
+        let (connections, stop, cut) = (self.connections.clone(), self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
+        let serving = Serving {
+            routes,
+            tls: self.tls.as_ref().map(|keeper| keeper.live().clone()),
+            settings: self.core.settings.clone(),
+            refusals: self.refusals.clone(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -507,13 +539,10 @@ impl Daemon {
         let serve = move || {
             runtime.block_on(async move {
                 tokio::spawn(dispatch);
-                let limits = settings.get().limits.clone();
-                let connections = listen::connections(accepted, tls, settings, refusals);
+                let arrivals = ReceiverStream::new(accepted);
                 tokio::select! {
                     () = cut.cancelled() => {}
-                    served = listen::serve(routes, connections, &limits, stop) => if let Err(error) = served {
-                        tracing::error!(error = chain(&error), "A serving thread has ended");
-                    },
+                    () = serving.serve(arrivals, connections, stop) => {}
                 }
             });
             // What its tasks hold of the journal goes with the runtime, and with that the lock on the data directory.

@@ -18,7 +18,7 @@ use wsfcd::settings::{Settings, Tls};
 
 use self::in_process::InProcess;
 use self::process::Process;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, write_private};
 use crate::logs::Logs;
 use crate::simulated::SimulatedWorld;
 use crate::under_test::UnderTest;
@@ -175,13 +175,9 @@ impl Builder {
     fn certify(&mut self) -> Vec<u8> {
         let authority = Authority::new();
         let server = authority.issue(SERVER_NAME);
-        let tls = Tls {
-            certificate: self.dir.path().join("server.pem"),
-            key: self.dir.path().join("server.key"),
-            client_ca: None,
-        };
+        let tls = Tls::new(self.dir.path().join("server.pem"), self.dir.path().join("server.key"));
         std::fs::write(&tls.certificate, server.cert_pem).expect("the test's folder takes a file");
-        std::fs::write(&tls.key, server.key_pem).expect("the test's folder takes a file");
+        write_private(&tls.key, &server.key_pem);
         self.settings.tls = Some(tls);
         authority.pem()
     }
