@@ -21,6 +21,8 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
+use crate::access::Access;
+use crate::access::layer::AccessLayer;
 use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
@@ -30,7 +32,7 @@ use crate::listen::accept;
 use crate::listen::certificates::{Files, Keeper};
 use crate::listen::connection::Accepted;
 use crate::listen::refusals::Refusals;
-use crate::listen::registry::{Connections, EveryCertificate};
+use crate::listen::registry::Connections;
 use crate::listen::serving::Serving;
 use crate::listen::tls::{Certificates, ClientCertificates, TlsError};
 use crate::logging::chain;
@@ -59,8 +61,9 @@ const LISTEN_BACKLOG: u32 = 1_024;
 const REPLACE_ATTEMPTS: u32 = 20;
 const REPLACE_PAUSE: Duration = Duration::from_millis(100);
 
-/// What an operator must know who serves the network without asking for certificates.
-pub const SERVES_ANYBODY: &str = "`listen.address` is not a loopback address and `tls.client_ca` is not set: everybody who reaches the address has full control of the clusters";
+/// What an operator must know who gives a role to whoever comes.
+pub const SERVES_ANYBODY: &str =
+    "`access.unauthenticated_role` is set: everybody who reaches the address has that role";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +141,8 @@ pub struct Core {
     pub workloads: Workloads,
     /// Until when the certificates of the listener are good.
     pub certificates: Current<Certificates>,
+    /// Who may call what.
+    pub access: Access,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -156,6 +161,7 @@ impl Core {
         platform: Platform,
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
+        let access = Access::new(&settings, Arc::clone(&platform.clock));
         let settings = Current::new(settings);
         let engine = Engine::new(journal, api, platform.clone(), settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
@@ -169,9 +175,16 @@ impl Core {
             engine,
             workloads,
             certificates: Current::new(Certificates::default()),
+            access,
             settings,
             stop,
         })
+    }
+
+    /// The layer that decides each call of these routes.
+    pub fn access_layer(&self) -> AccessLayer {
+        let request_bytes = self.settings.get().limits.request_bytes;
+        AccessLayer::new(self.access.clone(), self.engine.clusters().clone(), request_bytes)
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -318,7 +331,7 @@ impl Daemon {
         };
         drop(journal);
         phases.tell(Phase::Starting(StartStep::Serving));
-        let connections = Connections::new(core.settings.clone(), Arc::new(EveryCertificate));
+        let connections = Connections::new(core.settings.clone(), Arc::new(core.access.clone()));
         let tls = files.map(|files| {
             let told = core.certificates.clone();
             Keeper::new(files, connections.clone(), told, platform.clone())
@@ -387,6 +400,7 @@ impl Daemon {
         let (connections, stop) = (&self.connections, &self.core.stop);
         tokio::spawn(accept::accept(listener, senders, connections.clone(), stop.clone()));
         tokio::spawn(connections.clone().report(stop.clone()));
+        tokio::spawn(connections.clone().follow(self.core.access.clone(), stop.clone()));
         if let Some(keeper) = &self.tls {
             tokio::spawn(keeper.clone().watch(self.core.settings.clone(), stop.clone()));
         }
@@ -434,6 +448,7 @@ impl Daemon {
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
+        self.core.access.set_settings(&change.settings);
         if change.opens_to_anybody {
             self.tell_open();
         }
@@ -527,6 +542,7 @@ impl Daemon {
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
         let serving = Serving {
             routes,
+            access: self.core.access_layer(),
             tls: self.tls.as_ref().map(|keeper| keeper.live().clone()),
             settings: self.core.settings.clone(),
             refusals: self.refusals.clone(),

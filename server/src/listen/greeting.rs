@@ -74,10 +74,7 @@ pub(super) async fn greet(
                     Some(shown) => shown.iter().map(|one| one.clone().into_owned()).collect(),
                     None => Arc::default(),
                 };
-                let peer = match shown.first() {
-                    Some(own) => Peer::with_certificate(address, own),
-                    None => peer,
-                };
+                let peer = Peer::secured(address, shown.first().map(AsRef::as_ref));
                 (Bytes::Tls(Box::new(stream)), peer, Some((used, shown)))
             }
         };

@@ -4,14 +4,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Peer;
 use super::counters::{Count, Counters, Counts};
 use super::places::{GivesWay, Origin, Places, Standing};
+use crate::access::Access;
 use crate::settings::Settings;
 use crate::settings::current::Current;
 
@@ -24,13 +27,9 @@ pub trait Admission: Send + Sync {
     fn is_administrator(&self, peer: &Peer) -> bool;
 }
 
-/// Takes everybody who has shown a certificate for an administrator: without roles, whoever is let in may do everything.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EveryCertificate;
-
-impl Admission for EveryCertificate {
+impl Admission for Access {
     fn is_administrator(&self, peer: &Peer) -> bool {
-        peer.certificate.is_some()
+        Self::is_administrator(self, peer)
     }
 }
 
@@ -178,15 +177,17 @@ impl Connections {
 
     /// Cuts the connections of peers for whom `which` holds, whatever runs on them. Gives how many.
     pub fn cut(&self, which: impl Fn(&Peer) -> bool) -> usize {
-        self.cut_where(|entry| entry.peer.as_ref().is_some_and(&which))
+        self.cut_where(Ending::Now, |entry| entry.peer.as_ref().is_some_and(&which))
     }
 
     /// Cuts the connections whose certificates, the client's own first, are refused now. Gives how many.
     pub fn cut_refused(&self, is_refused: impl Fn(&[CertificateDer<'static>]) -> bool) -> usize {
-        self.cut_where(|entry| !entry.certificates.is_empty() && is_refused(&entry.certificates))
+        self.cut_where(Ending::Now, |entry| {
+            !entry.certificates.is_empty() && is_refused(&entry.certificates)
+        })
     }
 
-    fn cut_where(&self, which: impl Fn(&Entry) -> bool) -> usize {
+    fn cut_where(&self, how: Ending, which: impl Fn(&Entry) -> bool) -> usize {
         // Signatures may be looked at, so not under the lock.
         let entries: Vec<_> = self
             .state()
@@ -202,7 +203,7 @@ impl Connections {
             .collect();
         let cut = entries.iter().filter(|entry| which(entry));
         cut.map(|entry| {
-            entry.end(Ending::Now);
+            entry.end(how);
             self.count(Count::Cut);
         })
         .count()
@@ -240,6 +241,20 @@ impl Connections {
     /// How many have come and have not begun with HTTP/2.
     pub fn greeting(&self) -> usize {
         self.state().places.greeting()
+    }
+
+    /// Cuts connections whose certificate has been revoked, or is over, as soon as the policy says so.
+    pub async fn follow(self, access: Access, stop: CancellationToken) {
+        let mut policies = access.generations();
+        while let Some(Some(_policy)) = stop.run_until_cancelled(policies.next()).await {
+            let nothing = HeaderMap::new();
+            let is_over = |peer: &Peer| {
+                let identity = access.identify(peer, &nothing);
+                identity.and_then(|identity| access.rights(&identity)).is_err()
+            };
+            // Their streams end with the reason; the connections get the moment that it takes to say so.
+            self.cut_where(Ending::Briefly, |entry| entry.peer.as_ref().is_some_and(is_over));
+        }
     }
 
     /// Logs once in a while what was refused, if anything was. Strangers must not fill the log, so single refusals are in it
@@ -342,6 +357,7 @@ impl Drop for Guest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::SystemClock;
     use crate::settings::Limits;
 
     fn connections(limits: Limits) -> Connections {
@@ -349,11 +365,12 @@ mod tests {
             limits,
             ..Settings::default()
         };
-        Connections::new(Current::new(settings), Arc::new(EveryCertificate))
+        let access = Access::new(&settings, Arc::new(SystemClock));
+        Connections::new(Current::new(settings), Arc::new(access))
     }
 
     fn with_certificate(name: &str) -> Peer {
-        Peer::with_certificate(None, name.as_bytes())
+        Peer::secured(None, Some(name.as_bytes()))
     }
 
     #[tokio::test(start_paused = true)]

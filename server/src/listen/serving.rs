@@ -25,6 +25,7 @@ use super::lifetime::{Lifetime, Look};
 use super::refusals::Refusals;
 use super::registry::Connections;
 use super::tls::Secured;
+use crate::access::layer::AccessLayer;
 use crate::grpc::complete::complete;
 use crate::settings::current::Current;
 use crate::settings::{Limits, Settings};
@@ -52,6 +53,8 @@ const EARLY_RESETS: usize = 20;
 pub struct Serving {
     /// The services.
     pub routes: Routes,
+    /// Decides each call in front of them.
+    pub access: AccessLayer,
     /// What connections are secured with; absent: nothing.
     pub tls: Option<Current<Secured>>,
     /// The limits.
@@ -69,6 +72,7 @@ impl Serving {
         stop: CancellationToken,
     ) {
         let services = MapResponseLayer::new(complete::<Body>).layer(self.routes.prepare());
+        let services = self.access.layer(services);
         let client_streams = Arc::new(ClientStreams::served());
         let tasks = TaskTracker::new();
         let mut arrivals = pin!(arrivals);

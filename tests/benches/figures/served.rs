@@ -9,12 +9,13 @@ use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::scenario::Machine;
 use wsfc_simulator::{Release, Scenario, Simulation};
+use wsfcd::access::policy::ADMINISTRATOR;
 use wsfcd::daemon::Core;
 use wsfcd::events::LoggedEvents;
 use wsfcd::journal::Journal;
 use wsfcd::listen::accept;
 use wsfcd::listen::refusals::Refusals;
-use wsfcd::listen::registry::{Connections, EveryCertificate};
+use wsfcd::listen::registry::Connections;
 use wsfcd::listen::serving::Serving;
 use wsfcd::platform::Platform;
 use wsfcd::settings::Settings;
@@ -36,13 +37,16 @@ pub fn serve(journal: &Journal) -> SocketAddr {
     let journal = journal.clone();
     on_a_thread("serve", async |listener| {
         let api = Clusapi::from_provider(Simulation::new(two_machines()).expect("a world"));
-        let core = Core::new(Settings::default(), journal, &[], api, Platform::system());
+        let mut settings = Settings::default();
+        settings.access.loopback_role = Some(ADMINISTRATOR.into());
+        let core = Core::new(settings.clone(), journal, &[], api, Platform::system());
         let core = core.await.expect("the journal is open");
         let (_, health) = tonic_health::server::health_reporter();
         let (routes, dispatch) = core.routes(health).expect("a whole descriptor set");
         tokio::spawn(dispatch);
-        let settings = Current::new(Settings::default());
-        let connections = Connections::new(settings.clone(), Arc::new(EveryCertificate));
+        let access = core.access_layer();
+        let settings = Current::new(settings);
+        let connections = Connections::new(settings.clone(), Arc::new(core.access.clone()));
         let stop = CancellationToken::new();
         let (sender, accepted) = accept::channel();
         tokio::spawn(accept::accept(
@@ -53,6 +57,7 @@ pub fn serve(journal: &Journal) -> SocketAddr {
         ));
         let serving = Serving {
             routes,
+            access,
             tls: None,
             settings,
             refusals: Refusals::new(Arc::new(LoggedEvents)),

@@ -149,7 +149,6 @@ async fn who_connects_and_says_nothing_is_closed() {
 #[tokio::test]
 async fn who_never_finishes_the_handshake_is_closed() {
     let daemon = TestDaemon::builder(world::machines(1))
-        .secured()
         .settings(|s| s.limits.handshake = UnderTest::get().patience(Duration::from_millis(300)))
         .start()
         .await;

@@ -16,6 +16,7 @@ use wsfc_client::{Client, ConnectOptions, Error, Identity, TlsOptions, v1};
 use wsfc_tests::certificates::{Authority, write_private};
 use wsfc_tests::records::{assert_succeeded, soon, to_the_end};
 use wsfc_tests::{TestDaemon, UnderTest, request, world};
+use wsfcd::access::policy::{ADMINISTRATOR, Binding, VIEWER};
 use wsfcd::settings::{Settings, Tls, TlsVersion};
 
 /// Writes the files of a daemon that answers as `localhost`.
@@ -46,21 +47,29 @@ struct Secured {
 }
 
 async fn secured(authority: &Authority, clients: Option<&Authority>) -> Secured {
-    secured_by(authority, clients, |_tls, _dir| {}).await
+    secured_by(authority, clients, |_settings, _dir| {}).await
 }
 
 async fn secured_by(
     authority: &Authority,
     clients: Option<&Authority>,
-    change: impl FnOnce(&mut Tls, &Path),
+    change: impl FnOnce(&mut Settings, &Path),
 ) -> Secured {
     let dir = tempfile::TempDir::new().unwrap();
-    let mut tls = files(dir.path(), authority, clients);
-    change(&mut tls, dir.path());
+    let tls = files(dir.path(), authority, clients);
+    let bind = |subject: &str, role: &str| Binding {
+        subject: subject.into(),
+        role: role.into(),
+        clusters: None,
+    };
     let daemon = TestDaemon::builder(world::machines(1))
         .settings(|s: &mut Settings| {
             s.tls = Some(tls);
             s.limits.mark_every = Duration::from_millis(50);
+            // Who is there without a certificate, and who is with one that names an operator.
+            s.access.loopback_role = Some(ADMINISTRATOR.into());
+            s.access.bindings = vec![bind("dns:operator*", ADMINISTRATOR), bind("dns:viewer*", VIEWER)];
+            change(s, dir.path());
         })
         .start()
         .await;
@@ -139,6 +148,7 @@ async fn a_server_certificate_serves_over_tls_alone() {
     // Neither another authority nor plain text gets in.
     assert!(secured.connect(&Authority::new(), None).await.is_err());
     let plain = ConnectOptions {
+        tls: None,
         request_timeout: UnderTest::get().patience(Duration::from_millis(500)),
         ..secured.daemon.connect_options()
     };
@@ -151,7 +161,7 @@ async fn with_a_client_authority_only_its_clients_get_in_and_are_recorded() {
     let (servers, clients) = (Authority::new(), Authority::new());
     let secured = secured(&servers, Some(&clients)).await;
     let client = secured
-        .connect(&servers, Some(clients.issue("operator")))
+        .connect(&servers, Some(clients.issue("operator-a")))
         .await
         .unwrap();
     let operation = client
@@ -160,15 +170,11 @@ async fn with_a_client_authority_only_its_clients_get_in_and_are_recorded() {
         .unwrap();
     assert_succeeded(&to_the_end(&operation).await);
     let principal = operation.get().await.unwrap().principal;
-    let digest = principal.strip_prefix("cert:").unwrap_or_else(|| panic!("{principal}"));
-    assert!(
-        digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit()),
-        "{principal}"
-    );
+    assert_eq!(principal, "dns:operator-a");
 
-    // Request ids belong to their caller: another certificate's is another request.
+    // Request ids belong to their caller: another's is another request.
     let other = secured
-        .connect(&servers, Some(clients.issue("operator")))
+        .connect(&servers, Some(clients.issue("operator-b")))
         .await
         .unwrap();
     let mut again = request::add_node("CL1", "n1");
@@ -204,6 +210,19 @@ async fn off_loopback_only_with_certificates() {
         error.contains("is not a loopback address and `tls` is not set"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn off_loopback_only_where_callers_can_be_known() {
+    let authority = Authority::new();
+    let dir = tempfile::TempDir::new().unwrap();
+    let tls = files(dir.path(), &authority, None);
+    let builder = TestDaemon::builder(world::machines(1)).settings(|s| {
+        s.tls = Some(tls);
+        s.listen.address = ([0, 0, 0, 0], 0).into();
+    });
+    let error = builder.try_start().await.err().unwrap().to_string();
+    assert!(error.contains("callers cannot show who they are"), "{error}");
 }
 
 #[tokio::test]
@@ -262,7 +281,10 @@ async fn the_old_version_is_spoken_only_when_asked_for() {
     let refused = strict.shake_hands(&authority, &old).await.unwrap_err();
     assert!(refused.to_string().contains("ProtocolVersion"), "{refused}");
     strict.daemon.finish().await;
-    let lenient = secured_by(&authority, None, |tls, _dir| tls.minimum_version = TlsVersion::V1_2).await;
+    let lenient = secured_by(&authority, None, |s, _dir| {
+        s.tls.as_mut().unwrap().minimum_version = TlsVersion::V1_2;
+    });
+    let lenient = lenient.await;
     lenient.shake_hands(&authority, &new).await.unwrap();
     lenient.shake_hands(&authority, &old).await.unwrap();
     lenient.daemon.finish().await;
@@ -298,17 +320,21 @@ async fn watch(channel: Channel) -> tonic::Streaming<v1::WatchResponse> {
 #[tokio::test]
 async fn a_revoked_certificate_is_refused_and_its_streams_are_cut() {
     let (servers, clients) = (Authority::new(), Authority::new());
-    let secured = secured_by(&servers, Some(&clients), |tls, dir| {
-        tls.crl = vec![dir.join("revoked.pem")];
-        replace(&tls.crl[0], &clients.revoked(&[7]));
+    let secured = secured_by(&servers, Some(&clients), |s, dir| {
+        let list = dir.join("revoked.pem");
+        replace(&list, &clients.revoked(&[7]));
+        s.tls.as_mut().unwrap().crl.push(list);
     })
     .await;
     secured
         .daemon
         .logs()
         .expect("Connections are cut whose certificates are refused now");
-    let (good, bad) = (clients.issue_numbered("good", 1), clients.issue_numbered("bad", 2));
-    let revoked = clients.issue_numbered("revoked", 7);
+    let (good, bad) = (
+        clients.issue_numbered("operator-good", 1),
+        clients.issue_numbered("operator-bad", 2),
+    );
+    let revoked = clients.issue_numbered("operator-revoked", 7);
     assert!(secured.connect(&servers, Some(revoked)).await.is_err());
     let mut stays = watch(secured.channel(&servers, Some(&good)).await.unwrap()).await;
     let mut goes = watch(secured.channel(&servers, Some(&bad)).await.unwrap()).await;
@@ -373,5 +399,33 @@ async fn files_that_change_are_taken_under_live_streams() {
         .lines()
         .filter(|line| line.starts_with("ERROR") && line.contains(message));
     assert_eq!(told.count(), 1);
+    secured.daemon.finish().await;
+}
+
+#[tokio::test]
+async fn the_last_places_are_for_administrators() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let secured = secured_by(&servers, Some(&clients), |s, _dir| {
+        s.limits.connections = 2;
+        s.limits.administrators_percent = 50;
+    })
+    .await;
+    let (viewer, operator) = (clients.issue("viewer"), clients.issue("operator"));
+    let mut first = watch(secured.channel(&servers, Some(&viewer)).await.unwrap()).await;
+    assert!(secured.connect(&servers, Some(viewer)).await.is_err());
+    let mut second = watch(secured.channel(&servers, Some(&operator)).await.unwrap()).await;
+    assert!(
+        secured.connect(&servers, Some(operator.clone())).await.is_err(),
+        "all places have calls"
+    );
+    for stream in [&mut first, &mut second] {
+        soon("a mark", stream.message()).await.unwrap().unwrap();
+    }
+    // Whoever has no call makes room.
+    drop(first);
+    soon("the place", async {
+        while secured.connect(&servers, Some(operator.clone())).await.is_err() {}
+    })
+    .await;
     secured.daemon.finish().await;
 }

@@ -13,7 +13,7 @@ use wsfcd::events::LoggedEvents;
 use wsfcd::journal::{Journal, Opened, RedbStore};
 use wsfcd::listen::connection::{Accepted, Peer};
 use wsfcd::listen::refusals::Refusals;
-use wsfcd::listen::registry::{Connections, EveryCertificate};
+use wsfcd::listen::registry::Connections;
 use wsfcd::listen::serving::Serving;
 use wsfcd::settings::current::Current;
 
@@ -64,15 +64,17 @@ async fn serve(stage: &Stage) -> Result<(), Failure> {
     let (_reporter, health) = tonic_health::server::health_reporter();
     let (routes, dispatch) = core.routes(health)?;
     tokio::spawn(dispatch);
+    let access = core.access_layer();
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     stage.daemon.borrow_mut().journal = Some(journal.clone());
     let serving = Serving {
         routes,
+        access,
         tls: None,
         settings: Current::new(stage.settings()),
         refusals: Refusals::new(Arc::new(LoggedEvents)),
     };
-    let connections = Connections::new(serving.settings.clone(), Arc::new(EveryCertificate));
+    let connections = Connections::new(serving.settings.clone(), Arc::new(core.access.clone()));
     let arrivals = arrivals(listener, connections.clone());
     let serving = serving.serve(arrivals, connections, CancellationToken::new());
     // Connections stay open after a failure, until the host crashes: their tasks would end in random order.
