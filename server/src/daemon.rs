@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -28,11 +29,15 @@ use crate::events::Event;
 use crate::grpc;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
-use crate::listen;
+use crate::listen::accept;
+use crate::listen::certificates::{Files, Keeper};
+use crate::listen::connection::Accepted;
 use crate::listen::host::ListenError;
 use crate::listen::local::LocalListener;
 use crate::listen::refusals::Refusals;
-use crate::listen::tls::{ClientCertificates, TlsError, server_config};
+use crate::listen::registry::Connections;
+use crate::listen::serving::Serving;
+use crate::listen::tls::{Certificates, ClientCertificates, TlsError};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::engine::Engine;
@@ -149,6 +154,8 @@ pub struct Core {
     pub engine: Engine,
     /// What agents run.
     pub workloads: Workloads,
+    /// Until when the certificates of the listener are good.
+    pub certificates: Current<Certificates>,
     /// Who may call what.
     pub access: Access,
     settings: Current<Settings>,
@@ -182,6 +189,7 @@ impl Core {
         Ok(Self {
             engine,
             workloads,
+            certificates: Current::new(Certificates::default()),
             access,
             settings,
             stop,
@@ -249,8 +257,10 @@ fn retention(settings: &Settings) -> Retention {
 pub struct Daemon {
     core: Core,
     address: SocketAddr,
-    /// What new connections are secured with.
-    tls: Option<Current<rustls::ServerConfig>>,
+    /// Who is connected.
+    connections: Connections,
+    /// What connections are secured with.
+    tls: Option<Keeper>,
     refusals: Refusals,
     health: HealthReporter,
     platform: Platform,
@@ -288,8 +298,7 @@ impl Daemon {
     ) -> Result<Self, StartError> {
         settings.check()?;
         let clients = ClientCertificates::of_settings(&settings);
-        let tls = settings.tls.as_ref().map(|tls| server_config(tls, clients));
-        let tls = tls.transpose()?.map(Current::new);
+        let files = settings.tls.as_ref().map(|tls| Files::read(tls, clients)).transpose()?;
         let bearer = Bearer::of_settings(&settings, &*platform.clock)?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
@@ -342,10 +351,16 @@ impl Daemon {
             core.access.take_tokens(bearer);
         }
         phases.tell(Phase::Starting(StartStep::Serving));
+        let connections = Connections::new(core.settings.clone(), Arc::new(core.access.clone()));
+        let tls = files.map(|files| {
+            let told = core.certificates.clone();
+            Keeper::new(files, connections.clone(), told, platform.clone())
+        });
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut daemon = Self {
             core,
             address: settings.listen.address,
+            connections,
             tls,
             refusals: Refusals::new(Arc::clone(&platform.events)),
             health,
@@ -387,7 +402,7 @@ impl Daemon {
         })?;
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
-            let (sender, accepted) = listen::channel();
+            let (sender, accepted) = accept::channel();
             senders.push(sender);
             let ended = self.serve(index, accepted, health.clone())?;
             self.serving.push(ended);
@@ -408,21 +423,32 @@ impl Daemon {
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
+        let (connections, stop) = (&self.connections, &self.core.stop);
         if let Some(local) = local {
-            tokio::spawn(local.accept(senders.clone(), self.core.stop.clone()));
+            tokio::spawn(local.accept(senders.clone(), connections.clone(), stop.clone()));
         }
-        tokio::spawn(listen::accept(
-            listener,
-            senders,
-            settings.limits.connections,
-            self.core.stop.clone(),
-        ));
+        tokio::spawn(accept::accept(listener, senders, connections.clone(), stop.clone()));
+        tokio::spawn(connections.clone().report(stop.clone()));
+        tokio::spawn(connections.clone().follow(self.core.access.clone(), stop.clone()));
+        if let Some(keeper) = &self.tls {
+            tokio::spawn(keeper.clone().watch(self.core.settings.clone(), stop.clone()));
+        }
         Ok(())
     }
 
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Who is connected, and what was refused.
+    pub fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// What connections are secured with; nothing without TLS.
+    pub fn certificates(&self) -> Option<&Keeper> {
+        self.tls.as_ref()
     }
 
     /// Its core.
@@ -446,8 +472,8 @@ impl Daemon {
     /// See [`ReloadError`]; nothing has changed then.
     pub fn reload(&self, read: &Settings) -> Result<Change, ReloadError> {
         let change = change(&self.core.settings.get(), read);
-        if let (Some(live), Some(files)) = (&self.tls, &change.settings.tls) {
-            live.set(server_config(files, ClientCertificates::of_settings(&change.settings))?);
+        if let (Some(keeper), Some(files)) = (&self.tls, &change.settings.tls) {
+            keeper.reload(files)?;
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
@@ -538,13 +564,18 @@ impl Daemon {
     fn serve(
         &self,
         index: usize,
-        accepted: mpsc::Receiver<listen::Accepted>,
+        accepted: mpsc::Receiver<Accepted>,
         health: HealthServer<impl Health>,
     ) -> Result<oneshot::Receiver<()>, StartError> {
-        let (settings, tls, refusals) = (self.core.settings.clone(), self.tls.clone(), self.refusals.clone());
-        let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
+        let (connections, stop, cut) = (self.connections.clone(), self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
-        let access = self.core.access_layer();
+        let serving = Serving {
+            routes,
+            access: self.core.access_layer(),
+            tls: self.tls.as_ref().map(|keeper| keeper.live().clone()),
+            settings: self.core.settings.clone(),
+            refusals: self.refusals.clone(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -553,13 +584,10 @@ impl Daemon {
         let serve = move || {
             runtime.block_on(async move {
                 tokio::spawn(dispatch);
-                let limits = settings.get().limits.clone();
-                let connections = listen::connections(accepted, tls, settings, refusals);
+                let arrivals = ReceiverStream::new(accepted);
                 tokio::select! {
                     () = cut.cancelled() => {}
-                    served = listen::serve(routes, access, connections, &limits, stop) => if let Err(error) = served {
-                        tracing::error!(error = chain(&error), "A serving thread has ended");
-                    },
+                    () = serving.serve(arrivals, connections, stop) => {}
                 }
             });
             // What its tasks hold of the journal goes with the runtime, and with that the lock on the data directory.

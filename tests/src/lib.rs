@@ -4,6 +4,7 @@
 pub mod certificates;
 mod daemon;
 pub mod folder;
+pub mod http2;
 mod logs;
 pub mod records;
 pub mod request;

@@ -1,24 +1,22 @@
 //! The API for administrators of the host, at a socket or pipe: the operating system says who they are.
 
-use std::sync::Arc;
-
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use wsfc_client::local::LocalEndpoint;
 
-use super::Accepted;
-use super::connection::Peer;
+use super::connection::{Accepted, Peer};
 use super::host::{self, HostListener, ListenError};
+use super::registry::Connections;
 use crate::logging::chain;
 use crate::settings::Settings;
-
-/// How many are connected at most. They have places of their own, so that a flood from the network locks none of them out.
-const MOST: usize = 256;
 
 /// Listens for administrators of the host. The socket is taken away at the end.
 #[derive(Debug)]
 pub struct LocalListener {
     /// Absent until the endpoint can be had.
     listener: Option<HostListener>,
+    path: String,
+    /// The path as clients give it.
     endpoint: String,
 }
 
@@ -32,8 +30,15 @@ impl LocalListener {
         if !settings.listen.local {
             return Ok(None);
         }
-        let endpoint = settings.local_endpoint();
-        let listener = match HostListener::open(&endpoint).await {
+        let path = settings.local_endpoint();
+        let endpoint = if cfg!(windows) {
+            LocalEndpoint::Pipe(path.clone())
+        } else {
+            // A socket may be bound by a path that is not absolute, which is one way to a deep folder.
+            LocalEndpoint::Socket(std::path::absolute(&path).unwrap_or_else(|_error| path.clone().into()))
+        };
+        let endpoint = endpoint.to_string();
+        let listener = match HostListener::open(&path).await {
             Ok(listener) => {
                 tracing::info!(endpoint, "Administrators of this host can connect");
                 Some(listener)
@@ -49,39 +54,46 @@ impl LocalListener {
             }
             Err(error) => return Err(error),
         };
-        Ok(Some(Self { listener, endpoint }))
+        Ok(Some(Self {
+            listener,
+            path,
+            endpoint,
+        }))
     }
 
-    /// Accepts connections until told to stop, and deals them out to the serving threads in turn.
-    pub async fn accept(self, serving: Vec<mpsc::Sender<Accepted>>, stop: CancellationToken) {
+    /// Accepts connections until told to stop, and deals them out to the serving threads in turn. They have the places that
+    /// are kept for administrators, so that a flood from the network locks none of them out.
+    pub async fn accept(self, serving: Vec<mpsc::Sender<Accepted>>, connections: Connections, stop: CancellationToken) {
         tokio::select! {
-            () = self.accept_all(&serving) => {}
+            () = self.accept_all(&serving, &connections) => {}
             () = stop.cancelled() => {}
         }
     }
 
-    async fn accept_all(self, serving: &[mpsc::Sender<Accepted>]) {
+    async fn accept_all(self, serving: &[mpsc::Sender<Accepted>], connections: &Connections) {
         let mut listener = match self.listener {
             Some(listener) => listener,
             None => {
-                let listener = HostListener::open_when_free(&self.endpoint).await;
+                let listener = HostListener::open_when_free(&self.path).await;
                 tracing::info!(endpoint = self.endpoint, "Administrators of this host can connect now");
                 listener
             }
         };
-        let places = Arc::new(Semaphore::new(MOST));
-        for thread in serving.iter().cycle() {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
+        let mut threads = serving.iter().cycle();
+        loop {
             let (stream, account) = listener.accept().await;
+            let Ok(guest) = connections.arrive(None) else {
+                tracing::warn!("A connection of this host was refused: there are too many");
+                continue;
+            };
             let accepted = match host::detach(stream) {
-                Ok(open) => Accepted::local(open, Peer::local(account), place),
+                Ok(open) => Accepted::plain(open, Peer::local(account), guest),
                 Err(error) => {
                     tracing::debug!(%error, "A connection of this host was gone at once");
                     continue;
                 }
             };
+            let Some(thread) = threads.next() else { return };
             if thread.send(accepted).await.is_err() {
                 tracing::error!("A serving thread has ended; the daemon stops accepting");
                 return;

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "security descriptors are made and set by C functions")]
 
+mod readers;
+
 use core::ffi::c_void;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -34,6 +36,7 @@ use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
 };
 
+pub use self::readers::readers;
 use crate::wide::{text, wide};
 
 /// LocalSystem, which every private folder is open to ("Well-known SIDs").

@@ -19,7 +19,7 @@ use wsfcd::settings::{Settings, Tls};
 
 use self::in_process::InProcess;
 use self::process::Process;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, write_private};
 use crate::logs::Logs;
 use crate::simulated::SimulatedWorld;
 use crate::under_test::UnderTest;
@@ -181,9 +181,8 @@ impl Builder {
         let authority = Authority::new();
         let file = |name: &str| self.dir.path().join(name);
         let tls = Tls {
-            certificate: file("server.pem"),
-            key: file("server.key"),
             client_ca: Some(file("clients.pem")),
+            ..Tls::new(file("server.pem"), file("server.key"))
         };
         let server = authority.issue(SERVER_NAME);
         write_private(&tls.certificate, &server.cert_pem);
@@ -542,16 +541,4 @@ fn connect(options: ConnectOptions) -> Client {
 #[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]
 fn print_log(logs: &Logs) {
     eprintln!("--- the log of the daemon ---\n{}", logs.text());
-}
-
-/// Writes a file that only this account can read.
-#[expect(clippy::expect_used, reason = "how a test fails")]
-fn write_private(path: &Path, bytes: &[u8]) {
-    std::fs::write(path, bytes).expect("the test's folder takes a file");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(path, mode).expect("a file of one's own");
-    }
 }
