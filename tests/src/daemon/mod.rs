@@ -281,17 +281,17 @@ impl TestDaemon {
         connect(options)
     }
 
-    /// A client that shows a token and no certificate.
+    /// A client that shows no certificate, and a token if it has one.
     ///
     /// # Panics
     ///
-    /// The daemon is stopped, or the harness has not certified it.
-    pub fn client_showing(&self, token: impl Into<String>) -> Client {
+    /// The daemon is stopped.
+    pub fn client_showing(&self, token: Option<String>) -> Client {
         let mut options = self.connect_options();
         if let Some(tls) = &mut options.tls {
             tls.identity = None;
         }
-        options.bearer = Some(BearerSource::token(token));
+        options.bearer = token.map(BearerSource::token);
         connect(options)
     }
 

@@ -60,7 +60,9 @@ async fn look(client: &Client) -> Result<(), Error> {
 #[tokio::test]
 async fn a_token_shows_who_calls_and_what_is_allowed() {
     let tokens = start().await;
-    let ada = tokens.daemon.client_showing(tokens.issuer.token("ada", &["ops"], LONG));
+    let ada = tokens
+        .daemon
+        .client_showing(Some(tokens.issuer.token("ada", &["ops"], LONG)));
     let operation = ada
         .create_cluster(request::create_cluster("CL1", &["n1"]))
         .await
@@ -68,7 +70,9 @@ async fn a_token_shows_who_calls_and_what_is_allowed() {
     assert_succeeded(&to_the_end(&operation).await);
     assert_eq!(operation.get().await.unwrap().principal, format!("user:{ISSUER}#ada"));
 
-    let eve = tokens.daemon.client_showing(tokens.issuer.token("eve", &["dev"], LONG));
+    let eve = tokens
+        .daemon
+        .client_showing(Some(tokens.issuer.token("eve", &["dev"], LONG)));
     look(&eve).await.unwrap();
     let error = eve.add_node(request::add_node("CL1", "n1")).await.err().unwrap();
     assert_eq!(refused(&error), Some("PERMISSION_MISSING"), "{error}");
@@ -86,21 +90,21 @@ async fn a_token_shows_who_calls_and_what_is_allowed() {
 async fn what_is_no_good_token_gets_nothing() {
     let tokens = start().await;
     let daemon = &tokens.daemon;
-    let error = look(&daemon.client_of(None)).await.unwrap_err();
+    let error = look(&daemon.client_showing(None)).await.unwrap_err();
     assert_eq!(refused(&error), Some("CREDENTIALS_REQUIRED"), "{error}");
     let stranger = Issuer::new(ISSUER).token("ada", &["ops"], LONG);
     let other = Issuer::new("https://other.example").token("ada", &["ops"], LONG);
     let good = tokens.issuer.token("ada", &["ops"], LONG);
     let cut = good[..good.len() - 1].to_owned();
     for token in [stranger, other, cut, "x".repeat(8_193)] {
-        let error = look(&daemon.client_showing(token)).await.unwrap_err();
+        let error = look(&daemon.client_showing(Some(token))).await.unwrap_err();
         assert_eq!(refused(&error), Some("TOKEN_INVALID"), "{error}");
     }
     let over = tokens.issuer.token("ada", &["ops"], Duration::ZERO);
-    let error = look(&daemon.client_showing(over)).await.unwrap_err();
+    let error = look(&daemon.client_showing(Some(over))).await.unwrap_err();
     assert_eq!(refused(&error), Some("TOKEN_EXPIRED"), "{error}");
     // Known to nobody's binding.
-    let mallory = daemon.client_showing(tokens.issuer.token("mallory", &["dev"], LONG));
+    let mallory = daemon.client_showing(Some(tokens.issuer.token("mallory", &["dev"], LONG)));
     let error = look(&mallory).await.unwrap_err();
     assert_eq!(refused(&error), Some("PERMISSION_MISSING"), "{error}");
     tokens.daemon.finish().await;
@@ -110,7 +114,10 @@ async fn what_is_no_good_token_gets_nothing() {
 async fn a_stream_ends_with_the_token_that_opened_it() {
     let tokens = start().await;
     let token = tokens.issuer.token("ada", &["ops"], Duration::from_secs(2));
-    let mut watch = tokens.daemon.client_showing(token).watch(v1::WatchRequest::default());
+    let mut watch = tokens
+        .daemon
+        .client_showing(Some(token))
+        .watch(v1::WatchRequest::default());
     let error = soon("the end of the stream", async {
         loop {
             match watch.next().await {

@@ -170,4 +170,4 @@ fn system_authorities() -> Result<RootCertStore, FetchError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

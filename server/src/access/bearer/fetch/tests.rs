@@ -7,15 +7,21 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// A server of this host that gives everybody one answer, byte for byte.
-struct Server {
-    port: u16,
-    ca: tempfile::NamedTempFile,
+/// A server of this host.
+pub(in super::super) struct Server {
+    pub(in super::super) port: u16,
+    pub(in super::super) ca: tempfile::NamedTempFile,
     asked: tokio::sync::mpsc::UnboundedReceiver<String>,
 }
 
+/// A server that gives everybody one answer, byte for byte.
 async fn serve(answer: impl Into<Vec<u8>>) -> Server {
     let answer = answer.into();
+    serve_by(move |_port, _head| answer.clone()).await
+}
+
+/// A server whose answers depend on its port and the head of the request.
+pub(in super::super) async fn serve_by(answer: impl Fn(u16, &str) -> Vec<u8> + Send + 'static) -> Server {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -46,7 +52,9 @@ async fn serve(answer: impl Into<Vec<u8>>) -> Server {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
-            heard.send(String::from_utf8(head).unwrap()).unwrap();
+            let head = String::from_utf8(head).unwrap();
+            let answer = answer(port, &head);
+            let _ = heard.send(head);
             // A client that has had enough does not take all of it.
             let _ = stream.write_all(&answer).await;
             let _ = stream.shutdown().await;
@@ -65,7 +73,7 @@ impl Server {
     }
 }
 
-fn answer(status: &str, more: &str, body: &[u8]) -> Vec<u8> {
+pub(in super::super) fn answer(status: &str, more: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{more}\r\n", body.len());
     [head.as_bytes(), body].concat()
 }

@@ -5,6 +5,7 @@ use ring::signature::KeyPair as _;
 use serde_json::json;
 
 use super::*;
+use crate::access::bearer::fetch::tests::{answer, serve_by};
 
 /// A clock that follows the runtime's time.
 struct Following(Instant);
@@ -171,4 +172,43 @@ fn what_an_issuer_says_must_be_of_itself() {
     assert!(said("https://id.example", "").is_err());
     assert!(said("https://id.example", r#","issuer":"https://id.example","jwks_uri":"x""#).is_err());
     assert!(keys_address(b"[]", "https://id.example").is_err());
+}
+
+#[tokio::test]
+async fn the_keys_are_where_the_issuer_says_that_they_are() {
+    let keys = a_key();
+    let published = keys.clone();
+    let server = serve_by(move |port, head| {
+        let here = format!("https://localhost:{port}");
+        match head.split(' ').nth(1).unwrap() {
+            "/realm/.well-known/openid-configuration" => {
+                let document = json!({"issuer": format!("{here}/realm"), "jwks_uri": format!("{here}/keys")});
+                answer("200 OK", "", document.to_string().as_bytes())
+            }
+            "/keys" => answer("200 OK", "", &published),
+            // Where they may be fetched without being secured.
+            "/plain/.well-known/openid-configuration" => {
+                let document = json!({"issuer": format!("{here}/plain"), "jwks_uri": "http://localhost/keys"});
+                answer("200 OK", "", document.to_string().as_bytes())
+            }
+            _ => answer("404 Not Found", "", b""),
+        }
+    })
+    .await;
+    let read = async |issuer: &str, keys: Option<&str>| {
+        let here = format!("https://localhost:{}", server.port);
+        let mut settings = BearerIssuer::new(format!("{here}{issuer}"), "wsfcd");
+        settings.jwks_url = keys.map(|path| format!("{here}{path}"));
+        settings.ca_file = Some(server.ca.path().to_owned());
+        Issuer::new(&settings, &crate::platform::SystemClock)
+            .unwrap()
+            .source
+            .read()
+            .await
+    };
+    assert_eq!(read("/realm", None).await.unwrap(), keys);
+    assert_eq!(read("/other", Some("/keys")).await.unwrap(), keys);
+    assert!(matches!(read("/other", None).await, Err(SourceError::Fetch { .. })));
+    let plain = read("/plain", None).await.unwrap_err();
+    assert!(chain(&plain).contains("does not begin with https://"), "{plain}");
 }
