@@ -37,6 +37,36 @@ macro_rules! reasons {
 }
 
 reasons! {
+    CREDENTIALS_REQUIRED {
+        meaning: "The caller has no identity, and this call needs one.",
+        user: "Show a client certificate or a bearer token, or use the local endpoint on the daemon's host; `wsfcctl login` gets a certificate.",
+        operator: "Give the caller a join token, or set `access.loopback_role` for callers of the host itself."
+    }
+    CERTIFICATE_REVOKED {
+        meaning: "The client certificate was revoked.",
+        user: "Ask an administrator of the daemon for a new one.",
+        operator: "Nothing."
+    }
+    CERTIFICATE_EXPIRED {
+        meaning: "The client certificate has expired.",
+        user: "Renew it, or log in again.",
+        operator: "Look at the clock of the host if it should not have."
+    }
+    TOKEN_INVALID {
+        meaning: "The token is not one that this daemon takes.",
+        user: "Get another token.",
+        operator: "Compare issuer and audience with the settings."
+    }
+    TOKEN_EXPIRED {
+        meaning: "The token is over.",
+        user: "Get another token.",
+        operator: "Nothing."
+    }
+    PERMISSION_MISSING {
+        meaning: "No role of the caller allows this call, or not for this cluster; metadata `permission` names what is missing.",
+        user: "Ask an administrator of the daemon for a role that has the permission.",
+        operator: "Bind a role to the caller if it should have one."
+    }
     INVALID_FIELD {
         meaning: "A field of the request is missing, malformed or out of range; BadRequest names each one.",
         user: "Correct the named fields.",
