@@ -92,6 +92,10 @@ pub enum Kind {
     Intent,
     /// What the call was answered. An intent without one: the daemon ended, or the log was not to be written, meanwhile.
     Outcome,
+    /// An operation that a call had begun has ended; its state is the code of the result.
+    Ended,
+    /// Settings have changed while the daemon runs.
+    Settings,
     /// A call was refused because of who asked, or what for.
     Refusal,
     /// The end of the file was an unfinished line and is kept in `file`.
@@ -113,6 +117,8 @@ impl Kind {
             Self::Stopped => "stopped",
             Self::Intent => "intent",
             Self::Outcome => "outcome",
+            Self::Ended => "ended",
+            Self::Settings => "settings",
             Self::Refusal => "refusal",
             Self::Torn => "torn",
             Self::Alarm => "alarm",
@@ -260,6 +266,8 @@ mod tests {
             Kind::Stopped,
             Kind::Intent,
             Kind::Outcome,
+            Kind::Ended,
+            Kind::Settings,
             Kind::Refusal,
             Kind::Torn,
             Kind::Alarm,

@@ -113,6 +113,11 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// How many bytes were read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// The next line, or none at the end.
     ///
     /// # Errors

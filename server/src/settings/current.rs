@@ -115,7 +115,7 @@ mod tests {
     use crate::access::policy::Binding;
     use crate::settings::access::Role;
     use crate::settings::{
-        Access, ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls, Workloads,
+        Access, Audit, ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls, Workloads,
     };
 
     fn tls(certificate: &str) -> Option<Tls> {
@@ -248,6 +248,11 @@ mod tests {
                 handshake: second,
                 unary: second,
                 mark_every: second,
+            },
+            audit: Audit {
+                dir: Some("/new".into()),
+                max_file_bytes: 1,
+                keep_files: Some(2),
             },
             log: Log {
                 filter: "debug".into(),

@@ -3,6 +3,7 @@
 //! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
 
 pub mod access;
+mod audit;
 pub mod current;
 pub mod places;
 pub mod sources;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 pub use self::access::Access;
+pub use self::audit::Audit;
 use self::workloads::PIPES;
 pub use self::workloads::Workloads;
 
@@ -52,6 +54,8 @@ pub struct Settings {
     pub workloads: Workloads,
     /// Limits against peers that ask too much.
     pub limits: Limits,
+    /// Where it is written down who asked for what.
+    pub audit: Audit,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -69,6 +73,7 @@ impl Default for Settings {
             inventory: Inventory::default(),
             workloads: Workloads::default(),
             limits: Limits::default(),
+            audit: Audit::default(),
             log: Log::default(),
         }
     }
@@ -412,6 +417,7 @@ impl Settings {
             });
         }
         self.workloads.check()?;
+        self.audit.check()?;
         for (field, value, least) in [
             ("limits.request_bytes", self.limits.request_bytes, 4_096),
             ("limits.connections", self.limits.connections, 1),

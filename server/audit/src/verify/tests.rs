@@ -6,6 +6,9 @@ use super::*;
 use crate::entry::Entry;
 use crate::line::seal;
 
+/// Something that is done to the lines of files.
+type Change = fn(&mut Vec<Vec<Vec<u8>>>);
+
 /// The lines of `count` entries in files of `each`.
 fn log(count: usize, each: usize) -> Vec<Vec<Vec<u8>>> {
     let mut files: Vec<Vec<Vec<u8>>> = Vec::new();
@@ -70,7 +73,7 @@ fn a_log_as_it_was_written_is_sound() {
 #[test]
 fn what_was_done_to_a_log_is_named_with_its_place() {
     let (from, to) = (3, 3);
-    let cases: [(fn(&mut Vec<Vec<Vec<u8>>>), (usize, u64, Fault)); 9] = [
+    let cases: [(Change, (usize, u64, Fault)); 9] = [
         (|files| drop(files[0].remove(2)), (0, 3, Fault::Missing { from, to })),
         (
             |files| files[0].swap(1, 2),
