@@ -5,6 +5,7 @@ pub mod certificates;
 mod daemon;
 pub mod folder;
 mod logs;
+pub mod raw;
 pub mod records;
 pub mod request;
 mod simulated;
