@@ -45,6 +45,12 @@ macro_rules! reason {
 }
 
 reason! {
+    CredentialsRequired = CREDENTIALS_REQUIRED,
+    CertificateRevoked = CERTIFICATE_REVOKED,
+    CertificateExpired = CERTIFICATE_EXPIRED,
+    TokenInvalid = TOKEN_INVALID,
+    TokenExpired = TOKEN_EXPIRED,
+    PermissionMissing = PERMISSION_MISSING,
     InvalidField = INVALID_FIELD,
     PageTokenInvalid = PAGE_TOKEN_INVALID,
     RequestIdReused = REQUEST_ID_REUSED,

@@ -365,7 +365,8 @@ impl Daemon {
     async fn open(&mut self, socket: TcpSocket, health: HealthServer<impl Health>) -> Result<(), StartError> {
         let settings = self.core.settings.get();
         let (workloads, journal) = (self.core.workloads.clone(), self.core.engine.journal().clone());
-        self.channel = Listener::of_settings(&settings, workloads, journal).map_err(|source| StartError::Channel {
+        let channel = Listener::of_settings(&settings, workloads, journal).await;
+        self.channel = channel.map_err(|source| StartError::Channel {
             endpoint: settings.workload_endpoint(),
             source,
         })?;

@@ -25,6 +25,8 @@ const MOST_CHANNELS: usize = 256;
 const CLOSE_FOR: Duration = Duration::from_secs(3);
 /// The pause after the system gave no connection, as it does when it has no more handles.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often an endpoint that could not be had is tried again.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// Why nobody can connect.
 #[derive(Debug, thiserror::Error)]
@@ -48,16 +50,18 @@ pub enum ListenError {
 pub struct Listener {
     connections: TaskTracker,
     stop: CancellationToken,
-    _place: system::Place,
 }
 
 impl Listener {
-    /// Listens where the settings say. An endpoint that was not named need not be had: most hosts run no workloads.
+    /// Listens where the settings say: at the path of a socket, or the name of a pipe on Windows. Must be called in a runtime.
+    ///
+    /// A socket that a daemon has left that is gone is replaced; a folder that is missing is made for this account alone. An endpoint that was not named need not be had, since most hosts run no workloads; then it is tried again every 30 seconds.
+    /// Whoever has it may be another daemon that ends, or somebody who is in the way.
     ///
     /// # Errors
     ///
-    /// As of [`open`](Self::open), for an endpoint that was named.
-    pub fn of_settings(
+    /// See [`ListenError`]; for an endpoint that was named.
+    pub async fn of_settings(
         settings: &Settings,
         workloads: Workloads,
         journal: Journal,
@@ -66,33 +70,28 @@ impl Listener {
             return Ok(None);
         }
         let endpoint = settings.workload_endpoint();
-        match Self::open(&endpoint, workloads, journal) {
-            Ok(listener) => {
+        let (listener, door) = Self::closed(workloads, journal);
+        match system::listen(Path::new(&endpoint)).await {
+            Ok(held) => {
                 tracing::info!(endpoint, "Resource DLLs can connect");
-                Ok(Some(listener))
+                listener.connections.spawn(door.hold(held));
             }
             Err(error) if settings.workloads.endpoint.is_none() => {
                 let error = chain(&error);
                 tracing::warn!(
                     endpoint,
                     error,
-                    "Resource DLLs cannot connect, so this daemon runs no workloads"
+                    "Resource DLLs cannot connect, so this daemon runs no workloads until they can"
                 );
-                Ok(None)
+                listener.connections.spawn(door.hold_when_free(endpoint));
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        Ok(Some(listener))
     }
 
-    /// Listens at an endpoint: the path of a socket, or the name of a pipe on Windows. Must be called in a runtime.
-    ///
-    /// A socket that a daemon has left that is gone is replaced; a folder that is missing is made for this account alone.
-    ///
-    /// # Errors
-    ///
-    /// See [`ListenError`].
-    pub fn open(endpoint: &str, workloads: Workloads, journal: Journal) -> Result<Self, ListenError> {
-        let (place, acceptor) = system::listen(Path::new(endpoint))?;
+    /// A listener that does not listen yet, and its door.
+    fn closed(workloads: Workloads, journal: Journal) -> (Self, Door) {
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let door = Door {
             workloads,
@@ -101,17 +100,7 @@ impl Listener {
             places: Arc::new(Semaphore::new(MOST_CHANNELS)),
             stop: stop.clone(),
         };
-        connections.spawn(async move {
-            tokio::select! {
-                () = system::accept(acceptor, &door) => {}
-                () = door.stop.cancelled() => {}
-            }
-        });
-        Ok(Self {
-            connections,
-            stop,
-            _place: place,
-        })
+        (Self { connections, stop }, door)
     }
 
     /// Closes the connections, after what was told on them is in the journal.
@@ -134,6 +123,37 @@ struct Door {
 }
 
 impl Door {
+    /// Takes connections until the listener is closed; then the endpoint is given up.
+    async fn hold(self, (_place, acceptor): (system::Place, system::Acceptor)) {
+        tokio::select! {
+            () = system::accept(acceptor, &self) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// Tries to have the endpoint until it is had or the listener is closed, and takes connections then.
+    async fn hold_when_free(self, endpoint: String) {
+        let path = Path::new(&endpoint);
+        let held = async {
+            loop {
+                tokio::time::sleep(RETRY).await;
+                match system::listen(path).await {
+                    Ok(held) => break held,
+                    Err(error) => {
+                        tracing::debug!(endpoint, error = chain(&error), "Resource DLLs can still not connect");
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            held = held => {
+                tracing::info!(endpoint, "Resource DLLs can connect now");
+                self.hold(held).await;
+            }
+            () = self.stop.cancelled() => {}
+        }
+    }
+
     fn enter(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             tracing::warn!("A resource DLL is refused: {MOST_CHANNELS} are connected");
@@ -154,7 +174,7 @@ mod system {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
     use std::path::{Path, PathBuf};
 
-    use tokio::net::UnixListener;
+    use tokio::net::{UnixListener, UnixStream};
 
     use super::{Door, ListenError, PAUSE};
     use crate::settings::places::make_private;
@@ -181,7 +201,7 @@ mod system {
         own: u32,
     }
 
-    pub(super) fn listen(path: &Path) -> Result<(Place, Acceptor), ListenError> {
+    pub(super) async fn listen(path: &Path) -> Result<(Place, Acceptor), ListenError> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         make_private(folder)?;
@@ -190,7 +210,7 @@ mod system {
         }
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                remove_stale(path)?;
+                remove_stale(path).await?;
                 UnixListener::bind(path)?
             }
             bound => bound?,
@@ -206,12 +226,14 @@ mod system {
     }
 
     /// Takes away a socket at which nobody listens.
-    fn remove_stale(path: &Path) -> Result<(), ListenError> {
+    async fn remove_stale(path: &Path) -> Result<(), ListenError> {
         if !fs::symlink_metadata(path)?.file_type().is_socket() {
             return Err(ListenError::NoSocket);
         }
-        match std::os::unix::net::UnixStream::connect(path) {
+        // This does not wait: somebody who takes no connections any more refuses one at once.
+        match UnixStream::connect(path).await {
             Ok(_somebody) => Err(ListenError::InUse),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(ListenError::InUse),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
             Err(error) => Err(error.into()),
         }
@@ -256,7 +278,8 @@ mod system {
         next: NamedPipeServer,
     }
 
-    pub(super) fn listen(path: &Path) -> Result<(Place, Acceptor), ListenError> {
+    #[expect(clippy::unused_async, reason = "elsewhere somebody is asked")]
+    pub(super) async fn listen(path: &Path) -> Result<(Place, Acceptor), ListenError> {
         let name = path.to_string_lossy().into_owned();
         let next = match private_pipe(&name, true) {
             // Somebody has a pipe of this name already.

@@ -275,18 +275,17 @@ impl TestDaemon {
         connect(self.connect_options())
     }
 
-    /// A client with a certificate for a name, which has the roles that the settings bind to `dns:` and the name; with
-    /// none, a client that shows nothing.
+    /// A client with a certificate for a name, which has the roles that the settings bind to `dns:` and the name.
     ///
     /// # Panics
     ///
     /// The daemon is stopped, or the harness has not certified it.
     #[expect(clippy::expect_used, reason = "how a test fails")]
-    pub fn client_of(&self, name: Option<&str>) -> Client {
+    pub fn client_of(&self, name: &str) -> Client {
         let certified = self.authority.as_ref().expect("a daemon of the harness's authority");
         let mut options = self.connect_options();
         if let Some(tls) = &mut options.tls {
-            tls.identity = name.map(|name| certified.authority.issue(name));
+            tls.identity = Some(certified.authority.issue(name));
         }
         connect(options)
     }
@@ -336,19 +335,35 @@ impl TestDaemon {
     /// # Panics
     ///
     /// The daemon does not accept.
-    #[expect(clippy::expect_used, reason = "how a test fails")]
     pub async fn channel(&self) -> Channel {
+        let client = self.authority.as_ref().map(|certified| certified.client.clone());
+        self.channel_with(client).await
+    }
+
+    /// As [`channel`](Self::channel), with a certificate for another name than that of the harness.
+    ///
+    /// # Panics
+    ///
+    /// The daemon does not accept, or the harness has not certified it.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    pub async fn channel_of(&self, name: &str) -> Channel {
+        let certified = self.authority.as_ref().expect("a daemon of the harness's authority");
+        self.channel_with(Some(certified.authority.issue(name))).await
+    }
+
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    async fn channel_with(&self, client: Option<wsfc_client::Identity>) -> Channel {
         let url =
             |scheme| Endpoint::from_shared(format!("{scheme}://{}", self.address())).expect("an address is a URL");
-        let endpoint = match &self.authority {
-            None => url("http"),
-            Some(Certified { authority, client }) => {
+        let endpoint = match (&self.authority, client) {
+            (Some(Certified { authority, .. }), Some(client)) => {
                 let tls = ClientTlsConfig::new()
                     .ca_certificate(Certificate::from_pem(authority.pem()))
                     .identity(Identity::from_pem(&client.cert_pem, &client.key_pem))
                     .domain_name(SERVER_NAME);
                 url("https").tls_config(tls).expect("a certificate of the harness")
             }
+            _ => url("http"),
         };
         endpoint.connect().await.expect("the daemon accepts")
     }

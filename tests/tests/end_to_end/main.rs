@@ -23,6 +23,7 @@ mod moves;
 mod networks;
 mod nodes;
 mod operations;
+mod permissions;
 mod properties;
 mod quorum;
 mod registry;
