@@ -387,7 +387,7 @@ mod tests {
         let (folder, _last) = log();
         let (exit, out, _err) = run(folder.path(), &["show"]);
         assert_eq!(exit, Exit::Ok);
-        insta::assert_snapshot!(out);
+        insta::assert_snapshot!("audit_show", out);
         let sequences = |arguments: &[&str]| -> Vec<u64> {
             let words: Vec<_> = ["show", "-o", "json"]
                 .into_iter()
