@@ -132,7 +132,7 @@ async fn calls(effort: Effort) {
     ] {
         for others in [0, 1_000] {
             let core = core(others).await;
-            let gate = core.access_layer().layer(Answers(Body::empty));
+            let gate = core.access_layer(None).layer(Answers(Body::empty));
             let times = time_calls(effort, gate, &peer).await;
             rows.push(vec![
                 caller.into(),
@@ -193,7 +193,7 @@ async fn records(effort: Effort) {
     let answers = Answers(|| Body::new(Records(BATCH)));
     let core = core(0).await;
     let bare = time_records(effort, answers.clone()).await;
-    let guarded = time_records(effort, core.access_layer().layer(answers)).await;
+    let guarded = time_records(effort, core.access_layer(None).layer(answers)).await;
     let row = |name: &str, times: &Times| vec![name.into(), us(times.median()), us(times.quantile(990))];
     table(
         "A record of a stream, without encoding and network: microseconds",
