@@ -307,3 +307,6 @@ fn read<T: PemObject>(setting: &'static str, path: &Path, what: &'static str) ->
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;
