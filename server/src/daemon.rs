@@ -31,6 +31,7 @@ use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Opti
 use crate::listen::accept;
 use crate::listen::certificates::{Files, Keeper};
 use crate::listen::connection::Accepted;
+use crate::listen::descriptors::make_room;
 use crate::listen::refusals::Refusals;
 use crate::listen::registry::Connections;
 use crate::listen::serving::Serving;
@@ -398,6 +399,7 @@ impl Daemon {
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
+        make_room(&settings.limits);
         let (connections, stop) = (&self.connections, &self.core.stop);
         tokio::spawn(accept::accept(listener, senders, connections.clone(), stop.clone()));
         tokio::spawn(connections.clone().report(stop.clone()));
