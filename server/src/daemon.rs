@@ -22,6 +22,7 @@ use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
 use crate::access::Access;
+use crate::access::bearer::{Bearer, BearerError};
 use crate::access::layer::AccessLayer;
 use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
@@ -32,6 +33,8 @@ use crate::listen::accept;
 use crate::listen::certificates::{Files, Keeper};
 use crate::listen::connection::Accepted;
 use crate::listen::descriptors::make_room;
+use crate::listen::host::ListenError;
+use crate::listen::local::LocalListener;
 use crate::listen::refusals::Refusals;
 use crate::listen::registry::Connections;
 use crate::listen::serving::Serving;
@@ -45,7 +48,7 @@ use crate::settings::current::{Change, Current, change};
 use crate::settings::sources::SettingsError;
 use crate::settings::{Settings, Unfit};
 use crate::workload::location::Location;
-use crate::workload::{ListenError, Listener, Workloads};
+use crate::workload::{Listener, Workloads};
 
 /// How long connections get to end after their streams have been told to.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -75,6 +78,9 @@ pub enum StartError {
     /// Certificate files.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// Issuers of bearer tokens.
+    #[error("bearer tokens cannot be taken")]
+    Bearer(#[from] BearerError),
     /// The journal.
     #[error("the journal in {} cannot be opened", path.display())]
     Journal {
@@ -99,6 +105,15 @@ pub enum StartError {
     /// The endpoint of resource DLLs.
     #[error("resource DLLs cannot connect at {endpoint}")]
     Channel {
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: ListenError,
+    },
+    /// The endpoint of administrators of the host.
+    #[error("administrators of this host cannot connect at {endpoint}")]
+    Local {
         /// The endpoint.
         endpoint: String,
         /// Why.
@@ -283,8 +298,9 @@ impl Daemon {
         phases: Phases,
     ) -> Result<Self, StartError> {
         settings.check()?;
-        let read = |tls| Files::read(tls, ClientCertificates::Required);
-        let files = settings.tls.as_ref().map(read).transpose()?;
+        let clients = ClientCertificates::of_settings(&settings);
+        let files = settings.tls.as_ref().map(|tls| Files::read(tls, clients)).transpose()?;
+        let bearer = Bearer::of_settings(&settings, &*platform.clock)?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
             source,
@@ -331,6 +347,10 @@ impl Daemon {
             }
         };
         drop(journal);
+        if let Some(bearer) = bearer {
+            bearer.start(&platform.clock, &core.stop);
+            core.access.take_tokens(bearer);
+        }
         phases.tell(Phase::Starting(StartStep::Serving));
         let connections = Connections::new(core.settings.clone(), Arc::new(core.access.clone()));
         let tls = files.map(|files| {
@@ -376,6 +396,11 @@ impl Daemon {
             endpoint: settings.workload_endpoint(),
             source,
         })?;
+        let local = LocalListener::of_settings(&settings).await;
+        let local = local.map_err(|source| StartError::Local {
+            endpoint: settings.local_endpoint(),
+            source,
+        })?;
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
             let (sender, accepted) = accept::channel();
@@ -401,6 +426,9 @@ impl Daemon {
         set_health(&self.health, ServingStatus::Serving).await;
         make_room(&settings.limits);
         let (connections, stop) = (&self.connections, &self.core.stop);
+        if let Some(local) = local {
+            tokio::spawn(local.accept(senders.clone(), connections.clone(), stop.clone()));
+        }
         tokio::spawn(accept::accept(listener, senders, connections.clone(), stop.clone()));
         tokio::spawn(connections.clone().report(stop.clone()));
         tokio::spawn(connections.clone().follow(self.core.access.clone(), stop.clone()));

@@ -9,6 +9,7 @@ mod logs;
 pub mod records;
 pub mod request;
 mod simulated;
+pub mod tokens;
 mod under_test;
 pub mod verbs;
 pub mod watching;

@@ -70,6 +70,15 @@ impl Peer {
         }
     }
 
+    /// An account of the host, by a socket or pipe of it.
+    pub fn local(user: LocalUser) -> Self {
+        Self {
+            medium: Medium::Local,
+            user: Some(user),
+            ..Self::plain(None)
+        }
+    }
+
     /// Whether its handshake does not show who it is.
     pub fn is_stranger(&self) -> bool {
         self.certificate.is_none() && self.user.is_none()

@@ -14,7 +14,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certific
 use x509_parser::time::ASN1Time;
 
 use super::key_file::{self, KeyFileError};
-use crate::settings::{Tls, TlsVersion};
+use crate::settings::{Settings, Tls, TlsVersion};
 
 /// Certificate files that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +89,17 @@ pub enum ClientCertificates {
     Required,
     /// Who has none gets through, and shows something else. A certificate that is shown is verified all the same.
     Optional,
+}
+
+impl ClientCertificates {
+    /// As the settings have it: whoever may show a token instead must get through without a certificate.
+    pub fn of_settings(settings: &Settings) -> Self {
+        if settings.access.bearer.is_empty() {
+            Self::Required
+        } else {
+            Self::Optional
+        }
+    }
 }
 
 /// Until when certificates are good.

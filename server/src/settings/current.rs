@@ -63,6 +63,7 @@ pub fn change(current: &Settings, read: &Settings) -> Change {
     };
     settings.log.filter.clone_from(&read.log.filter);
     settings.access.clone_from(&read.access);
+    settings.access.bearer.clone_from(&current.access.bearer);
     // Files can be exchanged for others; whether there is TLS at all is decided at the start.
     if settings.tls.is_some() && read.tls.is_some() {
         settings.tls.clone_from(&read.tls);
@@ -115,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::access::policy::Binding;
+    use crate::settings::BearerIssuer;
     use crate::settings::access::Role;
     use crate::settings::{
         Access, ClusterApi, Inventory, Journal, Listen, Log, LogFormat, Operations, Tls, TlsVersion, Workloads,
@@ -189,6 +191,8 @@ mod tests {
             listen: Listen {
                 address: SocketAddr::from(([127, 0, 0, 1], 1)),
                 allow_plain: true,
+                local: false,
+                local_endpoint: Some("/new".into()),
                 ready_file: Some("/new".into()),
                 threads: 1,
             },
@@ -215,6 +219,7 @@ mod tests {
                     role: "viewer".into(),
                     clusters: None,
                 }],
+                bearer: vec![BearerIssuer::new("https://new", "new")],
             },
             cluster_api: ClusterApi {
                 simulate: Some("new".into()),

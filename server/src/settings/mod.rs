@@ -3,6 +3,7 @@
 //! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
 
 pub mod access;
+mod bearer;
 pub mod current;
 mod limits;
 pub mod places;
@@ -15,12 +16,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wsfc_client::local;
 
 pub use self::access::Access;
+pub use self::bearer::BearerIssuer;
 pub use self::limits::Limits;
 pub use self::tls::{Tls, TlsVersion};
-use self::workloads::PIPES;
 pub use self::workloads::Workloads;
+use self::workloads::{PIPES, check_endpoint};
 
 /// The longest time that a setting may ask for, but for how long the journal keeps things.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -80,6 +83,12 @@ pub struct Listen {
     /// Listens off loopback without TLS all the same: whoever is on the way can read and change everything. Logged as a
     /// warning at each start.
     pub allow_plain: bool,
+    /// Whether administrators of the host can connect at a socket or pipe of it, where the operating system says who they
+    /// are: root or an administrator, or the daemon's own account.
+    pub local: bool,
+    /// The name of that pipe on Windows, else the path of that socket. Absent: `\\.\pipe\wsfcd\api`, else `api.sock` in
+    /// `data_dir`; where that cannot be had, the daemon says so and tries again.
+    pub local_endpoint: Option<String>,
     /// A file that gets the bound address, written whole, once the daemon serves. For scripts that use port 0.
     pub ready_file: Option<PathBuf>,
     /// Threads that serve connections; 0 is one for each core.
@@ -91,6 +100,8 @@ impl Default for Listen {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 7443)),
             allow_plain: false,
+            local: true,
+            local_endpoint: None,
             ready_file: None,
             threads: 0,
         }
@@ -254,7 +265,7 @@ pub enum Unfit {
     },
     /// Callers off loopback could not show who they are.
     #[error(
-        "`listen.address` {address} is not a loopback address and callers cannot show who they are; set `tls.client_ca`, or listen on 127.0.0.1"
+        "`listen.address` {address} is not a loopback address and callers cannot show who they are; set `tls.client_ca` or `access.bearer`, or listen on 127.0.0.1"
     )]
     NobodyKnown {
         /// The address that was set.
@@ -286,8 +297,10 @@ pub enum Unfit {
     #[error("`tls.crl` is set and `tls.client_ca` is not, so nobody is asked for a certificate; set both or neither")]
     NobodyToRevoke,
     /// A name that is none of a pipe of this host.
-    #[error("`workloads.endpoint` {endpoint:?} does not begin with {PIPES:?}")]
+    #[error("`{field}` {endpoint:?} does not begin with {PIPES:?}")]
     NotAPipe {
+        /// The setting.
+        field: &'static str,
         /// The value.
         endpoint: String,
     },
@@ -323,6 +336,14 @@ pub enum Unfit {
         /// The greatest sensible value.
         most: Duration,
     },
+    /// An issuer of bearer tokens that cannot be accepted so.
+    #[error("`access.bearer` of issuer {issuer:?}: {problem}")]
+    BearerIssuer {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// A filter that cannot be read.
     #[error("`log.filter` {filter:?} cannot be read: {reason}")]
     LogFilter {
@@ -345,7 +366,8 @@ impl Settings {
             if self.tls.is_none() && !self.listen.allow_plain {
                 return Err(Unfit::PlainOffLoopback { address });
             }
-            let is_known = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+            let tls = self.tls.as_ref();
+            let is_known = tls.is_some_and(|tls| tls.client_ca.is_some() || !self.access.bearer.is_empty());
             if !is_known && self.access.unauthenticated_role.is_none() {
                 return Err(Unfit::NobodyKnown { address });
             }
@@ -364,6 +386,7 @@ impl Settings {
             });
         }
         self.workloads.check()?;
+        check_endpoint("listen.local_endpoint", self.listen.local_endpoint.as_deref())?;
         self.limits.check()?;
         if let Some(tls) = &self.tls {
             tls.check()?;
@@ -406,6 +429,17 @@ impl Settings {
         !self.listen.address.ip().is_loopback() && self.access.unauthenticated_role.is_some()
     }
 
+    /// Where administrators of the host connect.
+    pub fn local_endpoint(&self) -> String {
+        self.listen.local_endpoint.clone().unwrap_or_else(|| {
+            if cfg!(windows) {
+                local::PIPE.into()
+            } else {
+                self.data_dir.join(local::SOCKET).to_string_lossy().into_owned()
+            }
+        })
+    }
+
     /// Where the simulated world is kept.
     pub fn simulated_state(&self) -> PathBuf {
         self.cluster_api
@@ -438,6 +472,12 @@ mod tests {
         settings.tls = Some(tls(Some("/ca.pem")));
         assert_eq!(settings.check(), Ok(()));
         assert!(!settings.serves_anybody());
+        settings.tls = Some(tls(None));
+        settings.access.bearer = vec![BearerIssuer::new("https://id.example", "wsfcd")];
+        assert_eq!(settings.check(), Ok(()));
+        settings.listen.allow_plain = true;
+        settings.tls = None;
+        assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use wsfc_client::{Client, ConnectOptions, TlsOptions};
+use wsfc_client::{BearerSource, Client, ConnectOptions, TlsOptions};
 use wsfc_simulator::remote::RemoteControl;
 use wsfc_simulator::{Scenario, Simulation};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
@@ -233,7 +233,7 @@ impl TestDaemon {
         settings.operations.create_settle = Duration::ZERO;
         settings.inventory.observe = false;
         if under_test == UnderTest::Windows {
-            // All daemons on a host would have the same pipe, and each test has one of its own.
+            // All daemons on a host would have the same pipes, and each test has some of its own.
             let name = dir
                 .path()
                 .file_name()
@@ -241,6 +241,7 @@ impl TestDaemon {
                 .to_string_lossy()
                 .replace('.', "");
             settings.workloads.endpoint = Some(format!(r"\\.\pipe\wsfcd-test-{name}"));
+            settings.listen.local_endpoint = Some(format!(r"\\.\pipe\wsfcd-test-api-{name}"));
         }
         Builder {
             under_test,
@@ -278,6 +279,34 @@ impl TestDaemon {
             tls.identity = Some(certified.authority.issue(name));
         }
         connect(options)
+    }
+
+    /// A client that shows no certificate, and a token if it has one.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn client_showing(&self, token: Option<String>) -> Client {
+        let mut options = self.connect_options();
+        if let Some(tls) = &mut options.tls {
+            tls.identity = None;
+        }
+        options.bearer = token.map(BearerSource::token);
+        connect(options)
+    }
+
+    /// A client at the socket that is for administrators of the host.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn local_client(&self) -> Client {
+        let endpoint = format!("unix:{}", self.settings.local_endpoint());
+        connect(ConnectOptions {
+            endpoints: vec![endpoint],
+            tls: None,
+            ..self.connect_options()
+        })
     }
 
     /// A client whose connections run over a wire.

@@ -11,6 +11,7 @@ mod access;
 mod affinity_rules;
 mod backups;
 mod bad_input;
+mod bearer;
 mod cloud_witness;
 mod cluster_verbs;
 mod faults;
@@ -18,6 +19,8 @@ mod group_sets;
 mod groups;
 mod inventory;
 mod limits;
+#[cfg(unix)]
+mod local;
 mod moves;
 mod networks;
 mod nodes;
