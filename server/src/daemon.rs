@@ -33,6 +33,7 @@ use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Opti
 use crate::listen::accept;
 use crate::listen::certificates::{Files, Keeper};
 use crate::listen::connection::Accepted;
+use crate::listen::descriptors::make_room;
 use crate::listen::host::ListenError;
 use crate::listen::local::LocalListener;
 use crate::listen::refusals::Refusals;
@@ -435,6 +436,7 @@ impl Daemon {
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
+        make_room(&settings.limits);
         let (connections, stop) = (&self.connections, &self.core.stop);
         if let Some(local) = local {
             tokio::spawn(local.accept(senders.clone(), connections.clone(), stop.clone()));
