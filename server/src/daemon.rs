@@ -36,6 +36,7 @@ use crate::listen::connection::Accepted;
 use crate::listen::descriptors::make_room;
 use crate::listen::host::ListenError;
 use crate::listen::local::LocalListener;
+use crate::listen::rate::Rates;
 use crate::listen::refusals::Refusals;
 use crate::listen::registry::Connections;
 use crate::listen::serving::Serving;
@@ -160,6 +161,8 @@ pub struct Core {
     pub certificates: Current<Certificates>,
     /// Who may call what.
     pub access: Access,
+    /// How often.
+    rates: Arc<Rates>,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -193,6 +196,7 @@ impl Core {
             workloads,
             certificates: Current::new(Certificates::default()),
             access,
+            rates: Arc::new(Rates::new(settings.clone())),
             settings,
             stop,
         })
@@ -203,7 +207,8 @@ impl Core {
     pub fn access_layer(&self, audit: Option<&Audit>) -> AccessLayer {
         let request_bytes = self.settings.get().limits.request_bytes;
         let clusters = self.engine.clusters().clone();
-        AccessLayer::new(self.access.clone(), clusters, request_bytes, audit.cloned())
+        let rates = Arc::clone(&self.rates);
+        AccessLayer::new(self.access.clone(), clusters, request_bytes, rates, audit.cloned())
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
