@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod blocking;
 pub mod cluster_api;
 pub mod control;

@@ -74,7 +74,7 @@ fn create(data_dir: &Path, options: &Options, platform: &Platform) -> Result<(),
         .and_then(|mut store| initialize(&mut store, platform.entropy.uuid(platform.clock.now())));
     made.map_err(|error| store_error(&new, error))?;
     fs::rename(&new, data_dir.join(STORE_FILE)).map_err(|source| io_error(&new, source))?;
-    sync_dir(data_dir).map_err(|source| io_error(data_dir, source))
+    places::sync_dir(data_dir).map_err(|source| io_error(data_dir, source))
 }
 
 /// Renames a damaged store; gives its new name.
@@ -118,15 +118,6 @@ fn lock(data_dir: &Path) -> Result<File, OpenError> {
     }
     fs::write(&pid_path, format!("{}\n", std::process::id())).map_err(|source| io_error(&pid_path, source))?;
     Ok(file)
-}
-
-/// Makes the names in a directory durable. NTFS has no such call and needs none.
-fn sync_dir(data_dir: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(data_dir)?.sync_all()
-    } else {
-        Ok(())
-    }
 }
 
 fn io_error(path: &Path, source: io::Error) -> OpenError {
