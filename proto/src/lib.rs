@@ -37,3 +37,19 @@ impl std::fmt::Debug for v1::WitnessSecret {
         f.debug_struct("WitnessSecret").finish_non_exhaustive()
     }
 }
+
+impl std::fmt::Debug for v1::EnrolRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrolRequest")
+            .field("token_id", &self.token_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for v1::CreateTokenResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateTokenResponse")
+            .field("details", &self.details)
+            .finish_non_exhaustive()
+    }
+}
