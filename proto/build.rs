@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use prost::Message as _;
+#[path = "build/methods.rs"]
+mod methods;
 
-const FILES: [&str; 35] = [
+const FILES: [&str; 36] = [
     "wsfc/v1/access.proto",
     "wsfc/v1/access_parameters.proto",
     "wsfc/v1/affinity_rule.proto",
@@ -24,6 +25,7 @@ const FILES: [&str; 35] = [
     "wsfc/v1/node_parameters.proto",
     "wsfc/v1/operation.proto",
     "wsfc/v1/parameters.proto",
+    "wsfc/v1/permission.proto",
     "wsfc/v1/property.proto",
     "wsfc/v1/property_parameters.proto",
     "wsfc/v1/quorum.proto",
@@ -45,8 +47,15 @@ const FILES: [&str; 35] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=wsfc");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let set = protox::compile(FILES, ["."])?;
-    std::fs::write(out.join("descriptor.bin"), set.encode_to_vec())?;
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files(FILES)?;
+    // Encoded by the compiler: the decoded form has no room for options of our own.
+    std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    std::fs::write(out.join("methods.rs"), methods::generate(&compiler.descriptor_pool())?)?;
+    let set = compiler.file_descriptor_set();
     let mut config = prost_build::Config::new();
     config.enable_type_names();
     // Secrets must not reach a log through `{:?}`; the crate writes these by hand.

@@ -45,6 +45,21 @@ macro_rules! reason {
 }
 
 reason! {
+    CredentialsRequired = CREDENTIALS_REQUIRED,
+    CertificateRevoked = CERTIFICATE_REVOKED,
+    CertificateExpired = CERTIFICATE_EXPIRED,
+    TokenInvalid = TOKEN_INVALID,
+    TokenExpired = TOKEN_EXPIRED,
+    PermissionMissing = PERMISSION_MISSING,
+    AuthorityAbsent = AUTHORITY_ABSENT,
+    TooManyTries = TOO_MANY_TRIES,
+    CertificateForeign = CERTIFICATE_FOREIGN,
+    RenewedTooOften = RENEWED_TOO_OFTEN,
+    IdentityInUse = IDENTITY_IN_USE,
+    RegisterFull = REGISTER_FULL,
+    TokenNotFound = TOKEN_NOT_FOUND,
+    IdentityNotFound = IDENTITY_NOT_FOUND,
+    BindingNotFound = BINDING_NOT_FOUND,
     InvalidField = INVALID_FIELD,
     PageTokenInvalid = PAGE_TOKEN_INVALID,
     RequestIdReused = REQUEST_ID_REUSED,

@@ -1,10 +1,11 @@
 //! The wire contract of wsfcd.
 //!
 //! The protobuf files under `wsfc/v1` are the manual of the API; this crate is what is generated from them, the
-//! descriptor set that reflection and the JSON mapping need, the documented [`reasons`] of errors, and the text form of join
-//! tokens.
+//! descriptor set that reflection and the JSON mapping need, the table of [`methods`] with what each asks of its caller, the
+//! documented [`reasons`] of errors, and the text form of join tokens.
 
 pub mod join_token;
+pub mod methods;
 pub mod reasons;
 
 /// The messages and the clients of package `wsfc.v1`.

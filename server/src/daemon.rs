@@ -20,6 +20,8 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
+use crate::access::Access;
+use crate::access::layer::AccessLayer;
 use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
@@ -54,8 +56,9 @@ const LISTEN_BACKLOG: u32 = 1_024;
 const REPLACE_ATTEMPTS: u32 = 20;
 const REPLACE_PAUSE: Duration = Duration::from_millis(100);
 
-/// What an operator must know who serves the network without asking for certificates.
-pub const SERVES_ANYBODY: &str = "`listen.address` is not a loopback address and `tls.client_ca` is not set: everybody who reaches the address has full control of the clusters";
+/// What an operator must know who gives a role to whoever comes.
+pub const SERVES_ANYBODY: &str =
+    "`access.unauthenticated_role` is set: everybody who reaches the address has that role";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +134,8 @@ pub struct Core {
     pub engine: Engine,
     /// What agents run.
     pub workloads: Workloads,
+    /// Who may call what.
+    pub access: Access,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -149,6 +154,7 @@ impl Core {
         platform: Platform,
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
+        let access = Access::new(&settings, Arc::clone(&platform.clock));
         let settings = Current::new(settings);
         let engine = Engine::new(journal, api, platform.clone(), settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
@@ -161,9 +167,16 @@ impl Core {
         Ok(Self {
             engine,
             workloads,
+            access,
             settings,
             stop,
         })
+    }
+
+    /// The layer that decides each call of these routes.
+    pub fn access_layer(&self) -> AccessLayer {
+        let request_bytes = self.settings.get().limits.request_bytes;
+        AccessLayer::new(self.access.clone(), self.engine.clusters().clone(), request_bytes)
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -407,6 +420,7 @@ impl Daemon {
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
+        self.core.access.set_settings(&change.settings);
         if change.opens_to_anybody {
             self.tell_open();
         }
@@ -499,6 +513,7 @@ impl Daemon {
         let (settings, tls, refusals) = (self.core.settings.clone(), self.tls.clone(), self.refusals.clone());
         let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
+        let access = self.core.access_layer();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -511,7 +526,7 @@ impl Daemon {
                 let connections = listen::connections(accepted, tls, settings, refusals);
                 tokio::select! {
                     () = cut.cancelled() => {}
-                    served = listen::serve(routes, connections, &limits, stop) => if let Err(error) = served {
+                    served = listen::serve(routes, access, connections, &limits, stop) => if let Err(error) = served {
                         tracing::error!(error = chain(&error), "A serving thread has ended");
                     },
                 }

@@ -92,7 +92,7 @@ messages! {
         "wsfcd stops while %1 operations are still running. They will be INTERRUPTED at the next start: %2";
     /// See [`Event::OpenToAnybody`].
     OPEN_TO_ANYBODY = 105, Warning,
-        "wsfcd listens on %1 and asks for no client certificates (tls.client_ca is not set): everybody who reaches the address has full control of the clusters.";
+        "wsfcd listens on %1 and gives a role to callers who show nothing (access.unauthenticated_role is set): everybody who reaches the address has it.";
     /// See [`Event::LogFilesMissing`].
     LOG_FILES_MISSING = 106, Warning, "wsfcd runs without log files: %1";
     /// See [`Event::OperationBegun`].

@@ -2,7 +2,8 @@
 //!
 //! A record's way: a C callback hands a report to the [`journal`]; the journal numbers it, encodes it once, makes it
 //! durable and wakes the cursors; [`grpc`] streams the encoded bytes. [`operation`] decides what is called, and when;
-//! [`workload`] lets programs be resources; [`daemon`] starts and stops it all; [`listen`] is the sockets.
+//! [`workload`] lets programs be resources; [`access`] says who may call what; [`daemon`] starts and stops it all;
+//! [`listen`] is the sockets.
 
 #![forbid(unsafe_code)]
 

@@ -123,7 +123,7 @@ impl ProvenKey {
 
 /// A certificate that was made for a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
+pub struct IssuedCertificate {
     /// The certificate itself.
     pub der: CertificateDer<'static>,
     /// Its number, as it stands in it.
@@ -157,7 +157,7 @@ impl Authority {
     pub fn make(installation: Uuid, now: SystemTime, entropy: &dyn Entropy) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate()?;
         let name = format!("wsfcd {installation}");
-        let mut params = params(&name, now, SERVER_BACKDATE, AUTHORITY_LIFE, &serial(entropy));
+        let mut params = params(Some(&name), now, SERVER_BACKDATE, AUTHORITY_LIFE, &serial(entropy));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.der().clone();
@@ -266,7 +266,7 @@ impl Authority {
     ) -> Result<Zeroizing<String>, AuthorityError> {
         let key = KeyPair::generate()?;
         let mut params = params(
-            "wsfcd",
+            Some("wsfcd"),
             now,
             SERVER_BACKDATE,
             self.life(SERVER_LIFE, now),
@@ -293,16 +293,17 @@ impl Authority {
         identity: &str,
         now: SystemTime,
         entropy: &dyn Entropy,
-    ) -> Result<ClientCertificate, AuthorityError> {
+    ) -> Result<IssuedCertificate, AuthorityError> {
         let serial = serial(entropy);
         let life = self.life(CLIENT_LIFE, now);
-        let mut params = params(identity, now, CLIENT_BACKDATE, life, &serial);
+        // Without a common name: that would be a name beside the URI, which somebody of another authority may have.
+        let mut params = params(None, now, CLIENT_BACKDATE, life, &serial);
         params.subject_alt_names = vec![SanType::URI(name::uri(installation, identity).try_into()?)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         let der = params.signed_by(&key.0, &self.issuer)?.der().clone();
-        Ok(ClientCertificate {
+        Ok(IssuedCertificate {
             fingerprint: Sha256::digest(&der).into(),
             der,
             serial,
@@ -377,7 +378,7 @@ fn host_name(name: &x509_parser::extensions::GeneralName<'_>) -> Option<String> 
 }
 
 fn params(
-    name: &str,
+    name: Option<&str>,
     now: SystemTime,
     backdate: Duration,
     life: Duration,
@@ -392,7 +393,9 @@ fn params(
     params.not_after = epoch + since + life;
     params.serial_number = Some(SerialNumber::from_slice(serial));
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
+    if let Some(name) = name {
+        params.distinguished_name.push(DnType::CommonName, name);
+    }
     params
 }
 

@@ -156,26 +156,35 @@ impl Tokens {
         }
     }
 
-    /// Uses a token up, and gives what it is good for. Whether it was used or has expired is told only to somebody who
-    /// knows its secret.
+    /// What a token is good for now. Whether it was used or has expired is told only to somebody who knows its secret.
     ///
     /// # Errors
     ///
-    /// See [`TokenRefusal`]; nothing has changed then.
-    pub fn redeem(&mut self, id: &str, secret: &JoinSecret, now: SystemTime) -> Result<Grant, TokenRefusal> {
-        let token = self.0.iter_mut().find(|token| token.id == id);
+    /// See [`TokenRefusal`].
+    pub fn check(&self, id: &str, secret: &JoinSecret, now: SystemTime) -> Result<&Grant, TokenRefusal> {
+        let token = self.0.iter().find(|token| token.id == id);
         let token = token.ok_or(TokenRefusal::Unknown)?;
         if !bool::from(token.digest.ct_eq(&digest(secret))) {
-            return Err(TokenRefusal::Unknown);
+            Err(TokenRefusal::Unknown)
+        } else if token.used.is_some() {
+            Err(TokenRefusal::Used)
+        } else if !token.is_alive(now) {
+            Err(TokenRefusal::Expired)
+        } else {
+            Ok(&token.grant)
         }
-        if token.used.is_some() {
-            return Err(TokenRefusal::Used);
-        }
-        if !token.is_alive(now) {
-            return Err(TokenRefusal::Expired);
-        }
-        token.used = Some(whole_seconds(now));
-        Ok(token.grant.clone())
+    }
+
+    /// Uses a token up, and gives what it is good for.
+    ///
+    /// # Errors
+    ///
+    /// As of [`check`](Self::check); nothing has changed then.
+    pub fn redeem(&mut self, id: &str, secret: &JoinSecret, now: SystemTime) -> Result<Grant, TokenRefusal> {
+        let grant = self.check(id, secret, now)?.clone();
+        let used = self.0.iter_mut().filter(|token| token.id == id);
+        used.for_each(|token| token.used = Some(whole_seconds(now)));
+        Ok(grant)
     }
 
     /// Takes a token away; says whether there was one.
@@ -192,9 +201,10 @@ impl Tokens {
         before - self.0.len()
     }
 
-    /// Whether somebody may come to use one.
-    pub fn any_alive(&self, now: SystemTime) -> bool {
-        self.0.iter().any(|token| token.is_alive(now))
+    /// When the last of those that can be used can be used no more.
+    pub fn last_end(&self, now: SystemTime) -> Option<SystemTime> {
+        let alive = self.0.iter().filter(|token| token.is_alive(now));
+        alive.map(|token| token.expires).max()
     }
 
     /// Forgets tokens that have been of no use for long.
@@ -328,7 +338,7 @@ mod tests {
     #[test]
     fn a_token_works_once_and_in_its_time() {
         let (mut tokens, token, secret) = one();
-        assert!(tokens.any_alive(start()));
+        assert_eq!(tokens.last_end(start()), Some(start() + HOUR));
         let wrong = JoinSecret::new([0; SECRET_BYTES]);
         assert_eq!(tokens.redeem(&token.id, &wrong, start()), Err(TokenRefusal::Unknown));
         assert_eq!(
@@ -347,7 +357,7 @@ mod tests {
             tokens.redeem(&token.id, &wrong, just_before),
             Err(TokenRefusal::Unknown)
         );
-        assert!(!tokens.any_alive(just_before));
+        assert_eq!(tokens.last_end(just_before), None);
     }
 
     #[test]

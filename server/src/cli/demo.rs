@@ -11,6 +11,7 @@ use wsfc_client::{Client, ConnectOptions, Operation, Progress};
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationState, SetupPhase};
+use wsfcd::access::policy::ADMINISTRATOR;
 use wsfcd::cluster_api::{self, Connected};
 use wsfcd::control::control;
 use wsfcd::daemon::Daemon;
@@ -73,6 +74,7 @@ fn settings(data_dir: &Path) -> Settings {
     };
     settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.operations.create_settle = SETTLE;
+    settings.access.loopback_role = Some(ADMINISTRATOR.into());
     settings.operations.shutdown_grace = Duration::from_secs(5);
     settings
 }

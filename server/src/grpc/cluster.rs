@@ -11,6 +11,7 @@ use super::generated::cluster_service_server::ClusterService;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 use super::{inventory, status};
+use crate::access::policy::Scope;
 use crate::native;
 use crate::operation::execute::open;
 use crate::operation::inspect::{describe, host_state};
@@ -21,7 +22,6 @@ serve! {
     reads {
     self::get_cluster(GetClusterRequest) -> GetClusterResponse;
     inventory::get_cluster_state(GetClusterStateRequest) -> GetClusterStateResponse;
-    self::list_clusters(ListClustersRequest) -> ListClustersResponse;
     self::get_host_state(GetHostStateRequest) -> GetHostStateResponse;
     self::check_upgrade(CheckUpgradeRequest) -> CheckUpgradeResponse;
     }
@@ -42,6 +42,9 @@ serve! {
     backup_database(BackupDatabaseRequest) -> BackupDatabaseStream: BackupDatabase, cluster;
     restore_database(RestoreDatabaseRequest) -> RestoreDatabaseStream: RestoreDatabase, cluster;
     }
+    filtered {
+    self::list_clusters(ListClustersRequest) -> ListClustersResponse;
+    }
 }
 
 async fn get_cluster(service: &Service, request: v1::GetClusterRequest) -> Result<v1::GetClusterResponse, Status> {
@@ -53,9 +56,10 @@ async fn get_cluster(service: &Service, request: v1::GetClusterRequest) -> Resul
 
 async fn list_clusters(
     service: &Service,
+    scope: &Scope,
     _request: v1::ListClustersRequest,
 ) -> Result<v1::ListClustersResponse, Status> {
-    service.list().await
+    service.list(scope).await
 }
 
 async fn get_host_state(
@@ -89,8 +93,8 @@ async fn check_upgrade(
 
 impl Service {
     /// The cluster of this host and those that operations were about, read side by side: one that does not answer takes
-    /// its own time only.
-    async fn list(&self) -> Result<v1::ListClustersResponse, Status> {
+    /// its own time only. What is out of the scope is left out.
+    async fn list(&self, scope: &Scope) -> Result<v1::ListClustersResponse, Status> {
         let mut looking = JoinSet::new();
         for name in std::iter::once(String::new()).chain(self.engine.known_clusters()) {
             let clusters = self.clone();
@@ -100,6 +104,10 @@ impl Service {
         while let Some(look) = looking.join_next().await {
             looks.extend(look.map_err(|_panicked| status::internal("a look at a cluster panicked"))??);
         }
+        looks.retain(|look| match look {
+            Ok(cluster) => scope.holds(&cluster.name),
+            Err(lost) => scope.holds(&lost.cluster),
+        });
         Ok(list(looks))
     }
 

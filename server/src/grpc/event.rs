@@ -16,6 +16,7 @@ use super::generated::event_service_server::EventService;
 use super::serve::Service;
 use super::status;
 use super::stream::{Streams, mark_every};
+use crate::access::policy::Scope;
 use crate::journal::{EventCursor, Filter, Inventory, MAX_BATCH_BYTES, Object, ReadError};
 use crate::operation::validate::{self, FieldViolation};
 use crate::settings::Settings;
@@ -29,6 +30,7 @@ impl EventService for Service {
     type WatchStream = EventStream;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<EventStream>, Status> {
+        let scope = super::scope(&request);
         let request = request.into_inner();
         let violations = violations(&request);
         if !violations.is_empty() {
@@ -37,7 +39,7 @@ impl EventService for Service {
         if !request.snapshot {
             check_store(self, &request.store_id)?;
         }
-        let mut filter = Filter::new(&request.filter.unwrap_or_default());
+        let mut filter = within(Filter::new(&request.filter.unwrap_or_default()), scope);
         if !request.cluster.is_empty() {
             let cluster = self.resolve(&request.cluster).await?;
             if !cluster.observed {
@@ -72,6 +74,7 @@ impl Streams {
     /// Streams the inventory, and the events after it unless it is wanted `alone`.
     pub fn snapshot(&self, filter: Filter, alone: bool) -> EventStream {
         let (inventory, cursor) = self.lane.snapshot(filter.clone());
+        let filter = filter.over(&inventory);
         self.event_stream(State::Snapshot(Box::new(Snapshot {
             inventory,
             filter,
@@ -92,7 +95,11 @@ impl Streams {
 }
 
 /// `ResourceService.WatchStatus`: the events of a watch that tell what resources have reported, and the gaps.
-pub(super) async fn watch_status(service: &Service, request: v1::WatchStatusRequest) -> Result<EventStream, Status> {
+pub(super) async fn watch_status(
+    service: &Service,
+    scope: Scope,
+    request: v1::WatchStatusRequest,
+) -> Result<EventStream, Status> {
     let mut violations = Vec::new();
     for index in (0..request.resources.len()).filter(|index| request.resources[*index].is_empty()) {
         violations.push(FieldViolation {
@@ -105,11 +112,12 @@ pub(super) async fn watch_status(service: &Service, request: v1::WatchStatusRequ
         return Err(status::invalid(&violations));
     }
     check_store(service, &request.store_id)?;
-    let mut filter = Filter::new(&v1::WatchFilter {
+    let wanted = Filter::new(&v1::WatchFilter {
         names: request.resources,
         changes: vec![v1::ChangeType::ResourceStatus.into()],
         ..v1::WatchFilter::default()
     });
+    let mut filter = within(wanted, scope);
     if !request.cluster.is_empty() {
         // Statuses come from the resources themselves, so they are told also where no cluster is observed.
         let cluster = service.resolve(&request.cluster).await?;
@@ -117,6 +125,14 @@ pub(super) async fn watch_status(service: &Service, request: v1::WatchStatusRequ
     }
     let events = service.streams.events(filter, request.after_revision);
     events.map_err(|error| status::watch(&error))
+}
+
+/// Leaves out what the watcher may not see.
+fn within(filter: Filter, scope: Scope) -> Filter {
+    match scope {
+        Scope::All => filter,
+        Scope::Clusters(names) => filter.visible(names),
+    }
 }
 
 /// Refuses a position that was seen with another journal; an empty id is not checked.

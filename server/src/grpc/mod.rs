@@ -47,7 +47,8 @@ use self::generated::workload_service_server::WorkloadServiceServer;
 use self::operation::Operations;
 use self::serve::Service;
 use self::stream::Streams;
-use crate::listen::connection::Peer;
+use crate::access::layer::Caller;
+use crate::access::policy::Scope;
 use crate::operation::engine::Engine;
 use crate::settings::Settings;
 use crate::settings::current::Current;
@@ -138,12 +139,16 @@ pub fn routes(
     Ok(routes.routes())
 }
 
-/// Who calls.
+/// Who calls, as operations record it.
 fn principal<T>(request: &Request<T>) -> String {
-    request
-        .extensions()
-        .get::<Peer>()
-        .map_or_else(|| Peer::plain(None).principal(), Peer::principal)
+    let caller = request.extensions().get::<Caller>();
+    caller.map_or_else(String::new, |caller| caller.identity.principal.clone())
+}
+
+/// Where the caller may do what it asks for. The layer in front of the services says it; without that, nowhere.
+fn scope<T>(request: &Request<T>) -> Scope {
+    let caller = request.extensions().get::<Caller>();
+    caller.map_or_else(Scope::default, |caller| caller.scope.clone())
 }
 
 #[cfg(test)]

@@ -8,11 +8,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use wsfc_proto::methods::{self, Method};
 use wsfc_proto::v1;
 
 use super::generated::operation_service_server::OperationService;
 use super::stream::{RecordStream, Streams};
-use super::{principal, status};
+use super::{principal, scope, status};
+use crate::access::layer::Caller;
+use crate::access::policy::{Decision, Scope};
 use crate::operation::engine::Engine;
 use crate::operation::validate::{self, FieldViolation};
 use crate::settings::Settings;
@@ -49,7 +52,7 @@ impl OperationService for Operations {
         &self,
         request: Request<v1::GetOperationRequest>,
     ) -> Result<Response<v1::GetOperationResponse>, Status> {
-        let operation = self.find(&request.get_ref().operation_id)?;
+        let operation = self.find(&request.get_ref().operation_id, &scope(&request))?;
         Ok(Response::new(v1::GetOperationResponse {
             operation: Some(operation),
             store_id: self.store_id(),
@@ -60,6 +63,7 @@ impl OperationService for Operations {
         &self,
         request: Request<v1::ListOperationsRequest>,
     ) -> Result<Response<v1::ListOperationsResponse>, Status> {
+        let scope = scope(&request);
         let request = request.into_inner();
         let size = match usize::try_from(request.page_size) {
             Ok(0) => PAGE,
@@ -78,7 +82,9 @@ impl OperationService for Operations {
         // Filters that match little search the whole journal, which must not keep a serving thread.
         let journal = journal.clone();
         let searching = self.engine.searches().run("wsfcd-list", move || {
-            journal.page(before, size, PAGE_BYTES, |operation| filter.admits(operation))
+            journal.page(before, size, PAGE_BYTES, |operation| {
+                scope.holds(&operation.cluster) && filter.admits(operation)
+            })
         });
         let limit = self.settings.get().limits.unary;
         let page = tokio::time::timeout(limit, searching)
@@ -98,12 +104,14 @@ impl OperationService for Operations {
         &self,
         request: Request<v1::WatchOperationRequest>,
     ) -> Result<Response<RecordStream>, Status> {
+        let scope = scope(&request);
         let request = request.into_inner();
         let store_id = self.store_id();
         if !request.store_id.is_empty() && request.store_id != store_id {
             return Err(status::store_replaced(&store_id));
         }
         let id = parse_id(&request.operation_id)?;
+        self.check_seen(&request.operation_id, id, &scope)?;
         let stream = self
             .streams
             .open(id, request.after_sequence)
@@ -115,8 +123,10 @@ impl OperationService for Operations {
         &self,
         request: Request<v1::WaitOperationRequest>,
     ) -> Result<Response<v1::WaitOperationResponse>, Status> {
+        let scope = scope(&request);
         let request = request.into_inner();
         let id = parse_id(&request.operation_id)?;
+        self.check_seen(&request.operation_id, id, &scope)?;
         let timeout = match &request.timeout {
             None => WAIT,
             Some(timeout) => validate::duration(timeout, LONGEST_WAIT).map_err(|fault| refuse("timeout", &fault))?,
@@ -140,6 +150,8 @@ impl OperationService for Operations {
     ) -> Result<Response<v1::CancelOperationResponse>, Status> {
         let caller = principal(&request);
         let id = parse_id(&request.get_ref().operation_id)?;
+        let asked = self.find(&request.get_ref().operation_id, &scope(&request))?;
+        check_cancel(&request, &asked)?;
         let operation = self
             .engine
             .cancel(id, &caller)
@@ -157,15 +169,57 @@ impl Operations {
         self.engine.journal().store_id().to_string()
     }
 
-    fn find(&self, operation_id: &str) -> Result<v1::Operation, Status> {
+    /// The operation of an id, if its cluster may be seen. One that may not is not there.
+    fn find(&self, operation_id: &str, scope: &Scope) -> Result<v1::Operation, Status> {
         let id = parse_id(operation_id)?;
-        let operation = self
-            .engine
-            .journal()
-            .operation(id)
-            .map_err(|error| status::read(operation_id, &error))?;
-        Ok((*operation).clone())
+        let operation = self.engine.journal().operation(id);
+        let operation = operation.map_err(|error| status::read(operation_id, &error))?;
+        if scope.holds(&operation.cluster) {
+            Ok((*operation).clone())
+        } else {
+            Err(status::operation_not_found(operation_id))
+        }
     }
+
+    /// Whether an operation may be seen, without reading it where all may.
+    fn check_seen(&self, operation_id: &str, id: Uuid, scope: &Scope) -> Result<(), Status> {
+        match (scope, self.engine.journal().operation(id)) {
+            (Scope::Clusters(_), Ok(operation)) if !scope.holds(&operation.cluster) => {
+                Err(status::operation_not_found(operation_id))
+            }
+            // What cannot be read says so where it is read.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who cancels an operation might have started it: it takes the permission that the start takes.
+fn check_cancel<T>(request: &Request<T>, operation: &v1::Operation) -> Result<(), Status> {
+    let needed = permission_of(operation.kind());
+    let rights = request
+        .extensions()
+        .get::<Caller>()
+        .map(|caller| caller.rights.decide(needed));
+    match rights {
+        Some(Decision::Granted(scope)) if scope.holds(&operation.cluster) => Ok(()),
+        _ => Err(status::permission_missing(needed, None)),
+    }
+}
+
+/// What the start of such an operation takes.
+fn permission_of(kind: v1::OperationKind) -> v1::Permission {
+    let name = kind
+        .as_str_name()
+        .trim_start_matches("OPERATION_KIND_")
+        .replace('_', "");
+    let starts = |method: &&Method| {
+        let (_, method) = method.path.rsplit_once('/').unwrap_or_default();
+        method.eq_ignore_ascii_case(&name)
+    };
+    methods::ALL
+        .iter()
+        .find(starts)
+        .map_or(v1::Permission::AccessAdminister, |method| method.permission)
 }
 
 /// What is not a UUID is not the id of an operation.
@@ -272,6 +326,22 @@ mod tests {
             page_token,
             ..Default::default()
         }
+    }
+
+    #[test]
+    fn every_kind_of_operation_is_started_by_a_method() {
+        for kind in (1..).map_while(|number| v1::OperationKind::try_from(number).ok()) {
+            assert_ne!(
+                permission_of(kind),
+                v1::Permission::AccessAdminister,
+                "{}",
+                kind.as_str_name()
+            );
+        }
+        assert_eq!(
+            permission_of(v1::OperationKind::DestroyCluster),
+            v1::Permission::ClusterDestroy
+        );
     }
 
     proptest! {

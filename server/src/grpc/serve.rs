@@ -45,14 +45,15 @@ pub(super) struct Asked {
     pub(super) settle_time: Option<prost_types::Duration>,
 }
 
-/// Serves a service of reads, of calls that start operations, and of streams of events. A read and a stream of events are
-/// functions `module::method`; the starts differ in their request alone: the stream, the variant of the parameters, the
+/// Serves a service of reads, of calls that start operations, of reads that leave out what their caller may not see, and of
+/// streams of events. A read and a stream of events are functions `module::method`; the starts differ in their request alone: the stream, the variant of the parameters, the
 /// field that holds them, and what else is asked.
 macro_rules! serve {
     (
         $service:ident:
         reads { $($module:ident :: $read:ident($read_request:ident) -> $read_answer:ident;)* }
         starts { $($method:ident($request_type:ident) -> $stream:ident: $variant:ident, $field:ident $(, $rest:ident)*;)* }
+        $(filtered { $($filtering:ident :: $filter:ident($filter_request:ident) -> $filter_answer:ident;)* })?
         $(watches { $($watching:ident :: $watch:ident($watch_request:ident) -> $watch_stream:ident;)* })?
     ) => {
         #[tonic::async_trait]
@@ -81,13 +82,23 @@ macro_rules! serve {
                 }
             )*
             $($(
+                async fn $filter(
+                    &self,
+                    request: Request<v1::$filter_request>,
+                ) -> Result<Response<v1::$filter_answer>, Status> {
+                    let scope = $crate::grpc::scope(&request);
+                    $filtering::$filter(self, &scope, request.into_inner()).await.map(Response::new)
+                }
+            )*)?
+            $($(
                 type $watch_stream = $crate::grpc::event::EventStream;
 
                 async fn $watch(
                     &self,
                     request: Request<v1::$watch_request>,
                 ) -> Result<Response<$crate::grpc::event::EventStream>, Status> {
-                    $watching::$watch(self, request.into_inner()).await.map(Response::new)
+                    let scope = $crate::grpc::scope(&request);
+                    $watching::$watch(self, scope, request.into_inner()).await.map(Response::new)
                 }
             )*)?
         }

@@ -10,6 +10,8 @@ use wsfc_clusapi::Error;
 use wsfc_clusapi::sys::FunctionInfo;
 use wsfc_proto::{ERROR_DOMAIN, reasons, v1};
 
+use crate::access::identity::Refusal;
+use crate::access::request::Unreadable;
 use crate::blocking::BlockingError;
 use crate::inventory::ResolveError;
 use crate::journal::{AppendError, ReadError, StoreFailed};
@@ -64,6 +66,39 @@ pub fn shutting_down() -> Status {
         reasons::SHUTTING_DOWN,
         &[],
     )
+}
+
+/// A caller that is turned away.
+pub fn refused(refusal: &Refusal) -> Status {
+    let reason = match refusal {
+        Refusal::CredentialsRequired => reasons::CREDENTIALS_REQUIRED,
+        Refusal::CertificateRevoked => reasons::CERTIFICATE_REVOKED,
+        Refusal::CertificateExpired => reasons::CERTIFICATE_EXPIRED,
+        Refusal::TokenInvalid(_) => reasons::TOKEN_INVALID,
+        Refusal::TokenExpired => reasons::TOKEN_EXPIRED,
+    };
+    status(Code::Unauthenticated, refusal.to_string(), reason, &[])
+}
+
+/// A caller without the right to what it asks for, anywhere or on a cluster.
+pub fn permission_missing(permission: v1::Permission, cluster: Option<&str>) -> Status {
+    let name = permission.name();
+    let mut metadata = vec![("permission", name.clone())];
+    let mut message = format!("this needs the permission {name}, which no role of the caller gives");
+    if let Some(cluster) = cluster {
+        message.push_str(" for this cluster");
+        metadata.push(("cluster", excerpt(cluster).to_owned()));
+    }
+    status(Code::PermissionDenied, message, reasons::PERMISSION_MISSING, &metadata)
+}
+
+/// A request whose cluster must be known and cannot be read.
+pub fn unreadable(error: &Unreadable) -> Status {
+    let (code, reason) = match error {
+        Unreadable::TooLarge => (Code::OutOfRange, reasons::MESSAGE_TOO_LARGE),
+        Unreadable::Malformed => (Code::InvalidArgument, reasons::REQUEST_MALFORMED),
+    };
+    status(code, error.to_string(), reason, &[])
 }
 
 /// A page token that this daemon did not give for these filters.

@@ -1,11 +1,12 @@
 //! Which events a watcher wants.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wsfc_proto::v1;
 
 use super::event::{Facts, bit, encode_object_facts};
-use super::objects::{ClusterId, caseless};
+use super::objects::{ClusterId, Inventory, caseless};
 
 /// What a watcher wants to see; the default wants every event and no record of an operation.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,27 @@ pub struct Filter {
     groups: Names,
     nodes: Names,
     pub(super) operations: bool,
+    visible: Option<Visible>,
+}
+
+/// The clusters that a watcher may see.
+#[derive(Clone, Debug)]
+struct Visible {
+    /// Their names in lower case.
+    names: Arc<BTreeSet<String>>,
+    /// Their ids, for objects, which do not know the name.
+    ids: BTreeSet<String>,
+}
+
+impl Visible {
+    fn admits(&self, facts: &Facts<'_>) -> bool {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        if facts.cluster.is_empty() {
+            self.ids.contains(text(facts.cluster_id))
+        } else {
+            self.names.contains(text(facts.cluster))
+        }
+    }
 }
 
 /// The only cluster that counts.
@@ -54,7 +76,29 @@ impl Filter {
             groups: Names::of(&filter.groups),
             nodes: Names::of(&filter.nodes),
             operations: false,
+            visible: None,
         }
+    }
+
+    /// Only of the clusters with these names in lower case, whatever else is wanted.
+    #[must_use]
+    pub fn visible(mut self, names: Arc<BTreeSet<String>>) -> Self {
+        let ids = BTreeSet::new();
+        self.visible = Some(Visible { names, ids });
+        self
+    }
+
+    /// For objects of this inventory as well.
+    #[must_use]
+    pub fn over(mut self, inventory: &Inventory) -> Self {
+        if let Some(visible) = &mut self.visible {
+            let named = |id: &&ClusterId| {
+                let state = inventory.cluster(id);
+                state.is_some_and(|cluster| visible.names.contains(&caseless(&cluster.name)))
+            };
+            visible.ids = inventory.clusters().filter(named).map(ToString::to_string).collect();
+        }
+        self
     }
 
     /// Only of the cluster with this id and name.
@@ -79,7 +123,7 @@ impl Filter {
 
     /// True when every operation counts, whichever its cluster.
     pub(super) fn admits_every_operation(&self) -> bool {
-        self.cluster.is_none()
+        self.cluster.is_none() && self.visible.is_none()
     }
 
     /// True when the records of an operation count.
@@ -88,6 +132,10 @@ impl Filter {
         self.cluster
             .as_ref()
             .is_none_or(|cluster| host(&caseless(&operation.cluster)) == host(&cluster.name))
+            && self
+                .visible
+                .as_ref()
+                .is_none_or(|visible| visible.names.contains(&caseless(&operation.cluster)))
     }
 
     /// True when an event counts. A gap of its cluster always does, so that a watcher knows what it cannot rely on.
@@ -100,10 +148,12 @@ impl Filter {
     /// True when an object of a snapshot counts; `room` is used again from one to the next.
     pub fn admits_object(&self, object: &v1::InventoryObject, room: &mut Vec<u8>) -> bool {
         if self.kinds == 0 && self.names.0.is_empty() && self.groups.0.is_empty() && self.nodes.0.is_empty() {
-            return self
-                .cluster
-                .as_ref()
-                .is_none_or(|cluster| cluster.id.as_str() == object.cluster_id);
+            let cluster = self.cluster.as_ref();
+            return cluster.is_none_or(|cluster| cluster.id.as_str() == object.cluster_id)
+                && self
+                    .visible
+                    .as_ref()
+                    .is_none_or(|visible| visible.ids.contains(&object.cluster_id));
         }
         room.clear();
         encode_object_facts(object, room);
@@ -117,7 +167,7 @@ impl Filter {
             } else {
                 facts.cluster_id == cluster.id.as_str().as_bytes()
             }
-        })
+        }) && self.visible.as_ref().is_none_or(|visible| visible.admits(facts))
     }
 
     fn admits_subject(&self, facts: &Facts<'_>) -> bool {

@@ -3,54 +3,77 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::transport::server::Connected;
+
+use crate::access::certificate::ClientCertificate;
 
 /// What a connection's bytes run over: a plain socket, TLS, or the network of the deterministic simulation.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
 
+/// What a connection runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// Bytes that whoever is on the way can read and change.
+    Plain,
+    /// TLS.
+    Tls,
+    /// A socket or pipe of the host.
+    Local,
+}
+
+/// An account of the daemon's host, as the operating system says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalUser {
+    /// Its name.
+    pub name: String,
+    /// Whether it administers the host, or is the daemon's own.
+    pub administrator: bool,
+}
+
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// The address that the connection came from; absent in simulations.
+    /// The address that the connection came from; absent in simulations, and for local ones.
     pub address: Option<SocketAddr>,
-    /// The SHA-256 of the client's certificate, when it showed one that was verified.
-    pub certificate: Option<[u8; 32]>,
+    /// What the connection runs over.
+    pub medium: Medium,
+    /// The client's certificate, when it showed one that was verified.
+    pub certificate: Option<Arc<ClientCertificate>>,
+    /// The account, when the operating system told it.
+    pub user: Option<LocalUser>,
 }
 
 impl Peer {
-    /// A peer without a certificate.
+    /// A peer without anything.
     pub fn plain(address: Option<SocketAddr>) -> Self {
         Self {
             address,
+            medium: Medium::Plain,
             certificate: None,
+            user: None,
         }
     }
 
-    /// A peer whose certificate was verified.
-    pub fn with_certificate(address: Option<SocketAddr>, der: &[u8]) -> Self {
+    /// A peer over TLS, with its certificate if it was verified.
+    pub fn secured(address: SocketAddr, certificate: Option<&[u8]>) -> Self {
         Self {
-            address,
-            certificate: Some(Sha256::digest(der).into()),
+            medium: Medium::Tls,
+            certificate: certificate.map(|der| Arc::new(ClientCertificate::of_der(der))),
+            ..Self::plain(Some(address))
         }
     }
 
-    /// The name that operations are recorded under: see `Operation.principal` of the contract.
-    pub fn principal(&self) -> String {
-        let is_local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
-        match &self.certificate {
-            Some(digest) => digest
-                .iter()
-                .fold(String::from("cert:"), |text, byte| text + &format!("{byte:02x}")),
-            None if self.address.is_some_and(is_local) => String::from("local"),
-            None => String::from("anonymous"),
-        }
+    /// Whether it is on the daemon's own host.
+    pub fn is_from_this_host(&self) -> bool {
+        let loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+        self.medium == Medium::Local || self.address.is_some_and(loopback)
     }
 }
 
@@ -110,32 +133,5 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.transport.is_write_vectored()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Peer;
-
-    #[test]
-    fn without_a_certificate_only_the_host_itself_has_a_name() {
-        for (address, principal) in [
-            ("127.0.0.1:50000", "local"),
-            ("[::1]:50000", "local"),
-            ("[::ffff:127.0.0.1]:50000", "local"),
-            ("10.0.0.1:50000", "anonymous"),
-            ("[2001:db8::1]:50000", "anonymous"),
-        ] {
-            let peer = Peer::plain(Some(address.parse().unwrap()));
-            assert_eq!(peer.principal(), principal, "{address}");
-        }
-        assert_eq!(Peer::plain(None).principal(), "anonymous");
-    }
-
-    #[test]
-    fn principals_tell_certificates_apart() {
-        let one = Peer::with_certificate(None, b"one").principal();
-        assert_eq!(one.len(), "cert:".len() + 64);
-        assert_ne!(one, Peer::with_certificate(None, b"two").principal());
     }
 }

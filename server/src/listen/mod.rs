@@ -25,6 +25,7 @@ use tower::util::MapResponseLayer;
 
 use self::connection::{Connection, Peer};
 use self::refusals::Refusals;
+use crate::access::layer::AccessLayer;
 use crate::grpc::complete::complete;
 use crate::settings::current::Current;
 use crate::settings::{Limits, Settings};
@@ -117,10 +118,8 @@ async fn establish(accepted: Accepted, acceptor: Option<TlsAcceptor>) -> std::io
         return Ok(Connection::new(socket, Peer::plain(Some(address)), Some(place)));
     };
     let stream = acceptor.accept(socket).await?;
-    let peer = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-        Some(certificate) => Peer::with_certificate(Some(address), certificate),
-        None => Peer::plain(Some(address)),
-    };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let peer = Peer::secured(address, certificate.map(AsRef::as_ref));
     Ok(Connection::new(stream, peer, Some(place)))
 }
 
@@ -129,13 +128,14 @@ pub fn channel() -> (mpsc::Sender<Accepted>, mpsc::Receiver<Accepted>) {
     mpsc::channel(BACKLOG)
 }
 
-/// Serves connections with the given routes until told to stop and every connection has ended.
+/// Serves connections with the given routes, behind the layer that decides each call, until told to stop and every connection has ended.
 ///
 /// # Errors
 ///
 /// What the transport reports when it cannot go on.
 pub async fn serve(
     routes: Routes,
+    access: AccessLayer,
     connections: impl Stream<Item = std::io::Result<Connection>>,
     limits: &Limits,
     stop: CancellationToken,
@@ -145,6 +145,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))
         .http2_max_header_list_size(16 * 1024)
+        .layer(access)
         .layer(MapResponseLayer::new(complete::<Body>))
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned())

@@ -60,6 +60,7 @@ pub fn change(current: &Settings, read: &Settings) -> Change {
     settings.limits.unary = read.limits.unary;
     settings.limits.mark_every = read.limits.mark_every;
     settings.log.filter.clone_from(&read.log.filter);
+    settings.access.clone_from(&read.access);
     // Files can be exchanged for others; whether there is TLS at all is decided at the start.
     if settings.tls.is_some() && read.tls.is_some() {
         settings.tls.clone_from(&read.tls);
@@ -111,7 +112,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::settings::{ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls, Workloads};
+    use crate::access::policy::Binding;
+    use crate::settings::access::Role;
+    use crate::settings::{
+        Access, ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls, Workloads,
+    };
 
     fn tls(certificate: &str) -> Option<Tls> {
         Some(Tls {
@@ -157,16 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_asks_nobody_for_a_certificate_any_more_is_told_of_once() {
+    fn a_listener_that_gives_everybody_a_role_from_now_on_is_told_of_once() {
         let mut closed = Settings {
             tls: tls("/c.pem"),
             ..Settings::default()
         };
         closed.listen.address = SocketAddr::from(([192, 0, 2, 1], 7443));
         let mut open = closed.clone();
-        if let Some(tls) = &mut closed.tls {
-            tls.client_ca = Some("/clients.pem".into());
-        }
+        open.access.unauthenticated_role = Some("viewer".into());
         assert!(change(&closed, &open).opens_to_anybody);
         assert!(!change(&open, &open).opens_to_anybody);
         assert!(!change(&open, &closed).opens_to_anybody);
@@ -186,6 +189,7 @@ mod tests {
             data_dir: "/new".into(),
             listen: Listen {
                 address: SocketAddr::from(([127, 0, 0, 1], 1)),
+                allow_plain: true,
                 ready_file: Some("/new".into()),
                 threads: 1,
             },
@@ -194,6 +198,22 @@ mod tests {
                 key: "/new".into(),
                 client_ca: Some("/new".into()),
             }),
+            access: Access {
+                loopback_role: Some("viewer".into()),
+                unauthenticated_role: Some("viewer".into()),
+                roles: [(
+                    "NAME".into(),
+                    Role {
+                        permissions: Vec::new(),
+                    },
+                )]
+                .into(),
+                bindings: vec![Binding {
+                    subject: "uri:new".into(),
+                    role: "viewer".into(),
+                    clusters: None,
+                }],
+            },
             cluster_api: ClusterApi {
                 simulate: Some("new".into()),
                 simulated_state: Some("/new".into()),

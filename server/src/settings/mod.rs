@@ -2,6 +2,7 @@
 //!
 //! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
 
+pub mod access;
 pub mod current;
 pub mod places;
 pub mod sources;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+pub use self::access::Access;
 use self::workloads::PIPES;
 pub use self::workloads::Workloads;
 
@@ -36,6 +38,8 @@ pub struct Settings {
     pub listen: Listen,
     /// The certificate files. Absent: no TLS, and then loopback only.
     pub tls: Option<Tls>,
+    /// Who may call what.
+    pub access: Access,
     /// Where the cluster API comes from.
     pub cluster_api: ClusterApi,
     /// How operations are run.
@@ -58,6 +62,7 @@ impl Default for Settings {
             data_dir: places::data_dir(),
             listen: Listen::default(),
             tls: None,
+            access: Access::default(),
             cluster_api: ClusterApi::default(),
             operations: Operations::default(),
             journal: Journal::default(),
@@ -73,8 +78,11 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listen {
-    /// Address and port; port 0 takes a free one. Off loopback only with `tls`.
+    /// Address and port; port 0 takes a free one. Off loopback only with `tls`, and where callers can show who they are.
     pub address: SocketAddr,
+    /// Listens off loopback without TLS all the same: whoever is on the way can read and change everything. Logged as a
+    /// warning at each start.
+    pub allow_plain: bool,
     /// A file that gets the bound address, written whole, once the daemon serves. For scripts that use port 0.
     pub ready_file: Option<PathBuf>,
     /// Threads that serve connections; 0 is one for each core.
@@ -85,6 +93,7 @@ impl Default for Listen {
     fn default() -> Self {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 7443)),
+            allow_plain: false,
             ready_file: None,
             threads: 0,
         }
@@ -99,8 +108,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key of the server.
     pub key: PathBuf,
-    /// The authorities of clients. When set, a client without a certificate from one of them is refused. When not, nobody
-    /// is: off loopback everybody who reaches the address controls the clusters, which is logged as a warning.
+    /// The authorities of clients: who shows a certificate from one of them has the roles that `access.bindings` give to
+    /// its names. When set, a client without one is refused in the handshake.
     #[serde(default)]
     pub client_ca: Option<PathBuf>,
 }
@@ -294,6 +303,22 @@ pub enum Unfit {
         /// The address that was set.
         address: SocketAddr,
     },
+    /// Callers off loopback could not show who they are.
+    #[error(
+        "`listen.address` {address} is not a loopback address and callers cannot show who they are; set `tls.client_ca`, or listen on 127.0.0.1"
+    )]
+    NobodyKnown {
+        /// The address that was set.
+        address: SocketAddr,
+    },
+    /// Roles and bindings that make no sense.
+    #[error("`{field}` {fault}")]
+    Access {
+        /// The setting.
+        field: String,
+        /// What is wrong.
+        fault: String,
+    },
     /// Two sources of the cluster API.
     #[error("`cluster_api.simulate` and `cluster_api.library` are both set; set one")]
     TwoApis,
@@ -363,11 +388,17 @@ impl Settings {
     ///
     /// The first setting that does not fit, by its name, with what to do.
     pub fn check(&self) -> Result<(), Unfit> {
-        if !self.listen.address.ip().is_loopback() && self.tls.is_none() {
-            return Err(Unfit::PlainOffLoopback {
-                address: self.listen.address,
-            });
+        let address = self.listen.address;
+        if !address.ip().is_loopback() {
+            if self.tls.is_none() && !self.listen.allow_plain {
+                return Err(Unfit::PlainOffLoopback { address });
+            }
+            let is_known = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+            if !is_known && self.access.unauthenticated_role.is_none() {
+                return Err(Unfit::NobodyKnown { address });
+            }
         }
+        self.access.check()?;
         if self.cluster_api.simulate.is_some() && self.cluster_api.library.is_some() {
             return Err(Unfit::TwoApis);
         }
@@ -440,10 +471,9 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether everybody on the network has full control: off loopback, TLS without client certificates keeps a
-    /// listener out, and nobody else.
+    /// Whether everybody on the network has a role.
     pub fn serves_anybody(&self) -> bool {
-        !self.listen.address.ip().is_loopback() && self.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
+        !self.listen.address.ip().is_loopback() && self.access.unauthenticated_role.is_some()
     }
 
     /// Where the simulated world is kept.
@@ -465,38 +495,33 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_listener_stays_on_loopback() {
+    fn off_loopback_only_with_tls_and_callers_who_can_be_known() {
         let mut settings = Settings::default();
         settings.listen.address = "0.0.0.0:7443".parse().unwrap();
         assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
-        assert!(settings.serves_anybody());
-        settings.tls = Some(Tls {
+        let tls = |client_ca: Option<&str>| Tls {
             certificate: "/c.pem".into(),
             key: "/k.pem".into(),
-            client_ca: None,
-        });
+            client_ca: client_ca.map(PathBuf::from),
+        };
+        settings.tls = Some(tls(None));
+        assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
+        settings.tls = Some(tls(Some("/ca.pem")));
         assert_eq!(settings.check(), Ok(()));
+        assert!(!settings.serves_anybody());
     }
 
     #[test]
-    fn only_a_listener_that_asks_for_no_certificate_serves_anybody() {
-        let settings = |address: &str, client_ca: Option<&str>| {
-            let mut settings = Settings {
-                tls: Some(Tls {
-                    certificate: "/c.pem".into(),
-                    key: "/k.pem".into(),
-                    client_ca: client_ca.map(PathBuf::from),
-                }),
-                ..Settings::default()
-            };
-            settings.listen.address = address.parse().unwrap();
-            settings
-        };
-        assert!(settings("0.0.0.0:7443", None).serves_anybody());
-        assert!(settings("[2001:db8::1]:7443", None).serves_anybody());
-        assert!(!settings("0.0.0.0:7443", Some("/ca.pem")).serves_anybody());
-        assert!(!settings("127.0.0.1:7443", None).serves_anybody());
-        assert!(!Settings::default().serves_anybody());
+    fn the_overrides_are_words_of_their_own() {
+        let mut settings = Settings::default();
+        settings.listen.address = "[2001:db8::1]:7443".parse().unwrap();
+        settings.listen.allow_plain = true;
+        assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
+        settings.access.unauthenticated_role = Some("viewer".into());
+        assert_eq!(settings.check(), Ok(()));
+        assert!(settings.serves_anybody());
+        settings.listen.allow_plain = false;
+        assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
     }
 
     #[test]

@@ -44,10 +44,7 @@ async fn measure(effort: Effort) {
             println!("\n!!! NOT MEASURED: {name}: {missing}");
             continue;
         }
-        let daemon = TestDaemon::builder_for(under_test, slow_world())
-            .secured()
-            .start()
-            .await;
+        let daemon = TestDaemon::builder_for(under_test, slow_world()).start().await;
         let client = daemon.client();
         let times = Times::default();
         platforms.push(Platform {

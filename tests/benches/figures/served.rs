@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::scenario::Machine;
 use wsfc_simulator::{Release, Scenario, Simulation};
+use wsfcd::access::policy::ADMINISTRATOR;
 use wsfcd::daemon::Core;
 use wsfcd::events::LoggedEvents;
 use wsfcd::journal::Journal;
@@ -33,18 +34,21 @@ pub fn serve(journal: &Journal) -> SocketAddr {
     let journal = journal.clone();
     on_a_thread("serve", async |listener| {
         let api = Clusapi::from_provider(Simulation::new(two_machines()).expect("a world"));
-        let core = Core::new(Settings::default(), journal, &[], api, Platform::system());
+        let mut settings = Settings::default();
+        settings.access.loopback_role = Some(ADMINISTRATOR.into());
+        let core = Core::new(settings.clone(), journal, &[], api, Platform::system());
         let core = core.await.expect("the journal is open");
         let (_, health) = tonic_health::server::health_reporter();
         let (routes, dispatch) = core.routes(health).expect("a whole descriptor set");
         tokio::spawn(dispatch);
-        let settings = Current::new(Settings::default());
+        let access = core.access_layer();
+        let settings = Current::new(settings);
         let limits = settings.get().limits.clone();
         let stop = CancellationToken::new();
         let (sender, accepted) = listen::channel();
         tokio::spawn(listen::accept(listener, vec![sender], limits.connections, stop.clone()));
         let connections = listen::connections(accepted, None, settings, Refusals::new(Arc::new(LoggedEvents)));
-        listen::serve(routes, connections, &limits, stop).await
+        listen::serve(routes, access, connections, &limits, stop).await
     })
 }
 

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use wsfc_client::{Client, ConnectOptions, TlsOptions};
 use wsfc_simulator::remote::RemoteControl;
 use wsfc_simulator::{Scenario, Simulation};
+use wsfcd::access::policy::{ADMINISTRATOR, Binding};
 use wsfcd::settings::{Settings, Tls};
 
 use self::in_process::InProcess;
@@ -26,6 +27,8 @@ use crate::wire::Wire;
 
 /// The name in the certificates of daemons under test.
 const SERVER_NAME: &str = "localhost";
+/// The name in the certificate of the harness, which administers them.
+const CLIENT_NAME: &str = "administrator.test";
 
 /// A whole daemon on a loopback port, in a data directory and over a simulated world of its own; [`UnderTest`] says what
 /// runs it. One in another process is served over TLS.
@@ -35,12 +38,20 @@ pub struct TestDaemon {
     under_test: UnderTest,
     world: SimulatedWorld,
     settings: Settings,
-    /// The authority of its certificate, when the harness gave it one.
-    authority: Option<Vec<u8>>,
+    /// Who certified it, when the harness did: its own certificate and those of its clients.
+    authority: Option<Certified>,
     logs: Logs,
     dir: Arc<TempDir>,
     running: Option<Running>,
     judged: bool,
+}
+
+/// Who certifies a daemon and its clients.
+#[derive(Clone)]
+struct Certified {
+    authority: Arc<Authority>,
+    /// The certificate of the harness.
+    client: wsfc_client::Identity,
 }
 
 enum Running {
@@ -83,17 +94,11 @@ impl Builder {
         self
     }
 
-    /// Without certificates, for tests that speak to the bare socket.
+    /// Without certificates, for tests that speak to the bare socket: whoever comes is an administrator.
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.secured = false;
-        self
-    }
-
-    /// With a certificate, as daemons in other processes have it anyway.
-    #[must_use]
-    pub fn secured(mut self) -> Self {
-        self.secured = true;
+        self.settings.access.loopback_role = Some(ADMINISTRATOR.into());
         self
     }
 
@@ -133,7 +138,8 @@ impl Builder {
     /// The scenario makes no world.
     pub async fn try_start(mut self) -> Result<TestDaemon, NotStarted> {
         let world = self.world();
-        let authority = (self.secured && self.settings.tls.is_none()).then(|| self.certify());
+        let certified = self.secured && self.settings.tls.is_none();
+        let authority = certified.then(|| self.certify());
         let mut daemon = TestDaemon {
             under_test: self.under_test,
             world,
@@ -170,20 +176,29 @@ impl Builder {
         }
     }
 
-    /// Gives the daemon a certificate, and the authority of it.
-    #[expect(clippy::expect_used, reason = "how a test fails")]
-    fn certify(&mut self) -> Vec<u8> {
+    /// Gives the daemon a certificate, makes the harness its administrator, and nobody else anything.
+    fn certify(&mut self) -> Certified {
         let authority = Authority::new();
-        let server = authority.issue(SERVER_NAME);
+        let file = |name: &str| self.dir.path().join(name);
         let tls = Tls {
-            certificate: self.dir.path().join("server.pem"),
-            key: self.dir.path().join("server.key"),
-            client_ca: None,
+            certificate: file("server.pem"),
+            key: file("server.key"),
+            client_ca: Some(file("clients.pem")),
         };
-        std::fs::write(&tls.certificate, server.cert_pem).expect("the test's folder takes a file");
-        std::fs::write(&tls.key, server.key_pem).expect("the test's folder takes a file");
+        let server = authority.issue(SERVER_NAME);
+        write_private(&tls.certificate, &server.cert_pem);
+        write_private(&tls.key, &server.key_pem);
+        write_private(&file("clients.pem"), &authority.pem());
         self.settings.tls = Some(tls);
-        authority.pem()
+        self.settings.access.bindings.push(Binding {
+            subject: format!("dns:{CLIENT_NAME}"),
+            role: ADMINISTRATOR.into(),
+            clusters: None,
+        });
+        Certified {
+            client: authority.issue(CLIENT_NAME),
+            authority: Arc::new(authority),
+        }
     }
 }
 
@@ -232,7 +247,7 @@ impl TestDaemon {
             under_test,
             scenario,
             settings,
-            secured: under_test != UnderTest::InProcess,
+            secured: true,
             dir,
         }
     }
@@ -251,6 +266,22 @@ impl TestDaemon {
         connect(self.connect_options())
     }
 
+    /// A client with a certificate for a name, which has the roles that the settings bind to `dns:` and the name; with
+    /// none, a client that shows nothing.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped, or the harness has not certified it.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    pub fn client_of(&self, name: Option<&str>) -> Client {
+        let certified = self.authority.as_ref().expect("a daemon of the harness's authority");
+        let mut options = self.connect_options();
+        if let Some(tls) = &mut options.tls {
+            tls.identity = name.map(|name| certified.authority.issue(name));
+        }
+        connect(options)
+    }
+
     /// A client whose connections run over a wire.
     pub fn client_over(&self, wire: &Wire) -> Client {
         connect(self.connect_options_over(wire))
@@ -267,9 +298,9 @@ impl TestDaemon {
     }
 
     fn connect_options_to(&self, address: SocketAddr) -> ConnectOptions {
-        let tls = self.authority.clone().map(|authority| TlsOptions {
-            ca_pem: Some(authority),
-            identity: None,
+        let tls = self.authority.clone().map(|certified| TlsOptions {
+            ca_pem: Some(certified.authority.pem()),
+            identity: Some(certified.client),
             server_name: Some(SERVER_NAME.into()),
         });
         ConnectOptions {
@@ -302,9 +333,10 @@ impl TestDaemon {
             |scheme| Endpoint::from_shared(format!("{scheme}://{}", self.address())).expect("an address is a URL");
         let endpoint = match &self.authority {
             None => url("http"),
-            Some(authority) => {
+            Some(Certified { authority, client }) => {
                 let tls = ClientTlsConfig::new()
-                    .ca_certificate(Certificate::from_pem(authority))
+                    .ca_certificate(Certificate::from_pem(authority.pem()))
+                    .identity(Identity::from_pem(&client.cert_pem, &client.key_pem))
                     .domain_name(SERVER_NAME);
                 url("https").tls_config(tls).expect("a certificate of the harness")
             }
@@ -466,4 +498,16 @@ fn connect(options: ConnectOptions) -> Client {
 #[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]
 fn print_log(logs: &Logs) {
     eprintln!("--- the log of the daemon ---\n{}", logs.text());
+}
+
+/// Writes a file that only this account can read.
+#[expect(clippy::expect_used, reason = "how a test fails")]
+fn write_private(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("the test's folder takes a file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, mode).expect("a file of one's own");
+    }
 }

@@ -283,7 +283,10 @@ async fn one_that_runs_records_the_request_and_says_what_really_happened() {
     let Some(Payload::CancelRequested(recorded)) = &rest[0].payload else {
         panic!("{:?}", rest[0])
     };
-    assert_eq!((recorded.principal.as_str(), recorded.answers_false), ("local", false));
+    assert_eq!(
+        (recorded.principal.as_str(), recorded.answers_false),
+        ("dns:administrator.test", false)
+    );
     assert_eq!(
         outcome_of(&rest).state(),
         OperationState::Succeeded,

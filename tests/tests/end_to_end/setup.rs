@@ -24,7 +24,7 @@ async fn creating_a_cluster_streams_every_report_and_ends_on_evidence() {
     };
     assert_eq!(accepted.kind(), v1::OperationKind::CreateCluster);
     assert_eq!(accepted.cluster, "CL1");
-    assert_eq!(accepted.principal, "local");
+    assert_eq!(accepted.principal, "dns:administrator.test");
     assert!(!accepted.request_id.is_empty(), "the client makes a request id");
     let parameters = accepted.parameters.clone().and_then(|parameters| parameters.parameters);
     let expected = wanted.cluster.map(v1::operation_parameters::Parameters::CreateCluster);

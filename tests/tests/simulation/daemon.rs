@@ -59,10 +59,12 @@ async fn serve(stage: &Stage) -> Result<(), Failure> {
     let (_reporter, health) = tonic_health::server::health_reporter();
     let (routes, dispatch) = core.routes(health)?;
     tokio::spawn(dispatch);
+    let access = core.access_layer();
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     stage.daemon.borrow_mut().journal = Some(journal.clone());
     let limits = stage.settings().limits;
-    let serving = async move { listen::serve(routes, connections(listener), &limits, CancellationToken::new()).await };
+    let serving =
+        async move { listen::serve(routes, access, connections(listener), &limits, CancellationToken::new()).await };
     // Connections stay open after a failure, until the host crashes: their tasks would end in random order.
     tokio::task::spawn_local(serving);
     Err(journal.failure().await.into())

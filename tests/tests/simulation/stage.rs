@@ -113,6 +113,8 @@ impl Stage {
         let mut settings = Settings::default();
         // Observers are threads of their own time, which no seed decides about.
         settings.inventory.observe = false;
+        // The simulated network knows no callers.
+        settings.access.unauthenticated_role = Some("administrator".into());
         settings.operations.create_settle = Duration::from_secs(3);
         settings.journal.keep_operations = self.plan.keep_operations;
         settings.journal.memory_records = self.plan.memory_records;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wsfc_proto::join_token::JoinSecret;
 
-use crate::access::authority::{ClientCertificate, SERIAL_BYTES};
+use crate::access::authority::{IssuedCertificate, SERIAL_BYTES};
 use crate::access::tokens::{Grant, TokenRefusal, TokenUnfit, Tokens, whole_seconds};
 use crate::access::{hex, name};
 
@@ -224,8 +224,8 @@ impl Entries {
         token: &str,
         secret: &JoinSecret,
         now: SystemTime,
-        issue: impl FnOnce(Uuid, &str) -> Result<ClientCertificate, E>,
-    ) -> Result<(Grant, ClientCertificate), E> {
+        issue: impl FnOnce(Uuid, &str) -> Result<IssuedCertificate, E>,
+    ) -> Result<(Grant, IssuedCertificate), E> {
         let grant = self.tokens.redeem(token, secret, now).map_err(Refusal::from)?;
         let certificate = issue(self.installation, &grant.name)?;
         self.add(&certificate, &grant.name, None, now);
@@ -251,8 +251,8 @@ impl Entries {
         &mut self,
         fingerprint: &[u8; 32],
         now: SystemTime,
-        issue: impl FnOnce(Uuid, &str) -> Result<ClientCertificate, E>,
-    ) -> Result<(String, ClientCertificate), E> {
+        issue: impl FnOnce(Uuid, &str) -> Result<IssuedCertificate, E>,
+    ) -> Result<(String, IssuedCertificate), E> {
         let former = self
             .certificates
             .iter()
@@ -303,7 +303,7 @@ impl Entries {
         })
     }
 
-    fn add(&mut self, certificate: &ClientCertificate, name: &str, replaces: Option<String>, now: SystemTime) {
+    fn add(&mut self, certificate: &IssuedCertificate, name: &str, replaces: Option<String>, now: SystemTime) {
         self.forget(now);
         self.certificates.push(Issued {
             serial: certificate.serial,

@@ -83,7 +83,8 @@ struct Stored<E> {
 /// The register of a running daemon. It is read at any time, and changed by one caller at a time.
 #[derive(Debug)]
 pub struct Register {
-    path: PathBuf,
+    /// The file; none for a register that lasts no longer than its process.
+    path: Option<PathBuf>,
     writing: Mutex<()>,
     entries: watch::Sender<Arc<Entries>>,
 }
@@ -113,10 +114,19 @@ impl Register {
             Err(error) => return Err(file(error)),
         };
         Ok(Self {
-            path,
+            path: Some(path),
             writing: Mutex::new(()),
             entries: watch::Sender::new(Arc::new(entries)),
         })
+    }
+
+    /// An empty register that lasts no longer than its process, for a daemon without a data directory.
+    pub fn passing(installation: Uuid) -> Self {
+        Self {
+            path: None,
+            writing: Mutex::new(()),
+            entries: watch::Sender::new(Arc::new(Entries::new(installation))),
+        }
     }
 
     /// What it holds now.
@@ -129,13 +139,17 @@ impl Register {
         self.entries.subscribe()
     }
 
-    /// Changes it. The change is durable, and seen by others, when this returns; it is neither when this fails. It waits
-    /// for the disk.
+    /// Changes it. The change is durable when `told` hears of what is new, and seen by others when this returns; when this
+    /// fails, nothing has changed. It waits for the disk.
     ///
     /// # Errors
     ///
     /// What `change` refuses with, or [`RegisterError::File`].
-    pub fn change<T, E: From<RegisterError>>(&self, change: impl FnOnce(&mut Entries) -> Result<T, E>) -> Result<T, E> {
+    pub fn change<T, E: From<RegisterError>>(
+        &self,
+        change: impl FnOnce(&mut Entries) -> Result<T, E>,
+        told: impl FnOnce(&Entries),
+    ) -> Result<T, E> {
         // A change that panicked has changed a copy.
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.entries();
@@ -143,14 +157,16 @@ impl Register {
         let value = change(&mut next)?;
         if next != *current {
             self.write(&next)?;
+            told(&next);
             self.entries.send_replace(Arc::new(next));
         }
         Ok(value)
     }
 
     fn write(&self, entries: &Entries) -> Result<(), RegisterError> {
+        let Some(path) = &self.path else { return Ok(()) };
         let file = |source| RegisterError::File {
-            path: self.path.clone(),
+            path: path.clone(),
             source,
         };
         let stored = Stored {
@@ -160,7 +176,7 @@ impl Register {
         };
         let mut bytes = serde_json::to_vec_pretty(&stored).map_err(|error| file(error.into()))?;
         bytes.push(b'\n');
-        files::write(&self.path, &bytes).map_err(file)
+        files::write(path, &bytes).map_err(file)
     }
 }
 

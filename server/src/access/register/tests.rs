@@ -5,7 +5,7 @@ use rustls_pki_types::CertificateDer;
 use wsfc_proto::join_token::JoinSecret;
 
 use super::*;
-use crate::access::authority::ClientCertificate;
+use crate::access::authority::IssuedCertificate;
 use crate::access::tokens::{Grant, TokenRefusal};
 use crate::platform::SeededEntropy;
 
@@ -25,8 +25,8 @@ fn grant(name: &str, role: &str) -> Grant {
 }
 
 /// A certificate by its number; the register does not look into it.
-fn certificate(number: u8, expires: SystemTime) -> ClientCertificate {
-    ClientCertificate {
+fn certificate(number: u8, expires: SystemTime) -> IssuedCertificate {
+    IssuedCertificate {
         der: CertificateDer::from(vec![number]),
         serial: [number; 16],
         fingerprint: [number; 32],
@@ -65,13 +65,19 @@ impl Room {
 
 fn token(register: &Register, grant: Grant) -> (String, JoinSecret) {
     register
-        .change::<_, Fault>(|entries| {
+        .alter(|entries| {
             entries.check_grant(&grant, start())?;
             let made = entries.tokens.create(grant, "x", HOUR, start(), &SeededEntropy::new(3));
             let (token, secret) = made.map_err(Refusal::from)?;
             Ok((token.id, secret))
         })
         .unwrap()
+}
+
+impl Register {
+    fn alter<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.change(change, |_| ())
+    }
 }
 
 #[derive(Debug)]
@@ -97,16 +103,14 @@ fn enrolled(room: &Room) -> Register {
     let register = room.open().unwrap();
     let (id, secret) = token(&register, grant("anna", "operator"));
     let (given, _) = register
-        .change::<_, Fault>(|entries| {
-            entries.enrol(&id, &secret, start(), |_, _| Ok(certificate(1, start() + 30 * DAY)))
-        })
+        .alter(|entries| entries.enrol(&id, &secret, start(), |_, _| Ok(certificate(1, start() + 30 * DAY))))
         .unwrap();
     assert_eq!(given, grant("anna", "operator"));
     register
 }
 
 fn renew(register: &Register, of: u8, to: u8, now: SystemTime) -> Result<String, Refusal> {
-    let renewed = register.change::<_, Fault>(|entries| {
+    let renewed = register.alter(|entries| {
         entries.renew(&[of; 32], now, |_, name| {
             assert_eq!(name, "anna");
             Ok(certificate(to, now + 30 * DAY))
@@ -127,7 +131,7 @@ fn what_was_changed_is_there_after_a_restart() {
     drop(register);
     let register = enrolled(&room);
     register
-        .change::<_, Fault>(|entries| Ok(entries.revoke_certificate([7; 32], "x", start())?))
+        .alter(|entries| Ok(entries.revoke_certificate([7; 32], "x", start())?))
         .unwrap();
     let before = register.entries();
     drop(register);
@@ -148,7 +152,7 @@ fn a_change_that_cannot_be_written_has_not_happened() {
     let register = enrolled(&room);
     let before = register.entries();
     std::fs::create_dir(room.access.path().join("register.json.new")).unwrap();
-    let changed = register.change::<_, Fault>(|entries| Ok(entries.revoke_certificate([7; 32], "x", start())?));
+    let changed = register.alter(|entries| Ok(entries.revoke_certificate([7; 32], "x", start())?));
     assert!(matches!(changed, Err(Fault::Register(RegisterError::File { .. }))));
     assert_eq!(register.entries(), before);
     std::fs::remove_dir(room.access.path().join("register.json.new")).unwrap();
@@ -160,7 +164,7 @@ fn a_change_that_is_refused_leaves_nothing() {
     let room = Room::new();
     let register = enrolled(&room);
     let before = register.entries();
-    let changed = register.change::<(), Fault>(|entries| {
+    let changed: Result<(), _> = register.alter(|entries| {
         entries.revoke_certificate([7; 32], "x", start())?;
         Err(Refusal::NotOurs.into())
     });
@@ -232,7 +236,7 @@ fn a_token_gives_what_its_name_has_and_nothing_else() {
     );
     // A certificate without a role must not come to one by somebody else's token.
     register
-        .change::<_, Fault>(|entries| {
+        .alter(|entries| {
             let subject = entries.subject("anna");
             assert!(entries.unbind(&subject, "operator", None));
             Ok(())
@@ -241,7 +245,7 @@ fn a_token_gives_what_its_name_has_and_nothing_else() {
     assert!(check(&grant("anna", "operator")).is_err() && register.entries().bindings.is_empty());
     // Once all is revoked, the name is free.
     let count = register
-        .change::<_, Fault>(|entries| Ok(entries.revoke_identity("anna", "x", start())?))
+        .alter(|entries| Ok(entries.revoke_identity("anna", "x", start())?))
         .unwrap();
     assert_eq!((count.certificates, count.bindings, count.tokens), (1, 0, 0));
     assert_eq!(
@@ -255,13 +259,10 @@ fn a_token_that_failed_to_give_a_certificate_is_still_good() {
     let room = Room::new();
     let register = room.open().unwrap();
     let (id, secret) = token(&register, grant("anna", "operator"));
-    let failed = register
-        .change::<_, Fault>(|entries| entries.enrol(&id, &secret, start(), |_, _| Err(Refusal::NotOurs.into())));
+    let failed = register.alter(|entries| entries.enrol(&id, &secret, start(), |_, _| Err(Refusal::NotOurs.into())));
     assert!(failed.is_err());
     let enrol = |number| {
-        register.change::<_, Fault>(|entries| {
-            entries.enrol(&id, &secret, start(), |_, _| Ok(certificate(number, start() + DAY)))
-        })
+        register.alter(|entries| entries.enrol(&id, &secret, start(), |_, _| Ok(certificate(number, start() + DAY))))
     };
     enrol(1).unwrap();
     assert!(matches!(

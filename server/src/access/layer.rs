@@ -1,0 +1,340 @@
+//! The layer in front of all services that decides each call, and ends streams that are no longer allowed.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::{Frame, SizeHint};
+use tokio::time::Sleep;
+use tokio_stream::Stream as _;
+use tokio_stream::wrappers::WatchStream;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+use wsfc_proto::methods::{self, Method};
+use wsfc_proto::v1::Permission;
+
+use super::Access;
+use super::identity::{Identity, Refusal};
+use super::policy::{Decision, Rights, Scope};
+use super::request;
+use crate::grpc::status;
+use crate::inventory::Clusters;
+use crate::listen::connection::Peer;
+
+/// How long a request may take to arrive whose cluster must be known before it is allowed.
+const ARRIVE_FOR: Duration = Duration::from_secs(10);
+/// The longest time that a timer is set for; longer ones are set again.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Who makes a call, and where it may act; handlers find it among the extensions of their request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who calls.
+    pub identity: Arc<Identity>,
+    /// Where the call is allowed.
+    pub scope: Scope,
+    /// What else the caller may do.
+    pub rights: Arc<Rights>,
+}
+
+/// Puts an [`AccessGate`] in front of services.
+#[derive(Clone)]
+pub struct AccessLayer {
+    access: Access,
+    clusters: Clusters,
+    request_bytes: usize,
+}
+
+impl AccessLayer {
+    /// Decides by this access; clusters are known by these.
+    pub fn new(access: Access, clusters: Clusters, request_bytes: usize) -> Self {
+        Self {
+            access,
+            clusters,
+            request_bytes,
+        }
+    }
+}
+
+impl<S> Layer<S> for AccessLayer {
+    type Service = AccessGate<S>;
+
+    fn layer(&self, inner: S) -> AccessGate<S> {
+        AccessGate {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// Decides each call before the service behind it sees it.
+#[derive(Clone)]
+pub struct AccessGate<S> {
+    inner: S,
+    layer: AccessLayer,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl<S> Service<Request<Body>> for AccessGate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        // The one that is ready answers; its copy is asked again next time.
+        let ready = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, ready);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            Ok(layer
+                .answer(inner, request)
+                .await
+                .unwrap_or_else(|refused| refused.into_http()))
+        })
+    }
+}
+
+/// What a path asks of its caller.
+enum Asked {
+    /// A method of the contract.
+    Method(&'static Method),
+    /// A method of the protocols beside it.
+    Beside(Permission),
+    /// Nothing that there is. Strangers do not learn that.
+    Unknown,
+}
+
+impl Asked {
+    fn of_path(path: &str) -> Self {
+        if let Some(method) = methods::of_path(path) {
+            Self::Method(method)
+        } else if path.starts_with("/grpc.health.v1.Health/") {
+            // Says whether the daemon serves, and nothing else.
+            Self::Beside(Permission::Public)
+        } else if path.starts_with("/grpc.reflection.") {
+            Self::Beside(Permission::Authenticated)
+        } else {
+            Self::Unknown
+        }
+    }
+
+    const fn permission(&self) -> Permission {
+        match self {
+            Self::Method(method) => method.permission,
+            Self::Beside(permission) => *permission,
+            Self::Unknown => Permission::Authenticated,
+        }
+    }
+}
+
+impl AccessLayer {
+    async fn answer<S>(self, mut inner: S, request: Request<Body>) -> Result<Response<Body>, Status>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let asked = Asked::of_path(request.uri().path());
+        let generation = self.access.generation();
+        let caller = self.caller(&request, asked.permission())?;
+        let mut request = self.within_scope(&asked, &caller, request).await?;
+        let (identity, scope) = (Arc::clone(&caller.identity), caller.scope.clone());
+        request.extensions_mut().insert(caller);
+        let Ok(mut response) = inner.call(request).await;
+        let guard = Guard {
+            access: self.access,
+            identity,
+            permission: asked.permission(),
+            scope,
+            generation,
+        };
+        // A call may have taken its time, and what it found is no longer for this caller.
+        guard.still()?;
+        if !matches!(asked, Asked::Method(method) if !method.streams) {
+            response = response.map(|body| Body::new(GuardedBody::new(body, guard)));
+        }
+        Ok(response)
+    }
+
+    /// Who makes a call that needs a permission, if it has that anywhere.
+    fn caller(&self, request: &Request<Body>, permission: Permission) -> Result<Caller, Status> {
+        let nobody = Peer::plain(None);
+        let peer = request.extensions().get::<Peer>().unwrap_or(&nobody);
+        let identity = match self.access.identify(peer, request.headers()) {
+            // Who comes for a new certificate may be shown by one that is over.
+            Err(_refused) if permission == Permission::Public => self.access.identify(&nobody, &HeaderMap::new()),
+            identified => identified,
+        };
+        let identity = identity.map_err(|refusal| status::refused(&refusal))?;
+        let rights = match self.access.rights(&identity) {
+            Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
+            rights => rights,
+        };
+        let rights = rights.map_err(|refusal| status::refused(&refusal))?;
+        let scope = match rights.decide(permission) {
+            Decision::Granted(scope) => scope,
+            Decision::Denied if identity.is_known() => return Err(status::permission_missing(permission, None)),
+            Decision::Denied => return Err(status::refused(&Refusal::CredentialsRequired)),
+        };
+        Ok(Caller {
+            identity: Arc::new(identity),
+            scope,
+            rights: Arc::new(rights),
+        })
+    }
+
+    /// Lets a call through that stays where its caller may act.
+    async fn within_scope(
+        &self,
+        asked: &Asked,
+        caller: &Caller,
+        request: Request<Body>,
+    ) -> Result<Request<Body>, Status> {
+        let (Scope::Clusters(_), Asked::Method(method)) = (&caller.scope, asked) else {
+            return Ok(request);
+        };
+        if method.cluster.is_empty() {
+            return if method.filtered {
+                Ok(request)
+            } else {
+                Err(status::permission_missing(method.permission, None))
+            };
+        }
+        let (parts, body) = request.into_parts();
+        let arriving = tokio::time::timeout(ARRIVE_FOR, request::whole(body, self.request_bytes)).await;
+        let bytes = arriving
+            .map_err(|_elapsed| status::deadline("the arrival of the request", ARRIVE_FOR))?
+            .map_err(|error| status::unreadable(&error))?;
+        let named = request::cluster(method, &bytes).map_err(|error| status::unreadable(&error))?;
+        if !(named.is_empty() && method.filtered) {
+            // Aliases, addresses and the empty name stand for a cluster that has a name of its own. One that cannot be
+            // asked is allowed by the name that was given, so that its holder learns what is wrong with it.
+            let resolved = self.clusters.resolve(&named).await;
+            let name = resolved.map_or_else(|_unknown| named.clone(), |cluster| cluster.name);
+            if !caller.scope.holds(&name) {
+                return Err(status::permission_missing(method.permission, Some(&named)));
+            }
+        }
+        Ok(Request::from_parts(parts, Body::new(http_body_util::Full::new(bytes))))
+    }
+}
+
+/// What a call was allowed by.
+struct Guard {
+    access: Access,
+    identity: Arc<Identity>,
+    permission: Permission,
+    scope: Scope,
+    /// The policy that was asked last.
+    generation: u64,
+}
+
+impl Guard {
+    /// Whether the call is still allowed where it was, asked again when the policy is another.
+    fn still(&self) -> Result<(), Status> {
+        if self.permission == Permission::Public || self.access.generation() == self.generation {
+            return Ok(());
+        }
+        let decision = self.access.decide(&self.identity, self.permission);
+        match decision.map_err(|refusal| status::refused(&refusal))? {
+            Decision::Granted(scope) if scope.covers(&self.scope) => Ok(()),
+            Decision::Granted(_) | Decision::Denied => Err(status::permission_missing(self.permission, None)),
+        }
+    }
+
+    /// How long it is until the identity should be over.
+    fn until_expiry(&self) -> Option<Duration> {
+        let left = self
+            .identity
+            .expires?
+            .duration_since(self.access.now())
+            .unwrap_or_default();
+        Some(left.min(LONGEST_SLEEP))
+    }
+}
+
+/// The body of a stream, which ends as soon as what allowed it is gone.
+struct GuardedBody {
+    inner: Body,
+    guard: Guard,
+    policies: WatchStream<u64>,
+    /// Fires when the identity is over.
+    expiry: Option<Pin<Box<Sleep>>>,
+    has_ended: bool,
+}
+
+impl GuardedBody {
+    fn new(inner: Body, guard: Guard) -> Self {
+        let policies = guard.access.generations();
+        let expiry = guard.until_expiry().map(|left| Box::pin(tokio::time::sleep(left)));
+        Self {
+            inner,
+            guard,
+            policies,
+            expiry,
+            has_ended: false,
+        }
+    }
+
+    /// Whether the stream is still allowed; registers to be woken when that may change.
+    fn poll_still(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        while let Poll::Ready(Some(generation)) = Pin::new(&mut self.policies).poll_next(cx) {
+            self.guard.still()?;
+            self.guard.generation = generation;
+        }
+        while let Some(expiry) = &mut self.expiry
+            && expiry.as_mut().poll(cx).is_ready()
+        {
+            // The wall clock decides, which may have been set meanwhile.
+            let now = self.guard.access.now();
+            self.guard
+                .identity
+                .check_time(now)
+                .map_err(|refusal| status::refused(&refusal))?;
+            self.expiry = self.guard.until_expiry().map(|left| Box::pin(tokio::time::sleep(left)));
+        }
+        Ok(())
+    }
+}
+
+impl http_body::Body for GuardedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        if let Err(refused) = self.poll_still(cx) {
+            self.has_ended = true;
+            // What is behind it may wait for a reader who is gone now.
+            self.inner = Body::empty();
+            let mut trailers = HeaderMap::new();
+            return match refused.add_header(&mut trailers) {
+                Ok(()) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                Err(unfit) => Poll::Ready(Some(Err(unfit))),
+            };
+        }
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.has_ended || self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
