@@ -20,16 +20,20 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
+pub use self::own::FreshenError;
 use crate::access::Access;
+use crate::access::enrolment::{self, Enrolment, Kept};
+use crate::access::files::AccessFolder;
 use crate::access::layer::AccessLayer;
 use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
+use crate::grpc::identity::Identities;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
 use crate::listen;
 use crate::listen::refusals::Refusals;
-use crate::listen::tls::{TlsError, server_config};
+use crate::listen::tls::{ClientCertificates, Keeper, TlsError};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::engine::Engine;
@@ -69,6 +73,12 @@ pub enum StartError {
     /// Certificate files.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// The own authority.
+    #[error("the daemon has no certificate of its own authority")]
+    Own(#[from] FreshenError),
+    /// What was granted and issued before.
+    #[error("what was granted before cannot be known")]
+    Access(#[from] enrolment::OpenError),
     /// The journal.
     #[error("the journal in {} cannot be opened", path.display())]
     Journal {
@@ -136,6 +146,8 @@ pub struct Core {
     pub workloads: Workloads,
     /// Who may call what.
     pub access: Access,
+    /// What is granted and issued while it runs.
+    pub enrolment: Enrolment,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -150,11 +162,13 @@ impl Core {
         settings: Settings,
         journal: Journal,
         unfinished: &[Arc<wsfc_proto::v1::Operation>],
+        kept: Kept,
         api: Clusapi,
         platform: Platform,
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
         let access = Access::new(&settings, Arc::clone(&platform.clock));
+        let enrolment = Enrolment::new(kept, access.clone(), platform.clone());
         let settings = Current::new(settings);
         let engine = Engine::new(journal, api, platform.clone(), settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
@@ -168,6 +182,7 @@ impl Core {
             engine,
             workloads,
             access,
+            enrolment,
             settings,
             stop,
         })
@@ -198,7 +213,19 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        let routes = grpc::routes(&self.engine, &self.workloads, streams, &self.settings, health)?;
+        let identities = Identities {
+            enrolment: self.enrolment.clone(),
+            access: self.access.clone(),
+            settings: self.settings.clone(),
+        };
+        let routes = grpc::routes(
+            &self.engine,
+            &self.workloads,
+            identities,
+            streams,
+            &self.settings,
+            health,
+        )?;
         Ok((routes, dispatch))
     }
 }
@@ -235,7 +262,7 @@ pub struct Daemon {
     core: Core,
     address: SocketAddr,
     /// What new connections are secured with.
-    tls: Option<Current<rustls::ServerConfig>>,
+    tls: Option<Keeper>,
     refusals: Refusals,
     health: HealthReporter,
     platform: Platform,
@@ -272,7 +299,12 @@ impl Daemon {
         phases: Phases,
     ) -> Result<Self, StartError> {
         settings.check()?;
-        let tls = settings.tls.as_ref().map(server_config).transpose()?.map(Current::new);
+        let settings = settings.resolved();
+        if let Some(folder) = settings.own_authority() {
+            own::freshen(&folder, &platform)?;
+        }
+        let read = |tls| Keeper::new(tls, ClientCertificates::Required);
+        let tls = settings.tls.as_ref().map(read).transpose()?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
             source,
@@ -300,6 +332,8 @@ impl Daemon {
                 cause: quarantine.cause,
             });
         }
+        // Only now, since nobody else changes what is in a directory that is locked.
+        let kept = Kept::open(&AccessFolder::of(&settings.data_dir), &platform)?;
         phases.tell(Phase::Starting(StartStep::Recovery));
         let (done, written) = oneshot::channel();
         let write = move || {
@@ -311,7 +345,15 @@ impl Daemon {
             .threads
             .spawn("wsfcd-journal", Box::new(write))
             .map_err(StartError::Thread)?;
-        let core = match Core::new(settings.clone(), journal.clone(), &unfinished, api, platform.clone()).await {
+        let core = Core::new(
+            settings.clone(),
+            journal.clone(),
+            &unfinished,
+            kept,
+            api,
+            platform.clone(),
+        );
+        let core = match core.await {
             Ok(core) => core,
             Err(error) => {
                 close(&journal, written).await;
@@ -379,6 +421,9 @@ impl Daemon {
                 })?;
             self.ready_file = Some(path.clone());
         }
+        if let Some(keeper) = &self.tls {
+            own::keep(&self.core, keeper, &self.platform);
+        }
         set_health(&self.health, ServingStatus::Serving).await;
         tokio::spawn(listen::accept(
             listener,
@@ -414,9 +459,9 @@ impl Daemon {
     ///
     /// See [`ReloadError`]; nothing has changed then.
     pub fn reload(&self, read: &Settings) -> Result<Change, ReloadError> {
-        let change = change(&self.core.settings.get(), read);
-        if let (Some(live), Some(files)) = (&self.tls, &change.settings.tls) {
-            live.set(server_config(files)?);
+        let change = change(&self.core.settings.get(), &read.clone().resolved());
+        if let (Some(keeper), Some(files)) = (&self.tls, &change.settings.tls) {
+            keeper.reload(files)?;
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
@@ -510,7 +555,8 @@ impl Daemon {
         accepted: mpsc::Receiver<listen::Accepted>,
         health: HealthServer<impl Health>,
     ) -> Result<oneshot::Receiver<()>, StartError> {
-        let (settings, tls, refusals) = (self.core.settings.clone(), self.tls.clone(), self.refusals.clone());
+        let (settings, refusals) = (self.core.settings.clone(), self.refusals.clone());
+        let tls = self.tls.as_ref().map(|keeper| keeper.live().clone());
         let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
         let access = self.core.access_layer();
@@ -618,6 +664,8 @@ async fn write_whole(path: &Path, text: &str) -> io::Result<()> {
         }
     }
 }
+
+mod own;
 
 #[cfg(test)]
 mod tests;

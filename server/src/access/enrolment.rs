@@ -2,7 +2,7 @@
 //! call on either comes to.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use wsfc_proto::join_token::{JoinSecret, JoinToken};
@@ -16,6 +16,9 @@ use super::tokens::{Grant, Token, TokenRefusal, Tries};
 use crate::blocking::{Blocking, BlockingError};
 use crate::logging::chain;
 use crate::platform::Platform;
+
+/// How often it is looked whether join tokens have expired.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Why nothing comes of a call.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +105,12 @@ struct Shared {
     tries: Mutex<Tries>,
     platform: Platform,
     blocking: Blocking,
+    /// Is told whether somebody may come without a certificate, to get one.
+    door: OnceLock<Door>,
 }
+
+/// Lets strangers into the handshake, or keeps them out.
+pub type Door = Box<dyn Fn(bool) + Send + Sync>;
 
 /// A certificate, and whose it is.
 #[derive(Debug, Clone)]
@@ -128,7 +136,38 @@ impl Enrolment {
             tries: Mutex::default(),
             blocking: Blocking::new(platform.clone()),
             platform,
+            door: OnceLock::new(),
         }))
+    }
+
+    /// Has a door opened while there are join tokens that can be used, from now on and before whoever makes one hears of it;
+    /// [`mind_the_door`](Self::mind_the_door) closes it in time.
+    pub fn give_door(&self, door: Door) {
+        // There is one listener, which gives it once.
+        let _ = self.0.door.set(door);
+        self.0.open_or_close(&self.entries());
+    }
+
+    /// Closes the door when the last token has expired. Never ends.
+    pub async fn mind_the_door(&self) {
+        let mut watch = self.0.register.watch();
+        loop {
+            let now = self.now();
+            let last = watch.borrow_and_update().tokens.last_end(now);
+            // The clock may be set meanwhile, so a long wait is cut into pieces.
+            let wait = last.map_or(LONGEST_WAIT, |end| end.duration_since(now).unwrap_or_default());
+            tokio::select! {
+                // The register lives as long as this.
+                _changed = watch.changed() => {}
+                () = tokio::time::sleep(wait.min(LONGEST_WAIT)) => {
+                    let shared = Arc::clone(&self.0);
+                    let closed = self.blocking(move || shared.open_or_close(&shared.register.entries())).await;
+                    if let Err(error) = closed {
+                        tracing::error!(error = chain(&error), "It is not known whether strangers are kept out");
+                    }
+                }
+            }
+        }
     }
 
     /// What the register holds.
@@ -292,6 +331,15 @@ impl Enrolment {
     ) -> Result<IssuedCertificate, EnrolmentError> {
         let entropy = &*self.0.platform.entropy;
         Ok(self.authority()?.issue_client(key, installation, name, now, entropy)?)
+    }
+}
+
+impl Shared {
+    fn open_or_close(&self, entries: &Entries) {
+        if let Some(door) = self.door.get() {
+            let somebody_may_come = entries.tokens.last_end(self.platform.clock.now()).is_some();
+            door(somebody_may_come && self.authority.is_some());
+        }
     }
 }
 

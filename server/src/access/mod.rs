@@ -13,6 +13,7 @@ pub mod files;
 pub mod hex;
 pub mod host_names;
 pub mod identity;
+pub mod init;
 pub mod layer;
 pub mod name;
 pub mod policy;

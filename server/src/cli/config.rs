@@ -6,14 +6,14 @@ use std::io::Write as _;
 use super::SettingsFlags;
 use wsfcd::cluster_api;
 use wsfcd::daemon::SERVES_ANYBODY;
-use wsfcd::listen::tls::server_config;
+use wsfcd::listen::tls::{ClientCertificates, server_config};
 use wsfcd::settings::places;
 
 /// Says whether the settings can be used.
 pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     let loaded = flags.load()?;
-    if let Some(tls) = &loaded.settings.tls {
-        server_config(tls)?;
+    if let Some(tls) = &loaded.settings.clone().resolved().tls {
+        server_config(tls, ClientCertificates::Required)?;
     }
     cluster_api::check(&loaded.settings)?;
     if loaded.settings.serves_anybody() {

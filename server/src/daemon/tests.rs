@@ -219,6 +219,7 @@ async fn a_reload_with_bad_certificates_changes_nothing() {
     let folder = TempDir::new().unwrap();
     let pair = rcgen::generate_simple_self_signed([String::from("localhost")]).unwrap();
     let tls = crate::settings::Tls {
+        authority: crate::settings::TlsAuthority::Files,
         certificate: folder.path().join("certificate.pem"),
         key: folder.path().join("key.pem"),
         client_ca: None,
@@ -271,6 +272,7 @@ async fn an_event_tells_of_a_client_without_a_certificate() {
     std::fs::write(path("key.pem"), pair.signing_key.serialize_pem()).unwrap();
     let mut settings = settings(folder.path());
     settings.tls = Some(crate::settings::Tls {
+        authority: crate::settings::TlsAuthority::Files,
         certificate: path("certificate.pem"),
         key: path("key.pem"),
         client_ca: Some(path("certificate.pem")),

@@ -31,8 +31,7 @@ impl Journal {
     ///
     /// Another daemon has the directory, or it cannot be used.
     pub fn open_dir(data_dir: &Path, options: Options, platform: Platform) -> Result<Opened, OpenError> {
-        places::make_private(data_dir).map_err(|source| io_error(data_dir, source))?;
-        let lock = lock(data_dir)?;
+        let lock = lock_dir(data_dir)?;
         let path = data_dir.join(STORE_FILE);
         if !path.try_exists().map_err(|source| io_error(&path, source))? {
             create(data_dir, &options, &platform)?;
@@ -50,6 +49,17 @@ impl Journal {
         });
         Ok(opened)
     }
+}
+
+/// Locks a data directory, which is made when it is missing, as a daemon does that runs in it. The lock lasts as long as
+/// the file is open.
+///
+/// # Errors
+///
+/// A daemon has the directory, or it cannot be used.
+pub fn lock_dir(data_dir: &Path) -> Result<File, OpenError> {
+    places::make_private(data_dir).map_err(|source| io_error(data_dir, source))?;
+    lock(data_dir)
 }
 
 /// Opens an existing store and the journal in it.

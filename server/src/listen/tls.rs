@@ -1,7 +1,7 @@
 //! TLS from certificate files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::RootCertStore;
 use rustls::ServerConfig;
@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::settings::Tls;
+use crate::settings::current::Current;
 
 /// Certificate files that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +48,72 @@ pub enum TlsError {
     },
 }
 
+/// Whether a client must show a certificate where there are authorities of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Who shows none is refused in the handshake.
+    Required,
+    /// Who shows none is let in, and is a stranger.
+    Optional,
+}
+
+/// What connections are secured with, and how it changes while the daemon runs. Clones keep the same.
+#[derive(Clone)]
+pub struct Keeper {
+    live: Current<ServerConfig>,
+    client_certificates: Arc<Mutex<ClientCertificates>>,
+}
+
+impl Keeper {
+    /// Reads the files for the first time.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`].
+    pub fn new(tls: &Tls, client_certificates: ClientCertificates) -> Result<Self, TlsError> {
+        Ok(Self {
+            live: Current::new(server_config(tls, client_certificates)?),
+            client_certificates: Arc::new(Mutex::new(client_certificates)),
+        })
+    }
+
+    /// What new connections are secured with.
+    pub fn live(&self) -> &Current<ServerConfig> {
+        &self.live
+    }
+
+    /// Reads the files again.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`]; nothing has changed then.
+    pub fn reload(&self, tls: &Tls) -> Result<(), TlsError> {
+        let state = self.client_certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        self.live.set(server_config(tls, *state)?);
+        Ok(())
+    }
+
+    /// Whether clients must show a certificate from now on. Those that are there stay.
+    ///
+    /// # Errors
+    ///
+    /// See [`TlsError`]; nothing has changed then.
+    pub fn ask(&self, tls: &Tls, client_certificates: ClientCertificates) -> Result<(), TlsError> {
+        let mut state = self.client_certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state != client_certificates {
+            self.live.set(server_config(tls, client_certificates)?);
+            *state = client_certificates;
+        }
+        Ok(())
+    }
+}
+
 /// Makes the server's TLS configuration.
 ///
 /// # Errors
 ///
 /// See [`TlsError`]; each names the setting and the file.
-pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(tls: &Tls, client_certificates: ClientCertificates) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates("tls.certificate", &tls.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|source| TlsError::Read {
         setting: "tls.key",
@@ -74,9 +135,12 @@ pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
             for certificate in certificates("tls.client_ca", path)? {
                 roots.add(certificate).map_err(|source| refuse(Box::new(source)))?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|source| refuse(Box::new(source)))?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = match client_certificates {
+                ClientCertificates::Required => verifier,
+                ClientCertificates::Optional => verifier.allow_unauthenticated(),
+            };
+            let verifier = verifier.build().map_err(|source| refuse(Box::new(source)))?;
             builder.with_client_cert_verifier(verifier)
         }
     };

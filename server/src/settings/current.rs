@@ -115,11 +115,13 @@ mod tests {
     use crate::access::policy::Binding;
     use crate::settings::access::Role;
     use crate::settings::{
-        Access, ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls, Workloads,
+        Access, ClusterApi, Inventory, Journal, Limits, Listen, Log, LogFormat, Operations, Tls, TlsAuthority,
+        Workloads,
     };
 
     fn tls(certificate: &str) -> Option<Tls> {
         Some(Tls {
+            authority: TlsAuthority::Files,
             certificate: certificate.into(),
             key: "/k.pem".into(),
             client_ca: None,
@@ -194,6 +196,7 @@ mod tests {
                 threads: 1,
             },
             tls: Some(Tls {
+                authority: TlsAuthority::Own,
                 certificate: "/new".into(),
                 key: "/new".into(),
                 client_ca: Some("/new".into()),

@@ -3,6 +3,7 @@
 //! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
 
 pub mod access;
+mod authority;
 pub mod current;
 pub mod places;
 pub mod sources;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 pub use self::access::Access;
+pub use self::authority::TlsAuthority;
+use self::authority::is_absent;
 use self::workloads::PIPES;
 pub use self::workloads::Workloads;
 
@@ -104,9 +107,15 @@ impl Default for Listen {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
+    /// Where certificates come from. With `own`, the files are those that `wsfcd init` makes in the data directory, and
+    /// nothing else is named here.
+    #[serde(default, skip_serializing_if = "TlsAuthority::is_files")]
+    pub authority: TlsAuthority,
     /// The certificate chain of the server, its own certificate first.
+    #[serde(default, skip_serializing_if = "is_absent")]
     pub certificate: PathBuf,
     /// The private key of the server.
+    #[serde(default, skip_serializing_if = "is_absent")]
     pub key: PathBuf,
     /// The authorities of clients: who shows a certificate from one of them has the roles that `access.bindings` give to
     /// its names. When set, a client without one is refused in the handshake.
@@ -297,15 +306,31 @@ pub enum LogFormat {
 pub enum Unfit {
     /// A plain listener off loopback would give the cluster to the network.
     #[error(
-        "`listen.address` {address} is not a loopback address and `tls` is not set; set `tls.certificate` and `tls.key`, or listen on 127.0.0.1"
+        "`listen.address` {address} is not a loopback address and `tls` is not set; run `wsfcd init`, or set `tls.certificate` and `tls.key`, or listen on 127.0.0.1"
     )]
     PlainOffLoopback {
         /// The address that was set.
         address: SocketAddr,
     },
+    /// Certificates of the own authority, and of another one.
+    #[error(
+        "`tls.authority` is `own` and `{field}` is set; the own authority has files of its own, so set one of the two"
+    )]
+    TwoAuthorities {
+        /// What else is set.
+        field: &'static str,
+    },
+    /// TLS without a certificate.
+    #[error(
+        "`{field}` is not set; set `tls.certificate` and `tls.key`, or run `wsfcd init` and set `tls.authority` to `own`"
+    )]
+    NoCertificate {
+        /// What is missing.
+        field: &'static str,
+    },
     /// Callers off loopback could not show who they are.
     #[error(
-        "`listen.address` {address} is not a loopback address and callers cannot show who they are; set `tls.client_ca`, or listen on 127.0.0.1"
+        "`listen.address` {address} is not a loopback address and callers cannot show who they are; run `wsfcd init`, or set `tls.client_ca`, or listen on 127.0.0.1"
     )]
     NobodyKnown {
         /// The address that was set.
@@ -388,12 +413,16 @@ impl Settings {
     ///
     /// The first setting that does not fit, by its name, with what to do.
     pub fn check(&self) -> Result<(), Unfit> {
+        if let Some(tls) = &self.tls {
+            tls.check_authority()?;
+        }
         let address = self.listen.address;
         if !address.ip().is_loopback() {
             if self.tls.is_none() && !self.listen.allow_plain {
                 return Err(Unfit::PlainOffLoopback { address });
             }
-            let is_known = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+            let is_known =
+                self.own_authority().is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
             if !is_known && self.access.unauthenticated_role.is_none() {
                 return Err(Unfit::NobodyKnown { address });
             }
@@ -500,6 +529,7 @@ mod tests {
         settings.listen.address = "0.0.0.0:7443".parse().unwrap();
         assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
         let tls = |client_ca: Option<&str>| Tls {
+            authority: TlsAuthority::Files,
             certificate: "/c.pem".into(),
             key: "/k.pem".into(),
             client_ca: client_ca.map(PathBuf::from),
@@ -507,6 +537,8 @@ mod tests {
         settings.tls = Some(tls(None));
         assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
         settings.tls = Some(tls(Some("/ca.pem")));
+        assert_eq!(settings.check(), Ok(()));
+        settings.tls = Some(Tls::own());
         assert_eq!(settings.check(), Ok(()));
         assert!(!settings.serves_anybody());
     }

@@ -15,7 +15,7 @@ use wsfc_client::{Client, ConnectOptions, TlsOptions};
 use wsfc_simulator::remote::RemoteControl;
 use wsfc_simulator::{Scenario, Simulation};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
-use wsfcd::settings::{Settings, Tls};
+use wsfcd::settings::{Settings, Tls, TlsAuthority};
 
 use self::in_process::InProcess;
 use self::process::Process;
@@ -181,6 +181,7 @@ impl Builder {
         let authority = Authority::new();
         let file = |name: &str| self.dir.path().join(name);
         let tls = Tls {
+            authority: TlsAuthority::Files,
             certificate: file("server.pem"),
             key: file("server.key"),
             client_ca: Some(file("clients.pem")),

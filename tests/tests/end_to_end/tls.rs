@@ -7,7 +7,7 @@ use wsfc_tests::certificates::Authority;
 use wsfc_tests::records::{assert_succeeded, to_the_end};
 use wsfc_tests::{TestDaemon, UnderTest, request, world};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
-use wsfcd::settings::{Settings, Tls};
+use wsfcd::settings::{Settings, Tls, TlsAuthority};
 
 /// Writes the files of a daemon that answers as `localhost`.
 fn files(dir: &Path, authority: &Authority, clients: Option<&Authority>) -> Tls {
@@ -18,6 +18,7 @@ fn files(dir: &Path, authority: &Authority, clients: Option<&Authority>) -> Tls 
     };
     let server = authority.issue("localhost");
     Tls {
+        authority: TlsAuthority::Files,
         certificate: write("server.pem", &server.cert_pem),
         key: write("server.key", &server.key_pem),
         client_ca: clients.map(|clients| write("clients.pem", &clients.pem())),
@@ -170,26 +171,32 @@ async fn files_that_cannot_be_used_are_named() {
     let good = files(dir.path(), &authority, None);
     for tls in [
         Tls {
+            authority: TlsAuthority::Files,
             certificate: missing.clone(),
             ..good.clone()
         },
         Tls {
+            authority: TlsAuthority::Files,
             key: missing.clone(),
             ..good.clone()
         },
         Tls {
+            authority: TlsAuthority::Files,
             client_ca: Some(missing.clone()),
             ..good.clone()
         },
         Tls {
+            authority: TlsAuthority::Files,
             certificate: garbage.clone(),
             ..good.clone()
         },
         Tls {
+            authority: TlsAuthority::Files,
             key: garbage.clone(),
             ..good.clone()
         },
         Tls {
+            authority: TlsAuthority::Files,
             client_ca: Some(garbage.clone()),
             ..good.clone()
         },

@@ -70,11 +70,10 @@ impl From<&RunError> for Code {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::ClusterApi(_) => Self::ClusterApi,
-            RunError::Start(StartError::Settings(_) | StartError::Tls(_)) => Self::Settings,
+            RunError::Start(StartError::Settings(_) | StartError::Tls(_) | StartError::Own(_)) => Self::Settings,
             RunError::Start(StartError::Bind { .. } | StartError::Channel { .. }) => Self::Address,
-            RunError::Start(StartError::Journal { .. } | StartError::Recover(_)) | RunError::Journal(_) => {
-                Self::Journal
-            }
+            RunError::Start(StartError::Journal { .. } | StartError::Recover(_) | StartError::Access(_))
+            | RunError::Journal(_) => Self::Journal,
             RunError::Start(StartError::ReadyFile { .. } | StartError::Reflection(_) | StartError::Thread(_)) => {
                 Self::System
             }
