@@ -61,6 +61,7 @@ reason! {
     Compacted = COMPACTED,
     StoreReplaced = STORE_REPLACED,
     StoreFailed = STORE_FAILED,
+    AuditUnavailable = AUDIT_UNAVAILABLE,
     RecordDamaged = RECORD_DAMAGED,
     ShuttingDown = SHUTTING_DOWN,
     FunctionUnavailable = FUNCTION_UNAVAILABLE,

@@ -117,6 +117,11 @@ reasons! {
         user: "Try again when the daemon is back.",
         operator: "Read the log: free the disk or mend it, then start the daemon again."
     }
+    AUDIT_UNAVAILABLE {
+        meaning: "The audit log cannot be written, so that nothing that changes something is carried out; reads go on.",
+        user: "Try again after a moment.",
+        operator: "Look at the disk of the audit log (`audit.dir`); the log of the daemon and event 600 say why. It goes on by itself."
+    }
     RECORD_DAMAGED {
         meaning: "A stored record fails its checksum and is not served.",
         user: "Read the operation with GetOperation; the records from that one on cannot be had.",

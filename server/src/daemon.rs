@@ -24,6 +24,7 @@ use wsfc_clusapi::Clusapi;
 use crate::access::Access;
 use crate::access::bearer::{Bearer, BearerError};
 use crate::access::layer::AccessLayer;
+use crate::audit::Audit;
 use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
@@ -32,8 +33,10 @@ use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Opti
 use crate::listen::accept;
 use crate::listen::certificates::{Files, Keeper};
 use crate::listen::connection::Accepted;
+use crate::listen::descriptors::make_room;
 use crate::listen::host::ListenError;
 use crate::listen::local::LocalListener;
+use crate::listen::rate::Rates;
 use crate::listen::refusals::Refusals;
 use crate::listen::registry::Connections;
 use crate::listen::serving::Serving;
@@ -158,6 +161,8 @@ pub struct Core {
     pub certificates: Current<Certificates>,
     /// Who may call what.
     pub access: Access,
+    /// How often.
+    rates: Arc<Rates>,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -191,15 +196,19 @@ impl Core {
             workloads,
             certificates: Current::new(Certificates::default()),
             access,
+            rates: Arc::new(Rates::new(settings.clone())),
             settings,
             stop,
         })
     }
 
-    /// The layer that decides each call of these routes.
-    pub fn access_layer(&self) -> AccessLayer {
+    /// The layer that decides each call of these routes. With an audit log, it writes down what changes something before
+    /// it is carried out, and what is refused.
+    pub fn access_layer(&self, audit: Option<&Audit>) -> AccessLayer {
         let request_bytes = self.settings.get().limits.request_bytes;
-        AccessLayer::new(self.access.clone(), self.engine.clusters().clone(), request_bytes)
+        let clusters = self.engine.clusters().clone();
+        let rates = Arc::clone(&self.rates);
+        AccessLayer::new(self.access.clone(), clusters, request_bytes, rates, audit.cloned())
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -263,6 +272,7 @@ pub struct Daemon {
     tls: Option<Keeper>,
     refusals: Refusals,
     health: HealthReporter,
+    audit: Audit,
     platform: Platform,
     phases: Phases,
     serving: Vec<oneshot::Receiver<()>>,
@@ -338,9 +348,16 @@ impl Daemon {
             .threads
             .spawn("wsfcd-journal", Box::new(write))
             .map_err(StartError::Thread)?;
+        // Under the lock of the data directory, so that nobody else writes there.
+        let audit = Audit::start(settings.audit_options(), &platform).map_err(StartError::Thread)?;
+        let platform = Platform {
+            events: audit.with_events(Arc::clone(&platform.events)),
+            ..platform
+        };
         let core = match Core::new(settings.clone(), journal.clone(), &unfinished, api, platform.clone()).await {
             Ok(core) => core,
             Err(error) => {
+                audit.stop().await;
                 close(&journal, written).await;
                 return Err(StartError::Recover(error));
             }
@@ -364,6 +381,7 @@ impl Daemon {
             tls,
             refusals: Refusals::new(Arc::clone(&platform.events)),
             health,
+            audit,
             platform,
             phases,
             serving: Vec::new(),
@@ -423,6 +441,7 @@ impl Daemon {
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
+        make_room(&settings.limits);
         let (connections, stop) = (&self.connections, &self.core.stop);
         if let Some(local) = local {
             tokio::spawn(local.accept(senders.clone(), connections.clone(), stop.clone()));
@@ -478,6 +497,7 @@ impl Daemon {
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
         self.core.access.set_settings(&change.settings);
+        self.audit.settings_changed(&change.now);
         if change.opens_to_anybody {
             self.tell_open();
         }
@@ -534,6 +554,8 @@ impl Daemon {
         }
         self.phases.tell(Phase::Stopping(StopStep::Journal));
         close(self.core.engine.journal(), self.written).await;
+        // It has heard how the last operation ended.
+        self.audit.stop().await;
         if let Some(path) = &self.ready_file {
             // A stale file would name an address where nobody answers.
             if let Err(error) = std::fs::remove_file(path) {
@@ -571,7 +593,7 @@ impl Daemon {
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
         let serving = Serving {
             routes,
-            access: self.core.access_layer(),
+            access: self.core.access_layer(Some(&self.audit)),
             tls: self.tls.as_ref().map(|keeper| keeper.live().clone()),
             settings: self.core.settings.clone(),
             refusals: self.refusals.clone(),

@@ -11,6 +11,7 @@
 //! | 300 to 399 | the journal |
 //! | 400 to 499 | settings |
 //! | 500 to 599 | who may connect |
+//! | 600 to 699 | the audit log |
 //!
 //! [`MESSAGES`] lists every event. A number is never used again for something else, and the meaning of an insertion string
 //! never changes.
@@ -20,6 +21,8 @@ use std::sync::{Mutex, PoisonError};
 
 use wsfc_proto::v1;
 use wsfc_proto::v1::OperationState;
+
+use crate::operation::validate::excerpt;
 
 /// The longest insertion string in characters. The event log takes 31,839 in all strings of an event together
 /// (ReportEventW).
@@ -135,6 +138,20 @@ messages! {
     /// See [`Event::CertificatesRefused`].
     CERTIFICATES_REFUSED = 504, Error,
         "The certificate files have changed and cannot be used; the former ones stay: %1";
+    /// See [`Event::CallsRefused`].
+    CALLS_REFUSED = 520, Warning,
+        "%1 calls were refused within a minute because of who asked or what for. The last came from %2 at %3: %4 (%5)";
+    /// See [`Event::AuditUnavailable`].
+    AUDIT_UNAVAILABLE = 600, Error,
+        "The audit log cannot be written, and calls that change something are refused until it can: %1";
+    /// See [`Event::AuditRecovered`].
+    AUDIT_RECOVERED = 601, Information,
+        "The audit log is written again. %1 calls were refused meanwhile, and %2 entries are lost.";
+    /// See [`Event::AuditChanged`].
+    AUDIT_CHANGED = 602, Error,
+        "The audit log is not as wsfcd left it, and goes on in a fresh file; wsfcctl audit verify tells where: %1";
+    /// See [`Event::AuditAnchor`].
+    AUDIT_ANCHOR = 603, Information, "The audit log has come to entry %1, whose hash is %2.";
 }
 
 /// Something that an administrator of the host should find in the event log.
@@ -239,6 +256,43 @@ pub enum Event {
         /// Why, with all causes.
         error: String,
     },
+    /// Calls were refused because of who asked or what for.
+    CallsRefused {
+        /// How many within a minute.
+        count: u64,
+        /// Who the last one came from, as far as it was known.
+        principal: String,
+        /// Where it came from.
+        place: String,
+        /// The path of the method.
+        method: String,
+        /// Why.
+        reason: String,
+    },
+    /// The audit log cannot be written.
+    AuditUnavailable {
+        /// Why, with all causes.
+        cause: String,
+    },
+    /// The audit log is written again.
+    AuditRecovered {
+        /// How many calls were refused meanwhile.
+        refused: u64,
+        /// How many other entries found no place.
+        lost: u64,
+    },
+    /// The audit log was edited, cut off or removed.
+    AuditChanged {
+        /// What shows it.
+        what: String,
+    },
+    /// A place in the audit log, to verify it against: at the start, once a day, and at the end.
+    AuditAnchor {
+        /// The sequence number.
+        sequence: u64,
+        /// The hash of that entry.
+        hash: String,
+    },
 }
 
 /// What an event says about an operation.
@@ -325,6 +379,11 @@ impl Event {
             Self::CertificateExpired { .. } => &CERTIFICATE_EXPIRED,
             Self::CertificatesReloaded => &CERTIFICATES_RELOADED,
             Self::CertificatesRefused { .. } => &CERTIFICATES_REFUSED,
+            Self::CallsRefused { .. } => &CALLS_REFUSED,
+            Self::AuditUnavailable { .. } => &AUDIT_UNAVAILABLE,
+            Self::AuditRecovered { .. } => &AUDIT_RECOVERED,
+            Self::AuditChanged { .. } => &AUDIT_CHANGED,
+            Self::AuditAnchor { .. } => &AUDIT_ANCHOR,
         }
     }
 
@@ -361,6 +420,23 @@ impl Event {
             }
             Self::CertificateExpires { what, at, days } => vec![(*what).into(), at.clone(), days.to_string()],
             Self::CertificateExpired { what, at } => vec![(*what).into(), at.clone()],
+            Self::CallsRefused {
+                count,
+                principal,
+                place,
+                method,
+                reason,
+            } => vec![
+                count.to_string(),
+                excerpt(principal).into(),
+                place.clone(),
+                excerpt(method).into(),
+                reason.clone(),
+            ],
+            Self::AuditUnavailable { cause } => vec![cause.clone()],
+            Self::AuditRecovered { refused, lost } => vec![refused.to_string(), lost.to_string()],
+            Self::AuditChanged { what } => vec![what.clone()],
+            Self::AuditAnchor { sequence, hash } => vec![sequence.to_string(), hash.clone()],
         };
         strings.iter().map(|text| insertion(text)).collect()
     }

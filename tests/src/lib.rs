@@ -6,6 +6,7 @@ mod daemon;
 pub mod folder;
 pub mod http2;
 mod logs;
+pub mod raw;
 pub mod records;
 pub mod request;
 mod simulated;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 use uuid::Uuid;
 use wsfc_client::v1::{BusyPolicy, Credentials, StartOptions};
+use zeroize::Zeroizing;
 
 use crate::cmds::Command;
 use crate::exit;
@@ -165,7 +166,7 @@ impl CredentialFlags {
                     path: path.display().to_string(),
                     source,
                 })?;
-                text.trim_end_matches(['\r', '\n']).to_owned()
+                Zeroizing::new(text).trim_end_matches(['\r', '\n']).to_owned()
             }
             None if interactive => dialoguer::Password::new()
                 .with_prompt(format!("Password of {domain}\\{user_name}"))

@@ -71,6 +71,20 @@ fn every_event() -> Vec<Event> {
         },
         Event::CertificatesReloaded,
         Event::CertificatesRefused { error: error() },
+        Event::CallsRefused {
+            count: 4,
+            principal: "eve".into(),
+            place: "10.0.0.1:50000".into(),
+            method: "/wsfc.v1.GroupService/MoveGroup".into(),
+            reason: "PERMISSION_MISSING".into(),
+        },
+        Event::AuditUnavailable { cause: error() },
+        Event::AuditRecovered { refused: 2, lost: 0 },
+        Event::AuditChanged { what: error() },
+        Event::AuditAnchor {
+            sequence: 17,
+            hash: "0".repeat(64),
+        },
     ]
 }
 
@@ -89,7 +103,7 @@ fn every_message_has_its_event_and_every_placeholder_its_string() {
         assert!(!event.text().contains('%'), "{}", event.text());
     }
     assert!(MESSAGES.is_sorted_by(|one, other| one.id < other.id));
-    assert!(MESSAGES.iter().all(|message| (100..600).contains(&message.id)));
+    assert!(MESSAGES.iter().all(|message| (100..700).contains(&message.id)));
 }
 
 #[test]

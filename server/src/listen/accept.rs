@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Accepted, Peer};
+use super::counters::Count;
 use super::places::Origin;
 use super::registry::Connections;
 
 /// Connections that wait for their serving thread before the acceptor pauses.
 const BACKLOG: usize = 256;
+
+/// The shortest time between two warnings.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// A channel to one serving thread.
 pub fn channel() -> (mpsc::Sender<Accepted>, mpsc::Receiver<Accepted>) {
@@ -27,10 +32,11 @@ pub async fn accept(
     stop: CancellationToken,
 ) {
     let mut turn = 0;
+    let mut failures = Failures::default();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
-            accepted = accept_one(&listener, &connections) => accepted,
+            accepted = accept_one(&listener, &connections, &mut failures) => accepted,
         };
         let Some(accepted) = accepted else { continue };
         turn = (turn + 1) % serving.len();
@@ -41,12 +47,29 @@ pub async fn accept(
     }
 }
 
-async fn accept_one(listener: &TcpListener, connections: &Connections) -> Option<Accepted> {
+/// Tells of failures to accept, which strangers can bring about, once a minute at most.
+#[derive(Default)]
+struct Failures(Option<Instant>);
+
+impl Failures {
+    fn tell(&mut self, error: &std::io::Error) {
+        let now = Instant::now();
+        if self.0.is_none_or(|last| now - last >= PAUSE) {
+            self.0 = Some(now);
+            tracing::warn!(%error, "A connection could not be accepted");
+        }
+    }
+}
+
+async fn accept_one(listener: &TcpListener, connections: &Connections, failures: &mut Failures) -> Option<Accepted> {
     let (socket, address) = match listener.accept().await {
         Ok(accepted) => accepted,
         Err(error) => {
-            // Out of descriptors, or a peer that was gone at once: go on, but not in a tight loop.
-            tracing::warn!(%error, "A connection could not be accepted");
+            connections.count(Count::NotAccepted);
+            failures.tell(&error);
+            // Out of descriptors, or a peer that was gone at once: go on, but not in a tight loop. Whoever holds a
+            // descriptor for nothing gives it back.
+            connections.shed();
             tokio::time::sleep(Duration::from_millis(50)).await;
             return None;
         }

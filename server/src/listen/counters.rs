@@ -30,6 +30,8 @@ counts! {
     Accepted = "accepted";
     /// A connection began with HTTP/2 and is served.
     Served = "served";
+    /// The system could not hand a connection over, normally for want of descriptors.
+    NotAccepted = "not_accepted";
     /// Refused: its address has as many connections as one may have.
     RefusedAddress = "refused_address";
     /// Refused: its address has as many connections as one may have without showing who it is.

@@ -13,6 +13,7 @@ pub mod calls;
 pub mod certificates;
 pub mod connection;
 pub mod counters;
+pub mod descriptors;
 mod greeting;
 pub mod host;
 pub mod key_file;

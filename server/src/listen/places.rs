@@ -157,24 +157,8 @@ impl<T> Places<T> {
         let mut leaving = None;
         if self.settled() >= most {
             // An ordinary connection never drives out an administrator's.
-            let gives_way = |place: &Place<T>| {
-                let settled = place.standing?;
-                if settled.administrator && !standing.administrator {
-                    return None;
-                }
-                idle(&place.entry)
-            };
-            let idlest = self
-                .places
-                .iter()
-                .filter_map(|(id, place)| Some((gives_way(place)?, *id)));
-            let (_idle, idlest) = idlest
-                .max_by(|one, other| one.0.cmp(&other.0))
-                .ok_or(Count::RefusedFull)?;
-            leaving = self.leave(idlest).map(|entry| GivesWay {
-                entry,
-                count: Count::MadeRoom,
-            });
+            let gives_way = |other: Standing| standing.administrator || !other.administrator;
+            leaving = Some(self.idlest(gives_way, idle).ok_or(Count::RefusedFull)?);
         }
         if let Some(place) = self.places.get_mut(&id) {
             place.standing = Some(standing);
@@ -224,6 +208,34 @@ impl<T> Places<T> {
     /// How many greet.
     pub fn greeting(&self) -> usize {
         self.greeting
+    }
+
+    /// Somebody has to go, whoever comes next.
+    pub fn shed<I: Ord>(&mut self, idle: impl Fn(&T) -> Option<I>) -> Option<GivesWay<T>> {
+        self.oldest_greeting(|_any| true)
+            .or_else(|| self.idlest(|standing| !standing.administrator, idle))
+    }
+
+    fn idlest<I: Ord>(
+        &mut self,
+        which: impl Fn(Standing) -> bool,
+        idle: impl Fn(&T) -> Option<I>,
+    ) -> Option<GivesWay<T>> {
+        let idle_for = |place: &Place<T>| {
+            place
+                .standing
+                .filter(|standing| which(*standing))
+                .and_then(|_| idle(&place.entry))
+        };
+        let all = self
+            .places
+            .iter()
+            .filter_map(|(id, place)| Some((idle_for(place)?, *id)));
+        let (_longest, id) = all.max_by(|one, other| one.0.cmp(&other.0))?;
+        self.leave(id).map(|entry| GivesWay {
+            entry,
+            count: Count::MadeRoom,
+        })
     }
 
     fn oldest_greeting(&mut self, which: impl Fn(&Place<T>) -> bool) -> Option<GivesWay<T>> {
@@ -375,6 +387,18 @@ mod tests {
             "the idlest, but neither the administrator nor the one with calls"
         );
         assert_eq!(places.settled(), 8);
+    }
+
+    #[test]
+    fn who_has_to_go_has_not_begun_or_has_no_call_and_is_no_administrator() {
+        let mut places = Places::default();
+        seat(&mut places, None, ADMINISTRATOR, 1).unwrap();
+        seat(&mut places, None, KNOWN, 2).unwrap();
+        seat(&mut places, None, KNOWN, 3).unwrap();
+        places.arrive(None, &limits(), 4).unwrap();
+        let idle = |entry: &u32| (*entry != 3).then_some(*entry);
+        let gone = std::iter::from_fn(|| places.shed(idle)).map(|gone| (gone.entry, gone.count));
+        assert_eq!(gone.collect::<Vec<_>>(), [(4, Count::GaveWay), (2, Count::MadeRoom)]);
     }
 
     proptest! {

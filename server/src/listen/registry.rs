@@ -175,6 +175,15 @@ impl Connections {
         })
     }
 
+    /// Closes a connection that nobody needs, since the system has no descriptors left. Says whether there was one.
+    pub fn shed(&self) -> bool {
+        let gone = self.state().places.shed(|entry| entry.activity.idle());
+        if let Some(gone) = &gone {
+            self.send_away(gone, Ending::Now);
+        }
+        gone.is_some()
+    }
+
     /// Cuts the connections of peers for whom `which` holds, whatever runs on them. Gives how many.
     pub fn cut(&self, which: impl Fn(&Peer) -> bool) -> usize {
         self.cut_where(Ending::Now, |entry| entry.peer.as_ref().is_some_and(&which))
@@ -357,6 +366,7 @@ impl Drop for Guest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::policy::Revoked;
     use crate::platform::SystemClock;
     use crate::settings::Limits;
 
@@ -429,6 +439,34 @@ mod tests {
         assert_eq!(connections.cut_refused(|shown| shown == [own.clone()]), 1);
         assert_eq!(connections.counts().get(Count::Cut), 2);
         drop(greeting);
+    }
+
+    #[tokio::test]
+    async fn a_revoked_certificate_ends_its_connections() {
+        let settings = Settings::default();
+        let access = Access::new(&settings, Arc::new(SystemClock));
+        let connections = Connections::new(Current::new(settings), Arc::new(access.clone()));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = |name: &str| {
+            let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+            Peer::secured(None, Some(params.self_signed(&key).unwrap().der()))
+        };
+        let (good, bad) = (certificate("good"), certificate("bad"));
+        let (mut one, mut other) = (connections.arrive(None).unwrap(), connections.arrive(None).unwrap());
+        one.settle(&good, Arc::default()).unwrap();
+        other.settle(&bad, Arc::default()).unwrap();
+        let stop = CancellationToken::new();
+        let following = tokio::spawn(connections.clone().follow(access.clone(), stop.clone()));
+        let mut revoked = Revoked::default();
+        revoked
+            .fingerprints
+            .insert(bad.certificate.as_ref().unwrap().fingerprint);
+        access.set_granted(Vec::new(), revoked);
+        assert_eq!(other.told().await, Ending::Briefly);
+        stop.cancel();
+        following.await.unwrap();
+        connections.close();
+        assert_eq!(one.told().await, Ending::Gently);
     }
 
     #[tokio::test]

@@ -318,3 +318,6 @@ fn read<T: PemObject>(setting: &'static str, path: &Path, what: &'static str) ->
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

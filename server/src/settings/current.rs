@@ -119,7 +119,7 @@ mod tests {
     use crate::settings::BearerIssuer;
     use crate::settings::access::Role;
     use crate::settings::{
-        Access, ClusterApi, Inventory, Journal, Listen, Log, LogFormat, Operations, Tls, TlsVersion, Workloads,
+        Access, Audit, ClusterApi, Inventory, Journal, Listen, Log, LogFormat, Operations, Tls, TlsVersion, Workloads,
     };
 
     fn tls(certificate: &str) -> Option<Tls> {
@@ -267,6 +267,11 @@ mod tests {
                 call_burst: 1,
                 changes_per_second: 1,
                 change_burst: 1,
+            },
+            audit: Audit {
+                dir: Some("/new".into()),
+                max_file_bytes: 1,
+                keep_files: Some(2),
             },
             log: Log {
                 filter: "debug".into(),

@@ -3,6 +3,7 @@
 //! They come from a TOML file, the environment and flags, each later one over the earlier; see [`sources`].
 
 pub mod access;
+mod audit;
 mod bearer;
 pub mod current;
 mod limits;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use wsfc_client::local;
 
 pub use self::access::Access;
+pub use self::audit::Audit;
 pub use self::bearer::BearerIssuer;
 pub use self::limits::Limits;
 pub use self::tls::{Tls, TlsVersion};
@@ -52,6 +54,8 @@ pub struct Settings {
     pub workloads: Workloads,
     /// Limits against peers that ask too much.
     pub limits: Limits,
+    /// Where it is written down who asked for what.
+    pub audit: Audit,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -69,6 +73,7 @@ impl Default for Settings {
             inventory: Inventory::default(),
             workloads: Workloads::default(),
             limits: Limits::default(),
+            audit: Audit::default(),
             log: Log::default(),
         }
     }
@@ -391,6 +396,7 @@ impl Settings {
         if let Some(tls) = &self.tls {
             tls.check()?;
         }
+        self.audit.check()?;
         for (field, value, least) in [
             ("journal.memory_records", self.journal.memory_records, 256),
             ("journal.keep_operations", self.journal.keep_operations, 1),

@@ -10,7 +10,8 @@ use super::{LONGEST, Unfit};
 /// Files that are looked at more often would be all that the daemon does.
 const FASTEST_LOOK: Duration = Duration::from_millis(10);
 
-/// The certificate files, PEM.
+/// The certificate files, PEM. Certificates of the Windows certificate store have to be exported: their keys (CNG) cannot be
+/// tried on the systems that the daemon is tested on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {

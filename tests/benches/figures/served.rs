@@ -44,7 +44,7 @@ pub fn serve(journal: &Journal) -> SocketAddr {
         let (_, health) = tonic_health::server::health_reporter();
         let (routes, dispatch) = core.routes(health).expect("a whole descriptor set");
         tokio::spawn(dispatch);
-        let access = core.access_layer();
+        let access = core.access_layer(None);
         let settings = Current::new(settings);
         let connections = Connections::new(settings.clone(), Arc::new(core.access.clone()));
         let stop = CancellationToken::new();

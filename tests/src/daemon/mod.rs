@@ -76,10 +76,18 @@ pub struct Builder {
     settings: Settings,
     /// Whether it gets a certificate, unless the test gives it one.
     secured: bool,
+    log: Option<&'static str>,
     dir: Arc<TempDir>,
 }
 
 impl Builder {
+    /// Logs what this filter lets through.
+    #[must_use]
+    pub fn log(mut self, filter: &'static str) -> Self {
+        self.log = Some(filter);
+        self
+    }
+
     /// Changes the settings that the daemon starts with.
     #[must_use]
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -145,7 +153,7 @@ impl Builder {
             world,
             settings: self.settings,
             authority,
-            logs: Logs::default(),
+            logs: Logs::filtered(self.log),
             dir: self.dir,
             running: None,
             judged: false,
@@ -248,6 +256,7 @@ impl TestDaemon {
             scenario,
             settings,
             secured: true,
+            log: None,
             dir,
         }
     }

@@ -47,7 +47,7 @@ impl Process {
             panic!("{missing}");
         }
         let mut settings = settings.clone();
-        settings.log.filter = crate::logs::FILTER.into();
+        settings.log.filter = logs.filter().into();
         settings.log.format = LogFormat::Json;
         if under_test == UnderTest::Binary && settings.cluster_api.library.is_none() {
             settings.cluster_api.library = Some(library());

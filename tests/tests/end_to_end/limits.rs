@@ -17,6 +17,7 @@ use wsfc_simulator::Point;
 use wsfc_tests::http2::{self, Http2};
 use wsfc_tests::records::{soon, to_the_end};
 use wsfc_tests::{TestDaemon, UnderTest, request, world};
+use wsfcd::access::policy::Binding;
 use wsfcd::settings::Limits;
 
 #[tokio::test]
@@ -332,5 +333,45 @@ async fn clusters_that_do_not_answer_in_time_are_listed_as_unreachable() {
         }
     });
     assert_eq!(listed.await, 1);
+    daemon.finish().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_calls_too_often_is_told_when_to_come_again() {
+    let daemon = TestDaemon::builder(world::machines(1))
+        .settings(|s| {
+            s.limits.calls_per_second = 1;
+            s.limits.call_burst = 3;
+            s.access.bindings.push(Binding {
+                subject: "dns:other.test".into(),
+                role: "viewer".into(),
+                clusters: None,
+            });
+        })
+        .start()
+        .await;
+    let mut client = ClusterServiceClient::new(daemon.channel().await);
+    let mut served = 0;
+    let refused = loop {
+        match client.get_host_state(v1::GetHostStateRequest::default()).await {
+            Ok(_) => served += 1,
+            Err(status) => break status,
+        }
+    };
+    assert!(served >= 3, "{served} calls were served");
+    let details = refused.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.as_str());
+    assert_eq!(
+        (refused.code(), reason),
+        (Code::ResourceExhausted, Some("RATE_LIMITED")),
+        "{refused:?}"
+    );
+    assert!(
+        details.retry_info().is_some_and(|retry| retry.retry_delay.is_some()),
+        "{refused:?}"
+    );
+    // Others have buckets of their own.
+    let mut other = ClusterServiceClient::new(daemon.channel_of("other.test").await);
+    other.get_host_state(v1::GetHostStateRequest::default()).await.unwrap();
     daemon.finish().await;
 }

@@ -9,6 +9,7 @@
 
 mod access;
 mod affinity_rules;
+mod audit;
 mod backups;
 mod bad_input;
 mod bearer;
@@ -32,6 +33,7 @@ mod registry;
 mod resource_types;
 mod resources;
 mod resume;
+mod secrets;
 mod service;
 mod setup;
 mod stage;

@@ -64,7 +64,7 @@ async fn serve(stage: &Stage) -> Result<(), Failure> {
     let (_reporter, health) = tonic_health::server::health_reporter();
     let (routes, dispatch) = core.routes(health)?;
     tokio::spawn(dispatch);
-    let access = core.access_layer();
+    let access = core.access_layer(None);
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     stage.daemon.borrow_mut().journal = Some(journal.clone());
     let serving = Serving {

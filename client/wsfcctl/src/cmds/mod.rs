@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod affinity_rule;
+mod audit;
 mod cluster;
 mod completion;
 mod context;
@@ -105,6 +106,9 @@ pub(crate) enum Command {
     Operation(operation::Verb),
     /// Steer the world of a daemon that simulates one: failures of machines, networks and resources, and time.
     Sim(sim::Arguments),
+    /// Audit logs: who asked a daemon for what. Reads files, without the daemon.
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Contexts: named daemons and how to reach them.
     #[command(subcommand)]
     Context(context::Verb),
@@ -136,6 +140,7 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
         Command::Workload(verb) => workload::run(verb, session).await,
         Command::Operation(verb) => operation::run(verb, session).await,
         Command::Sim(arguments) => sim::run(arguments, session),
+        Command::Audit(verb) => audit::run(verb, session),
         Command::Context(verb) => context::run(verb, session),
         Command::Completion(arguments) => completion::run(arguments, session),
     }
