@@ -22,7 +22,7 @@ use crate::access::register::{Bound, Entries, Refusal};
 use crate::access::tokens::{Grant, Token};
 use crate::access::{hex, name};
 use crate::listen::connection::Peer;
-use crate::operation::validate::{FieldViolation, excerpt};
+use crate::operation::validate::{self, FieldViolation, excerpt};
 use crate::settings::Settings;
 use crate::settings::current::Current;
 
@@ -133,7 +133,7 @@ impl IdentityService for Identities {
         self.check_role("role", &request.role)?;
         let life = match request.ttl {
             None => TOKEN_LIFE,
-            Some(ttl) => Duration::try_from(ttl).map_err(|_negative| invalid("ttl", "must not be negative"))?,
+            Some(ttl) => validate::from_wire(&ttl).ok_or_else(|| invalid("ttl", "must not be negative"))?,
         };
         let grant = Grant {
             name: request.name,

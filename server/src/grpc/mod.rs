@@ -14,6 +14,7 @@ mod network;
 mod node;
 pub mod operation;
 mod property;
+pub mod protocol;
 mod quorum;
 mod reads;
 mod registry;
