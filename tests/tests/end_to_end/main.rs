@@ -13,6 +13,7 @@ mod backups;
 mod bad_input;
 mod cloud_witness;
 mod cluster_verbs;
+mod enrolment;
 mod faults;
 mod group_sets;
 mod groups;
