@@ -45,6 +45,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod bearer;
 mod cache;
 mod client;
 mod connect;
@@ -55,6 +56,7 @@ pub mod fields;
 mod identity;
 pub mod json;
 mod line;
+pub mod local;
 pub mod object;
 mod operation;
 mod progress;
@@ -67,6 +69,7 @@ mod wait;
 mod watch;
 pub mod workload;
 
+pub use bearer::BearerSource;
 pub use cache::Cache;
 pub use client::Client;
 pub use connect::{ConnectOptions, Identity, TlsOptions};

@@ -70,6 +70,7 @@ reason! {
     Compacted = COMPACTED,
     StoreReplaced = STORE_REPLACED,
     StoreFailed = STORE_FAILED,
+    AuditUnavailable = AUDIT_UNAVAILABLE,
     RecordDamaged = RECORD_DAMAGED,
     ShuttingDown = SHUTTING_DOWN,
     FunctionUnavailable = FUNCTION_UNAVAILABLE,
@@ -92,6 +93,8 @@ reason! {
     WorkloadNotFound = WORKLOAD_NOT_FOUND,
     WorkloadTaken = WORKLOAD_TAKEN,
     LeaseUnknown = LEASE_UNKNOWN,
+    RateLimited = RATE_LIMITED,
+    RequestLate = REQUEST_LATE,
     Internal = INTERNAL,
 }
 

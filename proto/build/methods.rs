@@ -43,12 +43,12 @@ fn row(pool: &DescriptorPool, path: &str, method: &MethodDescriptor) -> Result<S
         .options
         .as_ref()
         .is_none_or(|options| options.idempotency_level != Some(1));
-    let streams = method.is_server_streaming();
+    let (uploads, streams) = (method.is_client_streaming(), method.is_server_streaming());
     let cluster = cluster(&method.input(), DEPTH).unwrap_or_default();
     let mut row = String::new();
     writeln!(
         row,
-        "    Method {{ path: {path:?}, permission: Permission::{variant}, changes: {changes}, streams: {streams}, filtered: {filtered}, cluster: &{cluster:?} }},"
+        "    Method {{ path: {path:?}, permission: Permission::{variant}, changes: {changes}, uploads: {uploads}, streams: {streams}, filtered: {filtered}, cluster: &{cluster:?} }},"
     )?;
     Ok(row)
 }

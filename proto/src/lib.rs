@@ -8,6 +8,8 @@ pub mod join_token;
 pub mod methods;
 pub mod reasons;
 
+use zeroize::Zeroize as _;
+
 /// The messages and the clients of package `wsfc.v1`.
 #[expect(
     clippy::all,
@@ -30,6 +32,18 @@ impl std::fmt::Debug for v1::Credentials {
             .field("user_name", &self.user_name)
             .field("domain", &self.domain)
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for v1::Credentials {
+    fn drop(&mut self) {
+        self.password.zeroize();
+    }
+}
+
+impl Drop for v1::WitnessSecret {
+    fn drop(&mut self) {
+        self.access_key.zeroize();
     }
 }
 

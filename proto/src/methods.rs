@@ -11,6 +11,8 @@ pub struct Method {
     pub permission: Permission,
     /// Whether it changes anything.
     pub changes: bool,
+    /// Whether its request is a stream.
+    pub uploads: bool,
     /// Whether it answers with a stream.
     pub streams: bool,
     /// Whether the answer holds only what concerns clusters that the caller may see.

@@ -162,6 +162,11 @@ reasons! {
         user: "Try again when the daemon is back.",
         operator: "Read the log: free the disk or mend it, then start the daemon again."
     }
+    AUDIT_UNAVAILABLE {
+        meaning: "The audit log cannot be written, so that nothing that changes something is carried out; reads go on.",
+        user: "Try again after a moment.",
+        operator: "Look at the disk of the audit log (`audit.dir`); the log of the daemon and event 600 say why. It goes on by itself."
+    }
     RECORD_DAMAGED {
         meaning: "A stored record fails its checksum and is not served.",
         user: "Read the operation with GetOperation; the records from that one on cannot be had.",
@@ -271,6 +276,16 @@ reasons! {
         meaning: "The lease has run out, or was never given.",
         user: "Attach without a lease id.",
         operator: "Nothing."
+    }
+    RATE_LIMITED {
+        meaning: "The caller makes more calls than one may; RetryInfo says when to come back.",
+        user: "Wait as told, and make fewer calls: watch instead of asking again and again.",
+        operator: "Raise `limits.calls_per_second` or `limits.changes_per_second` if the caller needs that many."
+    }
+    REQUEST_LATE {
+        meaning: "The request did not arrive within the time that a request may take.",
+        user: "Send the whole request at once; repeating it is safe with a request id.",
+        operator: "Raise `limits.request_body` if the network is that slow."
     }
     INTERNAL {
         meaning: "The daemon has a defect.",

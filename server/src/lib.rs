@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod audit;
 pub mod blocking;
 pub mod cluster_api;
 pub mod control;

@@ -13,6 +13,15 @@ use crate::cli::{Arguments, Command, ConfigCommand, config, demo, functions, ini
 use wsfcd::logging;
 
 fn main() -> ExitCode {
+    // Before anything is loaded by name.
+    #[cfg(windows)]
+    if let Err(error) = wsfc_windows::loading::from_system_only() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "wsfcd: the search for libraries cannot be restricted: {error}"
+        );
+        return ExitCode::FAILURE;
+    }
     let arguments = Arguments::parse();
     match run(arguments) {
         Ok(code) => code,

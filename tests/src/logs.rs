@@ -9,14 +9,18 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// What a daemon under test logs.
-pub(crate) const FILTER: &str = "warn,wsfcd=debug,wsfc_clusapi=debug,wsfc_simulator=debug";
+const FILTER: &str = "warn,wsfcd=debug,wsfc_clusapi=debug,wsfc_simulator=debug";
 
 /// The log of one daemon. Clones share it.
 ///
 /// Each daemon has a dispatcher of its own, which its threads carry, so that tests that run side by side do not see each
 /// other's lines.
 #[derive(Debug, Clone, Default)]
-pub struct Logs(Arc<Mutex<Book>>);
+pub struct Logs {
+    book: Arc<Mutex<Book>>,
+    /// What is logged, where it is another than [`FILTER`].
+    filter: Option<&'static str>,
+}
 
 /// What an event in JSON has beside its fields.
 const BESIDE_FIELDS: [&str; 4] = ["timestamp", "level", "target", "message"];
@@ -40,9 +44,22 @@ impl fmt::Display for Line {
 }
 
 impl Logs {
+    /// A log that takes what the filter lets through.
+    pub(crate) fn filtered(filter: Option<&'static str>) -> Self {
+        Self {
+            filter,
+            ..Self::default()
+        }
+    }
+
+    /// What is logged.
+    pub(crate) fn filter(&self) -> &'static str {
+        self.filter.unwrap_or(FILTER)
+    }
+
     /// A dispatcher that writes here.
     pub fn dispatch(&self) -> Dispatch {
-        let filter = EnvFilter::new(FILTER);
+        let filter = EnvFilter::new(self.filter());
         Dispatch::new(Registry::default().with(filter).with(self.clone()))
     }
 
@@ -95,7 +112,7 @@ impl Logs {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         // A test that fails while it holds the lock still wants its log.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

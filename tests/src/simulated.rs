@@ -52,6 +52,17 @@ impl SimulatedWorld {
         }
     }
 
+    /// How often each C function was called.
+    ///
+    /// # Panics
+    ///
+    /// The world is in another process.
+    #[expect(clippy::expect_used, reason = "a mistake of the test")]
+    pub fn call_counts(&self) -> BTreeMap<String, u64> {
+        let simulation = self.simulation().expect("a world in this process");
+        simulation.call_counts()
+    }
+
     /// From now on calls stop at the point until it is released.
     ///
     /// # Panics

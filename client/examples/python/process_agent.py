@@ -53,6 +53,8 @@ class Processes:
         self._processes = {}
         # The resources whose process the cluster counts on.
         self._online = set()
+        # True once processes are stopped for good.
+        self._leaving = False
 
     def _find(self, resource):
         with self._lock:
@@ -70,13 +72,16 @@ class Processes:
         """Starts the process in a group of its own, so that what it starts is stopped with it."""
         environment = os.environ | {"WSFC_WORKLOAD": call.workload, "WSFC_RESOURCE": call.resource}
         environment |= {f"WSFC_PARAMETER_{key}": value for key, value in call.parameters.items()}
-        try:
-            process = subprocess.Popen(
-                self._command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        except OSError as error:
-            raise Failed(f"cannot start {self._command[0]}: {error}") from None
+        # Whoever stops all processes waits for this one, so that none is missed.
         with self._lock:
+            if self._leaving:
+                raise Failed("the agent is leaving")
+            try:
+                process = subprocess.Popen(
+                    self._command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+                )
+            except OSError as error:
+                raise Failed(f"cannot start {self._command[0]}: {error}") from None
             self._processes[call.resource] = process
         threading.Thread(target=self._watch, args=(call.resource, process), daemon=True).start()
         return process
@@ -124,8 +129,14 @@ class Processes:
         with self._lock:
             return list(self._processes)
 
+    def leave(self):
+        """From now on nothing is started."""
+        with self._lock:
+            self._leaving = True
+
     def stop_all(self):
         """Stops everything before the agent leaves. The cluster counts on it still, so each end is told to it."""
+        self.leave()
         for resource in self.resources():
             self.signal(resource, signal.SIGTERM, expected=False)
         until = time.monotonic() + STOP_GRACE
@@ -173,7 +184,9 @@ class Call:
         except Failed as failure:
             self._agent.tell(self, "WORKLOAD_STATE_FAILED", message=str(failure))
             return
-        if state is not None:
+        if state is None:
+            self._agent.forget(self)
+        else:
             self._agent.tell(self, state)
 
     def _open(self, processes, resource):
@@ -256,6 +269,11 @@ class Agent:
                 call.last = status
                 if call.given and self._outbox is not None:
                     self._outbox.put(self._request(status=status))
+
+    def forget(self, call):
+        """A call without an answer is done."""
+        with self._lock:
+            self._calls.pop(call.message.call_id, None)
 
     def _tell_health(self, resource, message):
         health = {"resource": resource, "healthy": False, "message": message}
@@ -374,7 +392,10 @@ class Agent:
                     return False
                 pending = self._states["WORKLOAD_STATE_PENDING"].number
                 answered = call.last is not None and call.last["state"] != pending
-                return stops or not goes_on and (answered or not checks and not call.given)
+                if stops:
+                    # Work that is being stopped is not to be left half stopped, and its end is answered.
+                    return kind != "CLOSE" or enumerator(call.message, "kind", "WORKLOAD_CALL_KIND_") != "TERMINATE"
+                return not goes_on and (answered or not checks and not call.given)
 
             self._cancel(is_over)
             if not checks and kind != "OPEN":
@@ -433,6 +454,7 @@ def main():
             say(f"{error.code().name}: {error.details()}")
             return 2
         finally:
+            agent.processes.leave()
             agent.processes.kill_all()
 
 

@@ -10,7 +10,7 @@ use wsfc_client::v1::{OperationOutcome, OperationState};
 pub enum Exit {
     /// All is well.
     Ok = 0,
-    /// The operation failed.
+    /// The operation failed, or an audit log is not as it was written.
     OperationFailed = 1,
     /// The command line, a settings file or a missing confirmation: nothing was asked of the daemon.
     Usage = 2,
@@ -38,7 +38,7 @@ pub enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0    all is well
-  1    the operation failed
+  1    the operation failed, or an audit log is not as it was written
   2    the command line, a settings file, or no confirmation; nothing was asked of the daemon
   3    the daemon could not be reached, or did not answer in time
   4    the daemon refused the request, or would refuse it

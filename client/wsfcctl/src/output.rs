@@ -58,10 +58,16 @@ pub(crate) fn alone(object: &InventoryObject) -> Result<serde_json::Value, Failu
 
 /// Writes one message of a stream, and lets it be seen at once: one line of JSON, or a YAML document.
 pub(crate) fn item<M: Message + Name>(out: &mut dyn Write, format: Format, message: &M) -> Result<(), Failure> {
+    value_item(out, format, &value(message)?)
+}
+
+/// Writes one of several values, as [`item`] does one message.
+pub(crate) fn value_item(out: &mut dyn Write, format: Format, value: &serde_json::Value) -> Result<(), Failure> {
     if format == Format::Yaml {
-        write!(out, "---\n{}", yaml(message)?)?;
+        let text = serde_norway::to_string(value).map_err(|error| Failure::Format(error.into()))?;
+        write!(out, "---\n{text}")?;
     } else {
-        serde_json::to_writer(&mut *out, &value(message)?).map_err(stream)?;
+        serde_json::to_writer(&mut *out, value).map_err(stream)?;
         writeln!(out)?;
     }
     Ok(out.flush()?)
@@ -70,10 +76,6 @@ pub(crate) fn item<M: Message + Name>(out: &mut dyn Write, format: Format, messa
 /// A message in its JSON form.
 pub(crate) fn value<M: Message + Name>(message: &M) -> Result<serde_json::Value, Failure> {
     json::to_value(message).map_err(|error| Failure::Format(error.into()))
-}
-
-fn yaml<M: Message + Name>(message: &M) -> Result<String, Failure> {
-    serde_norway::to_string(&value(message)?).map_err(|error| Failure::Format(error.into()))
 }
 
 /// Keeps a closed output recognisable as such.

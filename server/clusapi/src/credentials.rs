@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use zeroize::Zeroizing;
-
 use crate::error::Error;
+use crate::secret::Secret;
 use crate::sys::types::PCWSTR;
 use crate::wide::{self, WideString};
 
@@ -13,14 +12,14 @@ use crate::wide::{self, WideString};
 #[derive(Clone)]
 pub struct Credentials {
     user: String,
-    password: Zeroizing<String>,
+    password: Secret,
     domain: Option<String>,
 }
 
 impl Credentials {
     /// Credentials of a user, in a domain unless the user's name carries it.
     #[must_use]
-    pub fn new(user: String, password: Zeroizing<String>, domain: Option<String>) -> Self {
+    pub fn new(user: String, password: Secret, domain: Option<String>) -> Self {
         Self { user, password, domain }
     }
 
@@ -28,7 +27,7 @@ impl Credentials {
     pub(crate) fn to_wide(&self) -> Result<WideCredentials, Error> {
         Ok(WideCredentials {
             user: WideString::new("credentials.user", &self.user)?,
-            password: WideString::new("credentials.password", &self.password)?,
+            password: WideString::new("credentials.password", self.password.reveal())?,
             domain: WideString::optional("credentials.domain", self.domain.as_deref())?,
         })
     }
@@ -70,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let credentials = Credentials::new("admin".into(), Zeroizing::new("s3cret".into()), None);
+        let credentials = Credentials::new("admin".into(), Secret::new("s3cret".into()), None);
         let shown = format!("{credentials:?}");
         assert!(shown.contains("admin"));
         assert!(!shown.contains("s3cret"));

@@ -32,6 +32,7 @@ mod open;
 mod progress;
 pub mod proplist;
 mod registry;
+mod secret;
 mod setup;
 mod state;
 pub mod sys;
@@ -58,10 +59,10 @@ pub use numbers::{
 pub use objects::{AvailabilitySet, NewResourceType, Quorum, SharedVolume, SharedVolumePlace};
 pub use progress::{Answer, LONGEST_OBJECT_NAME, SetupProgress, UpgradeProgress, late_callbacks};
 pub use registry::{BatchCommand, KeyInfo, KeyName, NamedValue, Read, ReadAnswer, RegistryValue};
+pub use secret::Secret;
 pub use setup::{
     Cleanup, ClusterAddress, CreateClusterConfig, CreateNameAccountConfig, Evicted, StorageNodeConfig, Upgraded,
 };
 pub use verb::{Accepted, Stored};
 pub use wide::copy as text_from_c;
 pub use win32::{Status, Win32};
-pub use zeroize::Zeroizing;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use mio::{Interest, Registry, Token};
 use wsfc_resource_channel::frame::{self, FrameError, Incoming};
 use wsfc_resource_channel::to_daemon::Message;
-use wsfc_resource_channel::{Hello, ToDaemon, ToMonitor, VERSION};
+use wsfc_resource_channel::{Hello, ToDaemon, ToMonitor, VERSION, Welcome};
 
 use crate::link::STEADY;
+use crate::peer::{self, Stranger};
 use crate::stream::{self, Stream};
 
 /// How long the first pause before another try is, and the longest.
@@ -18,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a daemon that has taken the connection may take to say so.
 const GREETING: Duration = Duration::from_secs(5);
+
+/// A daemon is taken for one that hangs when it has left out so many heartbeats.
+const MISSED_BEATS: u32 = 3;
 
 /// Bytes that are read of one daemon before the others have their turn.
 const READ_AT_ONCE: usize = 1 << 18;
@@ -40,15 +44,34 @@ pub(crate) enum Lost {
     /// What the daemon says cannot be understood.
     #[error("the daemon cannot be understood: {0}")]
     Frame(#[from] FrameError),
+    /// Somebody else serves the endpoint.
+    #[error("the endpoint is not used: {0}")]
+    Stranger(#[from] Stranger),
     /// The daemon says something before its welcome.
     #[error("the daemon says something before its welcome")]
     Unwelcome,
     /// The daemon does not greet.
     #[error("the daemon does not answer")]
     NoGreeting,
+    /// The daemon hangs.
+    #[error("the daemon has fallen silent")]
+    Silent {
+        /// When it said something last.
+        since: Instant,
+    },
     /// The daemon does not read.
     #[error("the daemon does not read what it is told")]
     Clogged,
+}
+
+impl Lost {
+    /// Since when the daemon is gone, where the loss was seen just now.
+    pub(crate) const fn since(&self, now: Instant) -> Instant {
+        match *self {
+            Self::Silent { since } => since,
+            _ => now,
+        }
+    }
 }
 
 /// How far the connection is.
@@ -72,6 +95,10 @@ enum Phase {
         stream: Stream,
         /// Since then.
         since: Instant,
+        /// When the daemon said something last.
+        heard: Instant,
+        /// How long it may say nothing; `None` for one that does not promise to say anything.
+        silence: Option<Duration>,
     },
 }
 
@@ -89,6 +116,8 @@ pub(crate) struct Channel {
     sent: usize,
     /// Whether there may be more to read than was read.
     more: bool,
+    /// It is known that somebody else serves the endpoint.
+    is_warned: bool,
 }
 
 impl Channel {
@@ -103,6 +132,7 @@ impl Channel {
             outgoing: Vec::new(),
             sent: 0,
             more: false,
+            is_warned: false,
         }
     }
 
@@ -121,11 +151,11 @@ impl Channel {
         self.is_open() && self.sent < self.outgoing.len()
     }
 
-    /// When the connection wants to be looked after by [`Channel::step`]; `None` when only the daemon can change anything.
-    pub(crate) const fn due(&self) -> Option<Instant> {
+    /// When the connection wants to be looked after by [`Channel::step`] and [`Channel::listen`]; `None` when only the daemon can change anything.
+    pub(crate) fn due(&self) -> Option<Instant> {
         match self.phase {
             Phase::Pause { until } | Phase::Greeting { until, .. } => Some(until),
-            Phase::Open { .. } => None,
+            Phase::Open { heard, silence, .. } => heard.checked_add(silence?),
         }
     }
 
@@ -138,22 +168,43 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// Why there is no connection any more; a try that fails is none.
+    /// Somebody else than the daemon serves the endpoint; that is told once until the daemon is there. Any other try that fails is
+    /// none.
     pub(crate) fn step(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
-        match self.phase {
-            Phase::Pause { until } if until <= now => {
-                if self.connect(registry, monitor_id, now).is_err() {
-                    self.hang_up(registry, now);
-                }
-                Ok(())
+        let Phase::Pause { until } = self.phase else {
+            return Ok(());
+        };
+        if until > now {
+            return Ok(());
+        }
+        match self.connect(registry, monitor_id, now) {
+            Err(Lost::Stranger(stranger)) if !self.is_warned => {
+                self.is_warned = true;
+                return Err(stranger.into());
             }
+            Err(_) => self.hang_up(registry, now, now),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the daemon has said nothing for too long. `now` must be a time at which the system was asked for what has arrived, and that be
+    /// read: the thread may have been held up in the monitor longer than the daemon was silent.
+    ///
+    /// # Errors
+    ///
+    /// It has, so there is no connection any more.
+    pub(crate) fn listen(&self, now: Instant) -> Result<(), Lost> {
+        match self.phase {
             Phase::Greeting { until, .. } if until <= now => Err(Lost::NoGreeting),
+            Phase::Open { heard, .. } if self.due().is_some_and(|due| due <= now) => Err(Lost::Silent { since: heard }),
             _ => Ok(()),
         }
     }
 
     fn connect(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
         let mut stream = stream::connect(&self.endpoint)?;
+        peer::check(&stream)?;
         registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
         self.phase = Phase::Greeting {
             stream,
@@ -170,18 +221,25 @@ impl Channel {
     }
 
     /// The daemon takes the DLL.
-    pub(crate) fn welcome(&mut self, now: Instant) {
+    pub(crate) fn welcome(&mut self, welcome: &Welcome, now: Instant) {
+        self.is_warned = false;
+        let beat = Some(Duration::from_millis(welcome.heartbeat_ms)).filter(|beat| !beat.is_zero());
         let pause = Phase::Pause { until: now };
         self.phase = match std::mem::replace(&mut self.phase, pause) {
-            Phase::Greeting { stream, .. } => Phase::Open { stream, since: now },
+            Phase::Greeting { stream, .. } => Phase::Open {
+                stream,
+                since: now,
+                heard: now,
+                silence: beat.map(|beat| beat.saturating_mul(MISSED_BEATS)),
+            },
             phase => phase,
         };
     }
 
-    /// Ends the connection; another is tried after a pause.
-    pub(crate) fn hang_up(&mut self, registry: &Registry, now: Instant) {
+    /// Ends the connection with a daemon that is gone since then; another is tried after a pause.
+    pub(crate) fn hang_up(&mut self, registry: &Registry, gone: Instant, now: Instant) {
         if let Phase::Open { since, .. } = self.phase
-            && now.saturating_duration_since(since) >= STEADY
+            && gone.saturating_duration_since(since) >= STEADY
         {
             self.pause = FIRST_PAUSE;
         }
@@ -204,7 +262,7 @@ impl Channel {
     /// # Errors
     ///
     /// Why there is no connection any more. What had been said before is lost with it.
-    pub(crate) fn read(&mut self) -> Result<Vec<ToMonitor>, Lost> {
+    pub(crate) fn read(&mut self, now: Instant) -> Result<Vec<ToMonitor>, Lost> {
         self.more = false;
         let (Phase::Greeting { stream, .. } | Phase::Open { stream, .. }) = &mut self.phase else {
             return Ok(Vec::new());
@@ -229,6 +287,11 @@ impl Channel {
                     break;
                 }
             }
+        }
+        if let Phase::Open { heard, .. } = &mut self.phase
+            && total > 0
+        {
+            *heard = now;
         }
         self.more = total >= READ_AT_ONCE;
         let mut messages = Vec::new();
@@ -282,5 +345,71 @@ impl Channel {
         self.outgoing.clear();
         self.sent = 0;
         Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+#[expect(clippy::unwrap_used, reason = "how a test fails, outside of test functions too")]
+mod tests {
+    use wsfc_resource_channel::{Heartbeat, to_monitor};
+
+    use super::*;
+    use crate::clock;
+
+    /// A connection that was made at a time, and the daemon's end of it.
+    fn connection(now: Instant) -> (Channel, std::os::unix::net::UnixStream) {
+        let (stream, daemon) = std::os::unix::net::UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut channel = Channel::new("here".to_owned(), Token(1), now);
+        channel.phase = Phase::Greeting {
+            stream: Stream::from_std(stream),
+            until: now + GREETING,
+        };
+        (channel, daemon)
+    }
+
+    fn welcome(heartbeat_ms: u64) -> Welcome {
+        Welcome {
+            heartbeat_ms,
+            ..Welcome::default()
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_promised_heartbeats_hangs_when_it_has_left_out_three() {
+        let begin = clock::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let (mut channel, mut daemon) = connection(begin);
+        assert!(channel.listen(at(4)).is_ok());
+        assert!(matches!(channel.listen(at(5)), Err(Lost::NoGreeting)));
+        channel.welcome(&welcome(10_000), at(4));
+        assert_eq!(channel.due(), Some(at(34)));
+        assert!(channel.listen(at(33)).is_ok());
+        // Half of a message is a sign of life, too, and a read that finds nothing is none.
+        let mut beat = Vec::new();
+        let message = Some(to_monitor::Message::Heartbeat(Heartbeat {}));
+        frame::encode(&ToMonitor { message }, &mut beat).unwrap();
+        for (time, part) in [(20, &beat[..3]), (40, &beat[3..])] {
+            daemon.write_all(part).unwrap();
+            channel.read(at(time)).unwrap();
+            channel.read(at(time + 9)).unwrap();
+            assert_eq!(channel.due(), Some(at(time + 30)));
+        }
+        assert!(channel.listen(at(69)).is_ok());
+        let lost = channel.listen(at(70)).unwrap_err();
+        assert!(matches!(lost, Lost::Silent { .. }));
+        assert_eq!(lost.since(at(99)), at(40));
+    }
+
+    #[test]
+    fn a_daemon_that_promised_nothing_may_be_silent() {
+        let begin = clock::now();
+        let (mut channel, _daemon) = connection(begin);
+        channel.welcome(&welcome(0), begin);
+        assert_eq!(channel.due(), None);
+        assert!(channel.listen(begin + Duration::from_secs(1 << 30)).is_ok());
+        let (mut channel, _daemon) = connection(begin);
+        channel.welcome(&welcome(u64::MAX), begin);
+        assert!(channel.listen(begin + Duration::from_secs(1 << 30)).is_ok());
     }
 }

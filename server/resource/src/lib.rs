@@ -22,6 +22,8 @@
 //! where the daemon listens) and `DaemonGrace` (milliseconds, 60000; how long the daemon may be away). Of the common ones
 //! `PendingTimeout` counts; that of the type is not known here, and without one it is 180000 ms (facts 3.3).
 //!
+//! Before it says a word the DLL looks whose the endpoint is: the daemon's, or that of somebody who controls the host anyhow.
+//!
 //! Off Windows who loads the library gives it the cluster API with [`SetClusterApi`], and the handle of an event is the file
 //! descriptor of a pipe that becomes readable.
 //!
@@ -36,6 +38,7 @@ mod event;
 mod exports;
 mod link;
 mod monitor;
+mod peer;
 mod resources;
 mod settings;
 mod stream;

@@ -27,6 +27,8 @@ pub(crate) struct Link {
     /// While it is there: since when, and since when it had been away.
     opened: Option<(Instant, Instant)>,
     waiting: VecDeque<Message>,
+    /// What a daemon that is away is to be told of resources that were terminated and are closed.
+    ended: VecDeque<[Message; 3]>,
 }
 
 impl Link {
@@ -36,6 +38,7 @@ impl Link {
             reach: Reach::Away { since: now },
             opened: None,
             waiting: VecDeque::new(),
+            ended: VecDeque::new(),
         }
     }
 
@@ -72,8 +75,8 @@ impl Link {
         self.waiting.push_back(message);
     }
 
-    /// The daemon is there: it is told the opened resources first, then what waits of earlier calls, the calls that are under way,
-    /// and what waits of them.
+    /// The daemon is there: it is told how resources ended first, since there may be others of their names by now, then the opened
+    /// resources, what waits of earlier calls, the calls that are under way, and what waits of them.
     pub(crate) fn open(
         &mut self,
         now: Instant,
@@ -88,26 +91,32 @@ impl Link {
         let (later, earlier): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(is_of_a_call_under_way);
+        self.waiting
+            .extend(std::mem::take(&mut self.ended).into_iter().flatten());
         self.waiting.extend(opened);
         self.waiting.extend(earlier);
         self.waiting.extend(begun);
         self.waiting.extend(later);
     }
 
-    /// The daemon is gone. One that is there for a moment again and again must not renew the time that it may be away, so the time
+    /// The daemon is gone since then. One that is there for a moment again and again must not renew the time that it may be away, so the time
     /// that it was away before a short connection counts too.
-    pub(crate) fn lose(&mut self, now: Instant) {
+    pub(crate) fn lose(&mut self, gone: Instant) {
         if self.is_open() {
             let since = match self.opened.take() {
                 Some((opened, since)) => {
-                    let lasted = now.saturating_duration_since(opened);
+                    let lasted = gone.saturating_duration_since(opened);
                     let before = opened.saturating_duration_since(since);
-                    if lasted < STEADY { now.checked_sub(before) } else { None }
+                    if lasted < STEADY {
+                        gone.checked_sub(before)
+                    } else {
+                        None
+                    }
                 }
                 None => None,
             };
             self.reach = Reach::Away {
-                since: since.unwrap_or(now),
+                since: since.unwrap_or(gone),
             };
         }
         for message in std::mem::take(&mut self.waiting) {
@@ -121,15 +130,20 @@ impl Link {
     }
 
     /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since there is nobody
-    /// for whom it matters; but not that it was terminated: its work may run. A daemon that does not know it passes that over.
-    pub(crate) fn close(&mut self, instance: u64) {
+    /// for whom it matters; but not how it `ended`, if the cluster terminated it: its work may run. A daemon that was restarted
+    /// does not know the instance, so it is told of that, too.
+    pub(crate) fn close(&mut self, instance: u64, ended: Option<[Message; 2]>) {
+        let closed = Message::Closed(Closed { instance });
         if self.is_open() {
-            self.say(Message::Closed(Closed { instance }));
-        } else {
-            let is_kept = |message: &Message| matches!(message, Message::Terminated(_));
-            let kept = self.waiting.iter().filter(|message| is_kept(message)).count();
-            self.waiting
-                .retain(|message| instance_of(message) != Some(instance) || (is_kept(message) && kept <= KEPT));
+            self.say(closed);
+            return;
+        }
+        self.waiting.retain(|message| instance_of(message) != Some(instance));
+        if let Some([opened, terminated]) = ended {
+            if self.ended.len() >= KEPT {
+                self.ended.pop_front();
+            }
+            self.ended.push_back([opened, terminated, closed]);
         }
     }
 
@@ -142,9 +156,9 @@ impl Link {
         self.waiting.drain(..count).collect()
     }
 
-    /// Whether something is to be sent now.
-    pub(crate) fn has_something(&self) -> bool {
-        self.is_open() && !self.waiting.is_empty()
+    /// Whether something is to be sent as soon as the daemon is there.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.waiting.is_empty() || !self.ended.is_empty()
     }
 
     /// Whether more waits than a daemon that listens would leave.
@@ -208,7 +222,6 @@ mod tests {
         ] {
             link.say(message);
         }
-        assert!(!link.has_something());
         assert_eq!(link.take(9), []);
         link.open(clock::now(), vec![opened(1)], vec![], |message| {
             instance_of(message) == Some(1)
@@ -236,14 +249,19 @@ mod tests {
     #[test]
     fn a_termination_is_kept_once_and_outlives_its_resource() {
         let mut link = Link::new(clock::now());
+        assert!(!link.has_more());
         for message in [terminated(1), told(1, 1), terminated(1), told(2, 1), terminated(3)] {
             link.say(message);
         }
         assert!(link.has_termination(1) && !link.has_termination(2));
-        link.close(1);
-        link.close(2);
-        link.open(clock::now(), vec![], vec![], |_| false);
-        assert_eq!(link.take(9), [terminated(1), terminated(3)]);
+        link.close(1, Some([opened(1), terminated(1)]));
+        link.close(2, None);
+        link.close(3, None);
+        assert!(link.has_more());
+        link.open(clock::now(), vec![opened(4)], vec![], |_| false);
+        let closed = Message::Closed(Closed { instance: 1 });
+        assert_eq!(link.take(9), [opened(1), terminated(1), closed, opened(4)]);
+        assert!(!link.has_more());
     }
 
     #[test]

@@ -40,8 +40,9 @@ struct Resource {
     event: Option<Arc<Event>>,
     /// Its event was signalled since its last call, which the monitor takes for a failure whatever comes after.
     signalled: bool,
-    /// The cluster has terminated it since its last call.
-    terminated: bool,
+    /// The cluster has terminated it after so many calls, and no daemon is known to have heard of that: one that speaks of a later
+    /// call has.
+    terminated: Option<u64>,
     /// Whether a daemon was told of the resource already.
     announced: bool,
 }
@@ -178,7 +179,7 @@ impl Resources {
             ailment: None,
             event: None,
             signalled: false,
-            terminated: false,
+            terminated: None,
             announced: false,
         };
         self.link(&resource.settings.endpoint, now);
@@ -227,19 +228,12 @@ impl Resources {
             }
         }
         if before != settings.endpoint {
-            self.say_closed(instance, &before);
+            self.leave(instance, &before);
             self.link(&settings.endpoint, now);
         }
         let Some(resource) = self.resources.get_mut(&instance) else {
             return false;
         };
-        if std::mem::take(&mut resource.terminated)
-            && let Some(link) = self.links.get_mut(&before).filter(|link| !link.is_open())
-        {
-            // It may have been on its way when the daemon was lost, and comes before the call.
-            let call = resource.calls;
-            link.say(Message::Terminated(Terminated { instance, call }));
-        }
         resource.settings = settings;
         resource.calls += 1;
         let call = Call::new(resource.calls, kind, resource.settings.patience, now);
@@ -271,17 +265,19 @@ impl Resources {
     /// Says to the daemon that a resource was terminated.
     pub(crate) fn say_terminated(&mut self, instance: u64, call: u64) {
         if let Some(resource) = self.resources.get_mut(&instance) {
-            resource.terminated = true;
+            resource.terminated = Some(resource.calls);
         }
         self.say(instance, Message::Terminated(Terminated { instance, call }));
     }
 
     /// Closes a resource.
     pub(crate) fn close(&mut self, instance: u64) {
-        let Some(resource) = self.resources.remove(&instance) else {
+        let Some(resource) = self.resources.get(&instance) else {
             return;
         };
-        self.say_closed(instance, &resource.settings.endpoint);
+        let endpoint = resource.settings.endpoint.clone();
+        self.leave(instance, &endpoint);
+        self.resources.remove(&instance);
     }
 
     /// Gives a resource another name.
@@ -317,6 +313,10 @@ impl Resources {
         let Some(resource) = self.resources.get_mut(&status.instance) else {
             return Heard::Nothing;
         };
+        if resource.terminated.is_some_and(|calls| status.call > calls) {
+            // It was told of the termination before the call.
+            resource.terminated = None;
+        }
         if status.state() == CallState::Unspecified {
             return Heard::Nothing;
         }
@@ -486,10 +486,12 @@ impl Resources {
         for (instance, resource) in resources.filter(|(_, resource)| resource.settings.endpoint == endpoint) {
             opened.push(resource.opened(*instance));
             begun.extend(resource.begun(*instance, now));
-            if resource.terminated && !waits(*instance) {
-                // Whether the daemon has read it on its former connection is not known.
+            if let Some(call) = resource.terminated
+                && !waits(*instance)
+            {
+                // Whether the daemon has read it on its former connection is not known. It comes before a call that has begun since.
                 let instance = *instance;
-                terminated.push(Message::Terminated(Terminated { instance, call: 0 }));
+                terminated.push(Message::Terminated(Terminated { instance, call }));
             }
             under_way.extend(resource.call.as_ref().map(|call| (*instance, call.number)));
         }
@@ -540,11 +542,20 @@ impl Resources {
         }
     }
 
-    /// Says that an instance is no longer there. A daemon that is away sees it when it is back.
-    fn say_closed(&mut self, instance: u64, endpoint: &str) {
-        if let Some(link) = self.links.get_mut(endpoint) {
-            link.close(instance);
-        }
+    /// A resource has this daemon no more. One that is away sees it when it is back; but that the resource was terminated it is told,
+    /// if any was told of the resource: the work may run.
+    fn leave(&mut self, instance: u64, endpoint: &str) {
+        let (Some(resource), Some(link)) = (self.resources.get_mut(&instance), self.links.get_mut(endpoint)) else {
+            return;
+        };
+        let ended = match resource.terminated.take() {
+            Some(call) if resource.announced => Some([
+                resource.opened(instance),
+                Message::Terminated(Terminated { instance, call }),
+            ]),
+            _ => None,
+        };
+        link.close(instance, ended);
     }
 
     /// Makes a report known to the state, and what is to be told of it. The thread is calling from then on.

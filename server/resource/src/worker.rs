@@ -26,6 +26,10 @@ const WAKER: Token = Token(0);
 /// How long a daemon that no resource has any more may take to be told so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long one that is away is waited for, to be told of resources that the cluster terminated. A daemon that runs takes a DLL that
+/// is away for so long for gone, and ends what it had by itself.
+const LAST_WORD: Duration = Duration::from_secs(30);
+
 /// How long an entry point waits for a call of the monitor that the thread is in. A monitor that does not answer must not hang the
 /// entry point too: entry points return within 300 ms (facts 5.2).
 const IN_FLIGHT: Duration = Duration::from_millis(200);
@@ -190,6 +194,7 @@ impl Worker<'_> {
                 // Guess: a poll that fails once fails again; a pause keeps it from taking the whole processor.
                 thread::park_timeout(Duration::from_millis(100));
             }
+            let polled = clock::now();
             let ready: Vec<Token> = events.iter().map(mio::event::Event::token).collect();
             let reads = self.channels.iter().filter(|(_, connection)| {
                 connection.channel.wants_more() || ready.contains(&connection.channel.token())
@@ -198,6 +203,7 @@ impl Worker<'_> {
             for endpoint in reads {
                 self.read(poll, &endpoint);
             }
+            self.listen(poll, polled);
         }
     }
 
@@ -220,11 +226,16 @@ impl Worker<'_> {
                 connection.leaves = None;
                 continue;
             }
-            let leaves = *connection.leaves.get_or_insert(now + FAREWELL);
-            let is_sending = connection.channel.is_sending()
-                || resources.link_of(&endpoint).is_some_and(|link| link.has_something());
+            let has_more = resources.link_of(&endpoint).is_some_and(|link| link.has_more());
+            let patience = if connection.channel.is_open() {
+                FAREWELL
+            } else {
+                LAST_WORD
+            };
+            let leaves = *connection.leaves.get_or_insert(now + patience);
+            let is_sending = connection.channel.is_sending() || has_more;
             if now >= leaves || !is_sending {
-                connection.channel.hang_up(poll.registry(), now);
+                connection.channel.hang_up(poll.registry(), now, now);
                 self.channels.remove(&endpoint);
                 resources.remove_link(&endpoint);
             }
@@ -252,6 +263,18 @@ impl Worker<'_> {
         }
     }
 
+    /// Gives up daemons that had said nothing for too long when the system was asked last.
+    fn listen(&mut self, poll: &Poll, polled: Instant) {
+        let connections = self.channels.iter();
+        let silent = connections.filter_map(|(endpoint, connection)| {
+            let lost = connection.channel.listen(polled).err()?;
+            Some((endpoint.clone(), lost))
+        });
+        for (endpoint, lost) in silent.collect::<Vec<_>>() {
+            self.lose(poll, &endpoint, &lost);
+        }
+    }
+
     /// How long to wait.
     fn timeout(&self, now: Instant) -> Option<Duration> {
         if self.channels.values().any(|connection| connection.channel.wants_more()) {
@@ -273,7 +296,10 @@ impl Worker<'_> {
         let Some(connection) = self.channels.get_mut(endpoint) else {
             return;
         };
-        let read = connection.channel.write().and_then(|()| connection.channel.read());
+        let read = connection
+            .channel
+            .write()
+            .and_then(|()| connection.channel.read(clock::now()));
         let taken = read.and_then(|messages| {
             messages
                 .into_iter()
@@ -289,19 +315,28 @@ impl Worker<'_> {
         let Some(connection) = self.channels.get_mut(endpoint) else {
             return;
         };
+        let gone = lost.since(now);
         let was_open = connection.channel.is_open();
-        connection.channel.hang_up(poll.registry(), now);
+        connection.channel.hang_up(poll.registry(), gone, now);
         let mut resources = self.shared.resources();
         if let Some(link) = resources.link_of(endpoint) {
-            link.lose(now);
+            link.lose(gone);
         }
-        let monitor = if was_open { resources.first_of(endpoint) } else { None };
         drop(resources);
+        if was_open {
+            let text = format!("wsfcd: the daemon at {endpoint} is lost: {lost}");
+            self.log(endpoint, Level::Warning, &text);
+        } else if matches!(lost, Lost::Stranger(_)) {
+            let text = format!("wsfcd: the daemon is not reached at {endpoint}: {lost}");
+            self.log(endpoint, Level::Error, &text);
+        }
+    }
+
+    /// Writes a line about a daemon to the cluster's log, as of its first resource.
+    fn log(&self, endpoint: &str, level: Level, text: &str) {
+        let monitor = self.shared.resources().first_of(endpoint);
         if let Some(monitor) = monitor {
-            monitor.log(
-                Level::Warning,
-                &format!("wsfcd: the daemon at {endpoint} is lost: {lost}"),
-            );
+            monitor.log(level, text);
             self.come_back();
         }
     }
@@ -319,25 +354,18 @@ impl Worker<'_> {
             return Ok(());
         };
         match message.message {
-            Some(Message::Welcome(_)) if !connection.channel.is_open() => {
-                connection.channel.welcome(now);
-                let mut resources = self.shared.resources();
-                resources.reached(endpoint, now);
-                let monitor = resources.first_of(endpoint);
-                drop(resources);
-                if let Some(monitor) = monitor {
-                    monitor.log(
-                        Level::Information,
-                        &format!("wsfcd: the daemon at {endpoint} is reached"),
-                    );
-                    self.come_back();
-                }
+            Some(Message::Welcome(welcome)) if !connection.channel.is_open() => {
+                connection.channel.welcome(&welcome, now);
+                self.shared.resources().reached(endpoint, now);
+                let text = format!("wsfcd: the daemon at {endpoint} is reached");
+                self.log(endpoint, Level::Information, &text);
             }
             Some(Message::Status(status)) if connection.channel.is_open() => self.hear(&status, now),
             Some(Message::Health(health)) if connection.channel.is_open() => self.judge(&health),
             Some(Message::Status(_) | Message::Health(_)) => return Err(Lost::Unwelcome),
-            // A second welcome changes nothing, and what a later release says is passed over.
-            Some(Message::Welcome(_)) | None => {}
+            // That it has come is all that a heartbeat says. A second welcome changes nothing, and what a later release says is
+            // passed over.
+            Some(Message::Welcome(_) | Message::Heartbeat(_)) | None => {}
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
@@ -22,9 +22,11 @@ use super::Access;
 use super::identity::{Identity, Refusal};
 use super::policy::{Decision, Rights, Scope};
 use super::request;
+use crate::audit::{self, Audit, Began, Outcome, Ticket};
 use crate::grpc::status;
 use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
+use crate::listen::rate::{self, Rates};
 
 /// How long a request may take to arrive whose cluster must be known before it is allowed.
 const ARRIVE_FOR: Duration = Duration::from_secs(10);
@@ -48,15 +50,26 @@ pub struct AccessLayer {
     access: Access,
     clusters: Clusters,
     request_bytes: usize,
+    rates: Arc<Rates>,
+    audit: Option<Audit>,
 }
 
 impl AccessLayer {
-    /// Decides by this access; clusters are known by these.
-    pub fn new(access: Access, clusters: Clusters, request_bytes: usize) -> Self {
+    /// Decides by this access; clusters are known by these, and these rates are kept. What changes something is in the audit log before it is carried
+    /// out; without one it is not written down.
+    pub fn new(
+        access: Access,
+        clusters: Clusters,
+        request_bytes: usize,
+        rates: Arc<Rates>,
+        audit: Option<Audit>,
+    ) -> Self {
         Self {
             access,
             clusters,
             request_bytes,
+            rates,
+            audit,
         }
     }
 }
@@ -148,20 +161,29 @@ impl AccessLayer {
     {
         let asked = Asked::of_path(request.uri().path());
         let generation = self.access.generation();
-        let caller = self.caller(&request, asked.permission())?;
-        let mut request = self.within_scope(&asked, &caller, request).await?;
+        let mut about = audit::call::about(&request, asked.permission());
+        let caller = self.caller(&request, &asked);
+        let caller = caller.inspect_err(|refused| self.refused(&about, refused))?;
+        about.who = audit::call::who(&caller.identity);
+        let request = self.within_scope(&asked, &caller, request).await;
+        let request = request.inspect_err(|refused| self.refused(&about, refused))?;
+        let (mut request, ticket) = self.written_down(&asked, &mut about, request).await?;
         let (identity, scope) = (Arc::clone(&caller.identity), caller.scope.clone());
         request.extensions_mut().insert(caller);
         let Ok(mut response) = inner.call(request).await;
+        self.answered(&about, ticket, &response);
         let guard = Guard {
-            access: self.access,
+            access: self.access.clone(),
             identity,
             permission: asked.permission(),
             scope,
             generation,
         };
         // A call may have taken its time, and what it found is no longer for this caller.
-        guard.still()?;
+        if let Err(refused) = guard.still() {
+            self.refused(&about, &refused);
+            return Err(refused);
+        }
         if !matches!(asked, Asked::Method(method) if !method.streams) {
             response = response.map(|body| Body::new(GuardedBody::new(body, guard)));
         }
@@ -169,7 +191,8 @@ impl AccessLayer {
     }
 
     /// Who makes a call that needs a permission, if it has that anywhere.
-    fn caller(&self, request: &Request<Body>, permission: Permission) -> Result<Caller, Status> {
+    fn caller(&self, request: &Request<Body>, asked: &Asked) -> Result<Caller, Status> {
+        let permission = asked.permission();
         let nobody = Peer::plain(None);
         let peer = request.extensions().get::<Peer>().unwrap_or(&nobody);
         let identity = match self.access.identify(peer, request.headers()) {
@@ -178,6 +201,7 @@ impl AccessLayer {
             identified => identified,
         };
         let identity = identity.map_err(|refusal| status::refused(&refusal))?;
+        self.take_rate(&identity, peer, asked)?;
         let rights = match self.access.rights(&identity) {
             Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
             rights => rights,
@@ -193,6 +217,22 @@ impl AccessLayer {
             scope,
             rights: Arc::new(rights),
         })
+    }
+
+    /// Refuses a caller who calls too often. Those without a name of their own are told apart by their address, so that
+    /// none of them can use up what the others have.
+    fn take_rate(&self, identity: &Identity, peer: &Peer, asked: &Asked) -> Result<(), Status> {
+        let changes = matches!(asked, Asked::Method(method) if method.changes);
+        let now = Instant::now();
+        let taken = match peer.address {
+            Some(address) if !identity.is_known() => {
+                let address = address.ip().to_canonical();
+                self.rates
+                    .take(&format!("{} {address}", identity.principal), changes, now)
+            }
+            _ => self.rates.take(&identity.principal, changes, now),
+        };
+        taken.map_err(rate::limited)
     }
 
     /// Lets a call through that stays where its caller may act.
@@ -213,10 +253,7 @@ impl AccessLayer {
             };
         }
         let (parts, body) = request.into_parts();
-        let arriving = tokio::time::timeout(ARRIVE_FOR, request::whole(body, self.request_bytes)).await;
-        let bytes = arriving
-            .map_err(|_elapsed| status::deadline("the arrival of the request", ARRIVE_FOR))?
-            .map_err(|error| status::unreadable(&error))?;
+        let bytes = self.whole(body).await?;
         let named = request::cluster(method, &bytes).map_err(|error| status::unreadable(&error))?;
         if !(named.is_empty() && method.filtered) {
             // Aliases, addresses and the empty name stand for a cluster that has a name of its own. One that cannot be
@@ -228,6 +265,71 @@ impl AccessLayer {
             }
         }
         Ok(Request::from_parts(parts, Body::new(http_body_util::Full::new(bytes))))
+    }
+
+    /// Takes a whole request of one message off the network.
+    async fn whole(&self, body: Body) -> Result<Bytes, Status> {
+        let arriving = tokio::time::timeout(ARRIVE_FOR, request::whole(body, self.request_bytes)).await;
+        arriving
+            .map_err(|_elapsed| status::deadline("the arrival of the request", ARRIVE_FOR))?
+            .map_err(|error| status::unreadable(&error))
+    }
+
+    /// Writes down a call that may change something, before a handler has it.
+    async fn written_down(
+        &self,
+        asked: &Asked,
+        about: &mut audit::Asked,
+        request: Request<Body>,
+    ) -> Result<(Request<Body>, Option<Ticket>), Status> {
+        let (Some(audit), Asked::Method(method)) = (&self.audit, asked) else {
+            return Ok((request, None));
+        };
+        if !method.changes {
+            return Ok((request, None));
+        }
+        let request = if method.uploads {
+            request
+        } else {
+            let (parts, body) = request.into_parts();
+            let bytes = self.whole(body).await?;
+            // What cannot be read is left to the handler, which refuses it.
+            if let Some(message) = request::decode(method, &bytes) {
+                audit::request::describe(&mut about.call, message);
+            }
+            Request::from_parts(parts, Body::new(http_body_util::Full::new(bytes)))
+        };
+        let ticket = audit.intent(about.clone()).await;
+        let ticket = ticket.map_err(|error| status::audit(&error))?;
+        Ok((request, Some(ticket)))
+    }
+
+    /// Writes down what a call was answered.
+    fn answered(&self, about: &audit::Asked, ticket: Option<Ticket>, response: &Response<Body>) {
+        let outcome = audit::call::outcome(response);
+        match ticket {
+            Some(ticket) => {
+                let began = response.extensions().get::<Began>();
+                ticket.outcome(outcome, began.map(|Began(id)| id.to_string()));
+            }
+            // Some handlers know better than this layer what a caller may not.
+            None if audit::call::is_refusal(&outcome) => self.told(about, outcome),
+            None => {}
+        }
+    }
+
+    /// Writes down that a call is refused, if it is because of who asks.
+    fn refused(&self, about: &audit::Asked, refused: &Status) {
+        let outcome = audit::call::outcome_of(refused);
+        if audit::call::is_refusal(&outcome) {
+            self.told(about, outcome);
+        }
+    }
+
+    fn told(&self, about: &audit::Asked, outcome: Outcome) {
+        if let Some(audit) = &self.audit {
+            audit.refused(about.clone(), outcome);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`authority`].
 
 pub mod authority;
+pub mod bearer;
 pub mod certificate;
 pub mod enrolment;
 pub mod files;
@@ -22,13 +23,14 @@ pub(crate) mod request;
 pub mod tokens;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use wsfc_proto::v1::Permission;
 
+use self::bearer::Bearer;
 use self::identity::{Identity, Refusal};
 use self::policy::{Binding, Decision, Policy, Revoked, Rights};
 use crate::listen::connection::Peer;
@@ -46,6 +48,8 @@ struct Shared {
     parts: Mutex<Parts>,
     /// Counts the policies, and wakes who must ask again.
     generation: watch::Sender<u64>,
+    /// Who verifies tokens; nobody when none are taken.
+    bearer: OnceLock<Bearer>,
     clock: Arc<dyn Clock>,
 }
 
@@ -67,13 +71,22 @@ impl Access {
             policy: Current::new(parts.policy()),
             parts: Mutex::new(parts),
             generation: watch::Sender::new(0),
+            bearer: OnceLock::new(),
             clock,
         }))
+    }
+
+    /// Takes bearer tokens from now on. Whose they may be is settled once, at the start.
+    pub fn take_tokens(&self, bearer: Bearer) {
+        let _ = self.0.bearer.set(bearer);
     }
 
     /// Takes settings that were read again.
     pub fn set_settings(&self, settings: &Settings) {
         self.change(|parts| parts.settings = settings.clone());
+        if let Some(bearer) = self.0.bearer.get() {
+            bearer.refresh();
+        }
     }
 
     /// Takes what was granted and revoked while the daemon runs, in place of what was before.
@@ -98,7 +111,7 @@ impl Access {
     ///
     /// It shows something that is not valid. Who shows nothing is nobody, which is no error here.
     pub fn identify(&self, peer: &Peer, headers: &HeaderMap) -> Result<Identity, Refusal> {
-        identity::of(peer, headers, self.0.clock.now())
+        identity::of(peer, headers, self.0.bearer.get(), self.0.clock.now())
     }
 
     /// What an identity may do.

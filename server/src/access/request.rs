@@ -11,7 +11,8 @@ use wsfc_proto::methods::Method;
 /// The bytes of a message's frame before the message: whether it is compressed, and its length.
 const FRAME: usize = 5;
 
-static POOL: LazyLock<Option<DescriptorPool>> =
+/// The contract; absent only when it cannot be read, which is a defect of the build that tests find.
+pub(crate) static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(wsfc_proto::FILE_DESCRIPTOR_SET).ok());
 
 /// Why a request cannot be read.
@@ -41,7 +42,7 @@ pub(super) fn cluster(method: &Method, frame: &Bytes) -> Result<String, Unreadab
 }
 
 /// The message in a frame. What follows the first is not read by handlers of single messages either.
-fn decode(method: &Method, frame: &Bytes) -> Option<DynamicMessage> {
+pub(crate) fn decode(method: &Method, frame: &Bytes) -> Option<DynamicMessage> {
     let (head, rest) = frame.split_at_checked(FRAME)?;
     let (compressed, length) = head.split_first()?;
     let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;

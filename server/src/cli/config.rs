@@ -4,17 +4,21 @@ use std::error::Error;
 use std::io::Write as _;
 
 use super::SettingsFlags;
+use wsfcd::access::bearer::Bearer;
 use wsfcd::cluster_api;
 use wsfcd::daemon::SERVES_ANYBODY;
 use wsfcd::listen::tls::{ClientCertificates, server_config};
+use wsfcd::platform::SystemClock;
 use wsfcd::settings::places;
 
 /// Says whether the settings can be used.
 pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     let loaded = flags.load()?;
-    if let Some(tls) = &loaded.settings.clone().resolved().tls {
-        server_config(tls, ClientCertificates::Required)?;
+    let resolved = loaded.settings.clone().resolved();
+    if let Some(tls) = &resolved.tls {
+        server_config(tls, ClientCertificates::of_settings(&resolved))?;
     }
+    Bearer::new(&loaded.settings.access.bearer, &SystemClock)?;
     cluster_api::check(&loaded.settings)?;
     if loaded.settings.serves_anybody() {
         writeln!(std::io::stderr(), "warning: {SERVES_ANYBODY}")?;

@@ -8,7 +8,8 @@ use crate::access::authority::{Authority, AuthorityError, ServerCertificate, sav
 use crate::access::files::AccessFolder;
 use crate::access::host_names;
 use crate::access::register::{Register, RegisterError};
-use crate::listen::tls::{ClientCertificates, Keeper};
+use crate::listen::certificates::Keeper;
+use crate::listen::tls::ClientCertificates;
 use crate::logging::chain;
 use crate::platform::Platform;
 
@@ -66,7 +67,7 @@ pub(super) fn keep(core: &Core, keeper: &Keeper, platform: &Platform) {
         let asked = if strangers {
             ClientCertificates::Optional
         } else {
-            ClientCertificates::Required
+            ClientCertificates::of_settings(&settings)
         };
         if let Err(error) = door.ask(tls, asked) {
             tracing::error!(

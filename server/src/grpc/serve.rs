@@ -8,6 +8,7 @@ use wsfc_proto::v1;
 use super::frame::Frame;
 use super::status;
 use super::stream::{RecordStream, Streams};
+use crate::audit::Began;
 use crate::inventory::Clusters;
 use crate::journal::ReadError;
 use crate::operation::call::Parameters;
@@ -139,7 +140,9 @@ impl Service {
                     opened => opened,
                 };
                 let stream = opened.map_err(|error| status::read(&id.to_string(), &error))?;
-                Ok(Response::new(stream))
+                let mut response = Response::new(stream);
+                response.extensions_mut().insert(Began(id));
+                Ok(response)
             }
         }
     }

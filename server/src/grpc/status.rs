@@ -15,6 +15,7 @@ use wsfc_proto::{ERROR_DOMAIN, reasons, v1};
 pub use self::identity::{binding_not_found, enrolment, identity_not_found, token_not_found};
 use crate::access::identity::Refusal;
 use crate::access::request::Unreadable;
+use crate::audit::AuditUnavailable;
 use crate::blocking::BlockingError;
 use crate::inventory::ResolveError;
 use crate::journal::{AppendError, ReadError, StoreFailed};
@@ -93,6 +94,11 @@ pub fn permission_missing(permission: v1::Permission, cluster: Option<&str>) -> 
         metadata.push(("cluster", excerpt(cluster).to_owned()));
     }
     status(Code::PermissionDenied, message, reasons::PERMISSION_MISSING, &metadata)
+}
+
+/// A call that may change something and cannot be written down, so that it is not carried out.
+pub fn audit(error: &AuditUnavailable) -> Status {
+    status(Code::Unavailable, error.to_string(), reasons::AUDIT_UNAVAILABLE, &[])
 }
 
 /// A request whose cluster must be known and cannot be read.

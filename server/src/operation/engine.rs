@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use wsfc_clusapi::{Answer, Clusapi, Cluster, Credentials, Zeroizing};
+use wsfc_clusapi::{Answer, Clusapi, Cluster, Credentials, Secret};
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
@@ -237,10 +237,14 @@ impl Engine {
             cluster,
             target,
             hosts,
-            credentials: start
-                .credentials
-                .map(|c| Credentials::new(c.user_name, c.password.into(), Some(c.domain))),
-            secret: start.witness_secret.map(|secret| Zeroizing::new(secret.access_key)),
+            credentials: start.credentials.map(|mut asked| {
+                let text = std::mem::take::<String>;
+                let (user, domain) = (text(&mut asked.user_name), text(&mut asked.domain));
+                Credentials::new(user, Secret::new(text(&mut asked.password)), Some(domain))
+            }),
+            secret: start
+                .witness_secret
+                .map(|mut secret| Secret::new(std::mem::take(&mut secret.access_key))),
             settle,
             told,
             place,

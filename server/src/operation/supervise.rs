@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost::Message as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
-use wsfc_clusapi::{Credentials, Zeroizing};
+use wsfc_clusapi::{Credentials, Secret};
 use wsfc_proto::reasons;
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
@@ -41,7 +41,7 @@ pub(super) struct Supervised {
     pub(super) hosts: Vec<String>,
     pub(super) credentials: Option<Credentials>,
     /// What opens a cloud witness.
-    pub(super) secret: Option<Zeroizing<String>>,
+    pub(super) secret: Option<Secret>,
     /// AddNode: the shortest time since a CreateCluster.
     pub(super) settle: Duration,
     /// The operation in the way that is recorded already.

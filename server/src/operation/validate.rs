@@ -548,7 +548,8 @@ mod tests {
         let p = Parameters::RepairNameAccount(v1::RepairNameAccountParameters::default());
         let credentials = v1::Credentials {
             user_name: "u".into(),
-            ..Default::default()
+            password: String::new(),
+            domain: String::new(),
         };
         let fields: Vec<_> = validate(&p, Some(&credentials), "7")
             .unwrap_err()

@@ -1,6 +1,6 @@
 //! Who vouches for the daemon and for its clients: files of the organisation's authority, or the daemon itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,16 +29,6 @@ pub(super) fn is_absent(path: &Path) -> bool {
 }
 
 impl Tls {
-    /// With the files of another authority.
-    pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        Self {
-            authority: TlsAuthority::Files,
-            certificate: certificate.into(),
-            key: key.into(),
-            client_ca: None,
-        }
-    }
-
     /// With the daemon's own authority.
     pub fn own() -> Self {
         Self {

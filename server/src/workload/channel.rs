@@ -6,11 +6,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use wsfc_proto::v1;
 use wsfc_resource_channel::frame::{self, FrameError, Incoming};
-use wsfc_resource_channel::{ToDaemon, ToMonitor};
+use wsfc_resource_channel::{Heartbeat, ToDaemon, ToMonitor, to_monitor};
 
 use super::Workloads;
 use super::hub::Channel;
-use super::registry::Garbage;
+use super::registry::{Garbage, HEARTBEAT};
 use crate::journal::{Journal, ObserveError, appends};
 use crate::logging::chain;
 
@@ -80,14 +80,17 @@ pub async fn serve(
     }
 }
 
-/// Sends what the DLL is to be told.
+/// Sends what the DLL is to be told, and that the daemon is there when that is nothing.
+///
+/// Each heartbeat passes the registry, so that a daemon whose registry hangs falls silent.
 async fn write(channel: &Channel, output: &mut (impl AsyncWrite + Unpin)) -> Result<(), ChannelError> {
     let mut bytes = Vec::new();
     loop {
-        let messages = channel.next().await;
-        if messages.is_empty() {
-            return Ok(());
-        }
+        let messages = match tokio::time::timeout(HEARTBEAT, channel.next()).await {
+            Ok(messages) if messages.is_empty() => return Ok(()),
+            Ok(messages) => messages,
+            Err(_elapsed) => vec![to_monitor::Message::Heartbeat(Heartbeat {})],
+        };
         bytes.clear();
         for message in messages {
             let message = ToMonitor { message: Some(message) };

@@ -14,6 +14,8 @@ pub mod event_log;
 #[cfg(windows)]
 pub mod host;
 #[cfg(windows)]
+pub mod loading;
+#[cfg(windows)]
 pub mod pipe;
 #[cfg(windows)]
 pub mod places;

@@ -1,8 +1,8 @@
 //! The figures of BENCHMARKS.md: hand-over from a callback, the way to a remote client, the same on each platform, start and
-//! replay of a full journal, the inventory of the largest cluster, and workloads.
+//! replay of a full journal, the inventory of the largest cluster, workloads, and what it costs to know who calls.
 //!
 //! `cargo bench -p wsfc-tests --bench figures` takes all of them and prints them as tables in Markdown; behind `--`,
-//! `handover`, `inventory`, `live`, `platforms`, `replay` or `workloads` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
+//! `access`, `handover`, `inventory`, `live`, `platforms`, `replay` or `workloads` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
 //! does) or with `--quick` it only sees that everything runs, in seconds, and the figures mean nothing.
 //!
 //! What is compared is measured in turn in one run, so that it has the same neighbours. Nothing here fails for being slow.
@@ -17,6 +17,7 @@
 )]
 #![expect(clippy::cast_possible_truncation, reason = "counts here are small")]
 
+mod access;
 mod bare;
 mod fresh;
 mod handover;
@@ -47,7 +48,8 @@ fn main() {
     let effort = Effort {
         quick: given("--quick") || !given("--bench"),
     };
-    let kinds: [Kind; 6] = [
+    let kinds: [Kind; 7] = [
+        ("access", access::run),
         ("handover", handover::run),
         ("inventory", inventory::run),
         ("live", live::run),

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use wsfc_client::{Client, ConnectOptions, TlsOptions};
+use wsfc_client::{BearerSource, Client, ConnectOptions, TlsOptions};
 use wsfc_simulator::remote::RemoteControl;
 use wsfc_simulator::{Scenario, Simulation};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
-use wsfcd::settings::{Settings, Tls, TlsAuthority};
+use wsfcd::settings::{Settings, Tls};
 
 use self::in_process::InProcess;
 use self::process::Process;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, write_private};
 use crate::logs::Logs;
 use crate::simulated::SimulatedWorld;
 use crate::under_test::UnderTest;
@@ -76,10 +76,18 @@ pub struct Builder {
     settings: Settings,
     /// Whether it gets a certificate, unless the test gives it one.
     secured: bool,
+    log: Option<&'static str>,
     dir: Arc<TempDir>,
 }
 
 impl Builder {
+    /// Logs what this filter lets through.
+    #[must_use]
+    pub fn log(mut self, filter: &'static str) -> Self {
+        self.log = Some(filter);
+        self
+    }
+
     /// Changes the settings that the daemon starts with.
     #[must_use]
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -145,7 +153,7 @@ impl Builder {
             world,
             settings: self.settings,
             authority,
-            logs: Logs::default(),
+            logs: Logs::filtered(self.log),
             dir: self.dir,
             running: None,
             judged: false,
@@ -181,10 +189,8 @@ impl Builder {
         let authority = Authority::new();
         let file = |name: &str| self.dir.path().join(name);
         let tls = Tls {
-            authority: TlsAuthority::Files,
-            certificate: file("server.pem"),
-            key: file("server.key"),
             client_ca: Some(file("clients.pem")),
+            ..Tls::new(file("server.pem"), file("server.key"))
         };
         let server = authority.issue(SERVER_NAME);
         write_private(&tls.certificate, &server.cert_pem);
@@ -235,7 +241,7 @@ impl TestDaemon {
         settings.operations.create_settle = Duration::ZERO;
         settings.inventory.observe = false;
         if under_test == UnderTest::Windows {
-            // All daemons on a host would have the same pipe, and each test has one of its own.
+            // All daemons on a host would have the same pipes, and each test has some of its own.
             let name = dir
                 .path()
                 .file_name()
@@ -243,12 +249,14 @@ impl TestDaemon {
                 .to_string_lossy()
                 .replace('.', "");
             settings.workloads.endpoint = Some(format!(r"\\.\pipe\wsfcd-test-{name}"));
+            settings.listen.local_endpoint = Some(format!(r"\\.\pipe\wsfcd-test-api-{name}"));
         }
         Builder {
             under_test,
             scenario,
             settings,
             secured: true,
+            log: None,
             dir,
         }
     }
@@ -267,20 +275,47 @@ impl TestDaemon {
         connect(self.connect_options())
     }
 
-    /// A client with a certificate for a name, which has the roles that the settings bind to `dns:` and the name; with
-    /// none, a client that shows nothing.
+    /// A client with a certificate for a name, which has the roles that the settings bind to `dns:` and the name.
     ///
     /// # Panics
     ///
     /// The daemon is stopped, or the harness has not certified it.
     #[expect(clippy::expect_used, reason = "how a test fails")]
-    pub fn client_of(&self, name: Option<&str>) -> Client {
+    pub fn client_of(&self, name: &str) -> Client {
         let certified = self.authority.as_ref().expect("a daemon of the harness's authority");
         let mut options = self.connect_options();
         if let Some(tls) = &mut options.tls {
-            tls.identity = name.map(|name| certified.authority.issue(name));
+            tls.identity = Some(certified.authority.issue(name));
         }
         connect(options)
+    }
+
+    /// A client that shows no certificate, and a token if it has one.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn client_showing(&self, token: Option<String>) -> Client {
+        let mut options = self.connect_options();
+        if let Some(tls) = &mut options.tls {
+            tls.identity = None;
+        }
+        options.bearer = token.map(BearerSource::token);
+        connect(options)
+    }
+
+    /// A client at the socket that is for administrators of the host.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn local_client(&self) -> Client {
+        let endpoint = format!("unix:{}", self.settings.local_endpoint());
+        connect(ConnectOptions {
+            endpoints: vec![endpoint],
+            tls: None,
+            ..self.connect_options()
+        })
     }
 
     /// A client whose connections run over a wire.
@@ -328,19 +363,35 @@ impl TestDaemon {
     /// # Panics
     ///
     /// The daemon does not accept.
-    #[expect(clippy::expect_used, reason = "how a test fails")]
     pub async fn channel(&self) -> Channel {
+        let client = self.authority.as_ref().map(|certified| certified.client.clone());
+        self.channel_with(client).await
+    }
+
+    /// As [`channel`](Self::channel), with a certificate for another name than that of the harness.
+    ///
+    /// # Panics
+    ///
+    /// The daemon does not accept, or the harness has not certified it.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    pub async fn channel_of(&self, name: &str) -> Channel {
+        let certified = self.authority.as_ref().expect("a daemon of the harness's authority");
+        self.channel_with(Some(certified.authority.issue(name))).await
+    }
+
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    async fn channel_with(&self, client: Option<wsfc_client::Identity>) -> Channel {
         let url =
             |scheme| Endpoint::from_shared(format!("{scheme}://{}", self.address())).expect("an address is a URL");
-        let endpoint = match &self.authority {
-            None => url("http"),
-            Some(Certified { authority, client }) => {
+        let endpoint = match (&self.authority, client) {
+            (Some(Certified { authority, .. }), Some(client)) => {
                 let tls = ClientTlsConfig::new()
                     .ca_certificate(Certificate::from_pem(authority.pem()))
                     .identity(Identity::from_pem(&client.cert_pem, &client.key_pem))
                     .domain_name(SERVER_NAME);
                 url("https").tls_config(tls).expect("a certificate of the harness")
             }
+            _ => url("http"),
         };
         endpoint.connect().await.expect("the daemon accepts")
     }
@@ -499,16 +550,4 @@ fn connect(options: ConnectOptions) -> Client {
 #[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]
 fn print_log(logs: &Logs) {
     eprintln!("--- the log of the daemon ---\n{}", logs.text());
-}
-
-/// Writes a file that only this account can read.
-#[expect(clippy::expect_used, reason = "how a test fails")]
-fn write_private(path: &Path, bytes: &[u8]) {
-    std::fs::write(path, bytes).expect("the test's folder takes a file");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(path, mode).expect("a file of one's own");
-    }
 }

@@ -9,8 +9,10 @@
 
 mod access;
 mod affinity_rules;
+mod audit;
 mod backups;
 mod bad_input;
+mod bearer;
 mod cloud_witness;
 mod cluster_verbs;
 mod enrolment;
@@ -19,16 +21,20 @@ mod group_sets;
 mod groups;
 mod inventory;
 mod limits;
+#[cfg(unix)]
+mod local;
 mod moves;
 mod networks;
 mod nodes;
 mod operations;
+mod permissions;
 mod properties;
 mod quorum;
 mod registry;
 mod resource_types;
 mod resources;
 mod resume;
+mod secrets;
 mod service;
 mod setup;
 mod stage;

@@ -113,7 +113,8 @@ async fn every_bad_field_is_named_at_once() {
     wanted.options = Some(request::with_id("not a uuid"));
     wanted.credentials = Some(v1::Credentials {
         user_name: "admin".into(),
-        ..Default::default()
+        password: String::new(),
+        domain: String::new(),
     });
     let error = daemon.client().create_cluster(wanted).await.unwrap_err();
     refused_for(

@@ -92,6 +92,7 @@ pub(crate) async fn login(arguments: &Login, session: &mut Session<'_>) -> Resul
         ca: Some(files.ca),
         cert: Some(files.identity.clone()),
         key: Some(files.identity),
+        token_file: None,
         server_name: session.globals.server_name.clone(),
         cluster: contexts.contexts.get(&name).and_then(|context| context.cluster.clone()),
         login: true,

@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod affinity_rule;
+mod audit;
 mod cluster;
 mod cluster_access;
 mod completion;
@@ -107,6 +108,9 @@ pub(crate) enum Command {
     Operation(operation::Verb),
     /// Steer the world of a daemon that simulates one: failures of machines, networks and resources, and time.
     Sim(sim::Arguments),
+    /// Audit logs: who asked a daemon for what. Reads files, without the daemon.
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Get a certificate of a daemon with a join token, and use the daemon from now on.
     Login(login::Login),
     /// Forget a certificate, its key and its context.
@@ -155,6 +159,7 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
         Command::Workload(verb) => workload::run(verb, session).await,
         Command::Operation(verb) => operation::run(verb, session).await,
         Command::Sim(arguments) => sim::run(arguments, session),
+        Command::Audit(verb) => audit::run(verb, session),
         Command::Login(arguments) => login::login(arguments, session).await,
         Command::Logout(arguments) => login::logout(arguments, session),
         Command::Access(verb) => access::run(verb, session).await,

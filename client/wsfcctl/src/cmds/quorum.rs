@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use wsfc_client::v1::{CheckQuorumRequest, ObjectKind, SetQuorumParameters, SetQuorumRequest, WitnessSecret};
+use zeroize::Zeroizing;
 
 use super::reads;
 use crate::change::{change, changes};
@@ -140,7 +141,7 @@ fn secret(arguments: &Set, session: &Session<'_>) -> Result<Option<WitnessSecret
                 path: path.display().to_string(),
                 source,
             })?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
+            Zeroizing::new(text).trim_end_matches(['\r', '\n']).to_owned()
         }
         None if session.terminal.interactive => dialoguer::Password::new()
             .with_prompt(format!("Access key of {}", arguments.account_name))

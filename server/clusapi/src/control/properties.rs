@@ -1,5 +1,7 @@
 //! What every kind of object answers: its properties, its name and its marks (facts 3.2).
 
+use zeroize::Zeroizing;
+
 use super::formats::{self, PropertyFormat};
 use super::{Controls, dword, properties};
 use crate::error::Error;
@@ -251,7 +253,8 @@ pub trait Controlled: sealed::Sealed + Send + Sync {
     ///
     /// As [`Controlled::set_common`].
     fn store(&self, shared: u32, properties: &PropertyList) -> Result<Stored, Error> {
-        let input = properties.to_bytes(Tail::None)?;
+        // Some properties are secrets.
+        let input = Zeroizing::new(properties.to_bytes(Tail::None)?);
         match self.control(self.code(shared), &input) {
             Ok(_) => Ok(Stored::Now),
             Err(Error::Call { function, code }) => Stored::from_code(function, code.0),

@@ -8,6 +8,8 @@ mod value;
 
 use core::fmt;
 
+use zeroize::{Zeroize as _, Zeroizing};
+
 pub use value::{Format, Value};
 
 /// The syntax of a property's name: a NUL-terminated string in the type word "name".
@@ -144,7 +146,8 @@ impl PropertyList {
     /// [`WriteError`] names the property that C cannot be given.
     pub fn to_bytes(&self, tail: Tail) -> Result<Vec<u8>, WriteError> {
         let too_large = || WriteError::TooLarge { name: String::new() };
-        let mut bytes = Vec::new();
+        // Sized in advance: a vector that grows leaves copies behind, and a value may be a secret.
+        let mut bytes = Vec::with_capacity(self.most_bytes());
         push_word(
             &mut bytes,
             u32::try_from(self.properties.len()).map_err(|_| too_large())?,
@@ -159,6 +162,42 @@ impl PropertyList {
             push_word(&mut bytes, END_MARK);
         }
         Ok(bytes)
+    }
+
+    /// As many bytes as the list has when it is written, or more.
+    fn most_bytes(&self) -> usize {
+        // Syntax, length and padding.
+        let entry = |data: usize| data.saturating_add(12);
+        let of = |property: &Property| {
+            let values = property.values.iter().map(|value| entry(value.most_bytes()));
+            entry(value::most_bytes_of_text(&property.name)).saturating_add(values.sum::<usize>())
+        };
+        self.properties
+            .iter()
+            .map(of)
+            .sum::<usize>()
+            .saturating_add(8 + 4 * self.properties.len())
+    }
+
+    /// Wipes the texts and bytes of all values, of which some may be secrets.
+    pub fn wipe(&mut self) {
+        for value in self.properties.iter_mut().flat_map(|property| &mut property.values) {
+            match value {
+                Value::Binary(bytes)
+                | Value::SecurityDescriptor(bytes)
+                | Value::ValueList(bytes)
+                | Value::PropertyList(bytes)
+                | Value::Unknown { bytes, .. } => bytes.zeroize(),
+                Value::Sz(text) | Value::ExpandSz(text) | Value::ExpandedSz(text) => text.zeroize(),
+                Value::MultiSz(texts) => texts.zeroize(),
+                Value::Dword(_)
+                | Value::Long(_)
+                | Value::Word(_)
+                | Value::Ularge(_)
+                | Value::Filetime(_)
+                | Value::Large(_) => {}
+            }
+        }
     }
 
     /// The property of this name, whatever its case.
@@ -262,7 +301,7 @@ fn push_word(bytes: &mut Vec<u8>, word: u32) {
 
 fn push_values(bytes: &mut Vec<u8>, name: &str, values: &[Value]) -> Result<(), WriteError> {
     for value in values {
-        let data = value.encode(name)?;
+        let data = Zeroizing::new(value.encode(name)?);
         let syntax = value.syntax();
         if syntax == END_MARK {
             return Err(WriteError::EndMark { name: name.to_owned() });

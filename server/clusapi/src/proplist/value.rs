@@ -158,6 +158,20 @@ impl Value {
         })
     }
 
+    /// As many bytes as the data for C has, or more.
+    pub(super) fn most_bytes(&self) -> usize {
+        match self {
+            Self::Binary(bytes)
+            | Self::SecurityDescriptor(bytes)
+            | Self::ValueList(bytes)
+            | Self::PropertyList(bytes)
+            | Self::Unknown { bytes, .. } => bytes.len(),
+            Self::Sz(text) | Self::ExpandSz(text) | Self::ExpandedSz(text) => most_bytes_of_text(text),
+            Self::MultiSz(texts) => texts.iter().map(|text| most_bytes_of_text(text)).sum::<usize>() + 2,
+            Self::Dword(_) | Self::Long(_) | Self::Word(_) | Self::Ularge(_) | Self::Filetime(_) | Self::Large(_) => 8,
+        }
+    }
+
     /// The data for C, without padding.
     pub(super) fn encode(&self, name: &str) -> Result<Vec<u8>, WriteError> {
         let interior_nul = || WriteError::InteriorNul { name: name.to_owned() };
@@ -196,7 +210,15 @@ pub(super) fn encode_text(text: &str) -> Option<Vec<u8>> {
     if text.contains('\0') {
         return None;
     }
-    Some(text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect())
+    // Sized in advance: a vector that grows leaves copies behind, and a text may be a secret.
+    let mut bytes = Vec::with_capacity(most_bytes_of_text(text));
+    bytes.extend(text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes));
+    Some(bytes)
+}
+
+/// As many bytes as a text has in UTF-16 with a NUL behind, or more: no character has more units than bytes in UTF-8.
+pub(super) fn most_bytes_of_text(text: &str) -> usize {
+    (text.len() + 1).saturating_mul(2)
 }
 
 fn units(data: &[u8]) -> impl Iterator<Item = u16> {

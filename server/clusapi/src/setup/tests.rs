@@ -1,8 +1,6 @@
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
-use zeroize::Zeroizing;
-
 use super::*;
 use crate::fake::{FAIL_WITH, TABLE, api, taken_log};
 use crate::numbers::{PhaseType, SetupPhase};
@@ -68,7 +66,7 @@ fn the_lowest_version_that_carries_the_request_is_chosen() {
     assert_eq!(taken_log()[0], "create 0xa00 c1 empty 0");
     config.addresses.clear();
     config.empty = true;
-    config.credentials = Some(Credentials::new("joe".into(), Zeroizing::new("pw".into()), None));
+    config.credentials = Some(Credentials::new("joe".into(), crate::Secret::new("pw".into()), None));
     let _ = api(TABLE).create_cluster(&config, ignore).unwrap();
     let log = taken_log();
     assert_eq!(log[0], "create 0xc05 c1 empty 1");

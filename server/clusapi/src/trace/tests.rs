@@ -3,15 +3,14 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use proptest::prelude::*;
-use zeroize::Zeroizing;
-
 use super::format::{Begin, Bytes, Callback, End, Fields, Handle, Header, Line, Report, Return, SECRET};
 use super::*;
 use crate::fake::{FAIL_WITH, TABLE, api, taken_log};
 use crate::{
-    Answer, ClusterAddress, CreateClusterConfig, Credentials, ManagementPointRestype, ManagementPointType, Win32,
+    Answer, ClusterAddress, CreateClusterConfig, Credentials, ManagementPointRestype, ManagementPointType, Secret,
+    Win32,
 };
+use proptest::prelude::*;
 
 /// A file that the test looks into.
 #[derive(Clone, Default)]
@@ -58,7 +57,7 @@ fn a_recorded_api_behaves_as_the_other_and_leaves_a_trace() {
         management_point_restype: Some(ManagementPointRestype::AUTO),
         credentials: Some(Credentials::new(
             "joe".into(),
-            Zeroizing::new("hunter2".into()),
+            Secret::new("hunter2".into()),
             Some("example".into()),
         )),
     };

@@ -10,10 +10,13 @@
 //!  Hello            ->                        <-  Welcome
 //!  Opened, for each resource that is open    ->
 //!  Begun, for each call                       ->
-//!                                             <-  Status, Health
+//!                                             <-  Status, Health, Heartbeat
 //!  Told, for each check point                 ->
 //!  Terminated, Closed                         ->
 //! ```
+//!
+//! The daemon says in its `Welcome` how often it says something at least, and sends a `Heartbeat` when there is nothing else, so
+//! that a DLL knows one that hangs from one that has nothing to say.
 //!
 //! DLL and daemon may be of different releases for the time of an upgrade: fields are only added, and what is not known is
 //! passed over.
@@ -25,8 +28,8 @@ pub mod frame;
 mod message;
 
 pub use message::{
-    Begun, CallKind, CallState, Closed, Health, Hello, Opened, Source, Status, Terminated, ToDaemon, ToMonitor, Told,
-    Welcome, to_daemon, to_monitor,
+    Begun, CallKind, CallState, Closed, Health, Heartbeat, Hello, Opened, Source, Status, Terminated, ToDaemon,
+    ToMonitor, Told, Welcome, to_daemon, to_monitor,
 };
 
 /// The version of what is said. It rises when a side could misunderstand the other; then the daemon refuses by closing.

@@ -40,7 +40,7 @@ pub mod to_daemon {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ToMonitor {
     /// One of these; `None` is a message of a later release, to be passed over.
-    #[prost(oneof = "to_monitor::Message", tags = "1, 2, 3")]
+    #[prost(oneof = "to_monitor::Message", tags = "1, 2, 3, 4")]
     pub message: Option<to_monitor::Message>,
 }
 
@@ -58,6 +58,9 @@ pub mod to_monitor {
         /// Whether a resource works.
         #[prost(message, tag = "3")]
         Health(super::Health),
+        /// The daemon is there.
+        #[prost(message, tag = "4")]
+        Heartbeat(super::Heartbeat),
     }
 }
 
@@ -90,7 +93,14 @@ pub struct Welcome {
     /// The release of the daemon, for the log.
     #[prost(string, tag = "2")]
     pub release: String,
+    /// The daemon says something at least so often from now on, in milliseconds; 0 is said by one of a release that does not.
+    #[prost(uint64, tag = "3")]
+    pub heartbeat_ms: u64,
 }
+
+/// The daemon is there, and has nothing else to say.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Heartbeat {}
 
 /// A resource is open in the monitor.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -273,7 +283,8 @@ pub struct Terminated {
     /// The resource.
     #[prost(uint64, tag = "1")]
     pub instance: u64,
-    /// The call that this ends; 0 when none was under way.
+    /// The call that this ends, 0 when none was under way; or, where it is told again, the last call before it. A call that began
+    /// later is not meant.
     #[prost(uint64, tag = "2")]
     pub call: u64,
 }

@@ -1,6 +1,9 @@
 //! Daemons that are away, slow, hung, restarted, or make no sense.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::thread::Builder;
 use std::time::Duration;
 
 use wsfc_resource_channel::{CallState, Source, to_daemon};
@@ -180,20 +183,93 @@ fn a_termination_that_may_have_been_lost_with_the_daemon_is_told_again() {
             daemon.begun(&name, 2);
             &["hello", "opened", "terminated", "begun"]
         } else {
-            daemon.terminated(begun.instance, 0);
+            daemon.terminated(begun.instance, 1);
             &["hello", "opened", "terminated"]
         };
-        let received = daemon.received();
-        let kinds = received.iter().filter_map(|message| match message {
-            to_daemon::Message::Hello(_) => Some("hello"),
-            to_daemon::Message::Opened(_) => Some("opened"),
-            to_daemon::Message::Terminated(_) => Some("terminated"),
-            to_daemon::Message::Begun(_) => Some("begun"),
-            to_daemon::Message::Told(_) | to_daemon::Message::Closed(_) => None,
-        });
-        assert_eq!(kinds.collect::<Vec<_>>(), expected);
+        assert_eq!(kinds(&daemon.received()), expected);
         resource.close();
     }
+}
+
+#[test]
+fn a_termination_and_the_call_behind_it_are_told_again_until_the_daemon_speaks_of_the_call() {
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    let resource = Resource::open("lost both", path.to_str().unwrap());
+    resource.online();
+    daemon.status(&daemon.begun("lost both", 1), CallState::Online, "works");
+    resource.told_state(2);
+    resource.terminate();
+    resource.online();
+    let begun = daemon.begun("lost both", 2);
+    // Whether both were read before the connection was lost the DLL does not know.
+    daemon.hang_up();
+    daemon.begun_times(3);
+    let received = daemon.received();
+    let again = received
+        .iter()
+        .rposition(|message| matches!(message, to_daemon::Message::Hello(_)));
+    let again = &received[again.unwrap()..];
+    assert_eq!(kinds(again), ["hello", "opened", "terminated", "begun"]);
+    let is_of_the_first =
+        |message: &to_daemon::Message| matches!(message, to_daemon::Message::Terminated(it) if it.call == 1);
+    assert!(again.iter().any(is_of_the_first), "{again:?}");
+    daemon.status(&begun, CallState::Pending, "starting");
+    resource.told_state(129);
+    daemon.hang_up();
+    daemon.begun_times(4);
+    let received = daemon.received();
+    let again = received
+        .iter()
+        .rposition(|message| matches!(message, to_daemon::Message::Hello(_)));
+    assert_eq!(kinds(&received[again.unwrap()..]), ["hello", "opened", "begun"]);
+    resource.close();
+}
+
+#[test]
+fn a_termination_outlives_the_last_resource_of_a_daemon_that_is_away() {
+    for is_said in [false, true] {
+        let (_folder, path) = socket();
+        let daemon = Daemon::start(&path);
+        let name = format!("last {is_said}");
+        let resource = Resource::open(&name, path.to_str().unwrap());
+        resource.online();
+        let begun = daemon.begun(&name, 1);
+        daemon.status(&begun, CallState::Online, "works");
+        resource.told_state(2);
+        if is_said {
+            resource.terminate();
+            daemon.terminated(begun.instance, 0);
+        }
+        drop(daemon);
+        resource.logged("is lost");
+        if !is_said {
+            resource.terminate();
+        }
+        resource.close();
+        // The daemon knows nothing of the resource any more, so it is told what was terminated.
+        let daemon = Daemon::start(&path);
+        let closed = |message: &to_daemon::Message| matches!(message, to_daemon::Message::Closed(closed) if closed.instance == begun.instance);
+        daemon.find("the end", |message| closed(message).then_some(()));
+        assert_eq!(kinds(&daemon.received()), ["hello", "opened", "terminated", "closed"]);
+        assert!(daemon.received().iter().all(|message| match message {
+            to_daemon::Message::Opened(opened) => opened.again && opened.resource == name,
+            _ => true,
+        }));
+    }
+}
+
+/// What messages are, but for what was told to the monitor.
+fn kinds(messages: &[to_daemon::Message]) -> Vec<&'static str> {
+    let kinds = messages.iter().filter_map(|message| match message {
+        to_daemon::Message::Hello(_) => Some("hello"),
+        to_daemon::Message::Opened(_) => Some("opened"),
+        to_daemon::Message::Terminated(_) => Some("terminated"),
+        to_daemon::Message::Begun(_) => Some("begun"),
+        to_daemon::Message::Closed(_) => Some("closed"),
+        to_daemon::Message::Told(_) => None,
+    });
+    kinds.collect()
 }
 
 #[test]
@@ -209,6 +285,56 @@ fn an_online_resource_outlives_a_daemon_for_the_grace_only() {
     assert!(is_readable(event, PATIENCE));
     assert!(!resource.is_alive());
     resource.terminate();
+    resource.close();
+}
+
+#[test]
+fn a_daemon_that_hangs_with_its_connection_open_is_away() {
+    let (_folder, path) = socket();
+    // It promises a heartbeat each time it greets, and never keeps the promise; so it is not there for being connected.
+    let daemon = Daemon::beating(&path, 1000);
+    let resource = Resource::open("stalled", path.to_str().unwrap());
+    cluster::set_private(resource.handle, "DaemonGrace", 700);
+    resource.online();
+    daemon.status(&daemon.begun("stalled", 1), CallState::Online, "works");
+    let event = resource.told_state(2).event;
+    assert!(is_readable(event, PATIENCE));
+    assert!(!resource.is_alive());
+    resource.logged("the daemon has fallen silent");
+    daemon.connected(2);
+    resource.terminate();
+    resource.close();
+}
+
+#[test]
+fn somebody_else_at_the_endpoint_is_told_nothing() {
+    let (folder, path) = socket();
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("Not tried: only root can be somebody else.");
+        return;
+    }
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let stranger = {
+        let path = path.clone();
+        let somebody = rustix::process::Uid::from_raw(65_534);
+        let listen = move || {
+            // Of this thread and those that it makes.
+            rustix::thread::set_thread_res_uid(somebody, somebody, somebody).unwrap();
+            Daemon::start(&path)
+        };
+        Builder::new().spawn(listen).unwrap().join().unwrap()
+    };
+    let resource = Resource::open("wary", path.to_str().unwrap());
+    resource.online();
+    stranger.connected(4);
+    resource.logged("it belongs to the account 65534, which is not the daemon's");
+    assert_eq!(stranger.received(), []);
+    drop(stranger);
+    let daemon = Daemon::start(&path);
+    daemon.status(&daemon.begun("wary", 1), CallState::Online, "works");
+    resource.told_state(2);
+    resource.logged("is reached");
+    assert_eq!(resource.logged_times("which is not the daemon's"), 1);
     resource.close();
 }
 

@@ -26,7 +26,8 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    greets: bool,
+    /// What it promises in its greeting, in milliseconds; `None` if it does not greet.
+    heartbeat: Option<u64>,
 }
 
 /// The daemon; stopped when dropped.
@@ -50,10 +51,11 @@ impl Shared {
                 incoming.extend(&buffer[..count]);
                 while let Some(message) = incoming.take::<ToDaemon>().unwrap() {
                     let message = message.message.unwrap();
-                    if shared.greets && matches!(message, to_daemon::Message::Hello(_)) {
+                    if let (Some(heartbeat_ms), to_daemon::Message::Hello(_)) = (shared.heartbeat, &message) {
                         let welcome = Welcome {
                             version: 1,
                             release: "test".to_owned(),
+                            heartbeat_ms,
                         };
                         let _sent = stream.write_all(&bytes(to_monitor::Message::Welcome(welcome)));
                     }
@@ -75,20 +77,25 @@ fn bytes(message: to_monitor::Message) -> Vec<u8> {
 impl Daemon {
     /// A daemon that works.
     pub(crate) fn start(path: &Path) -> Self {
-        Self::listen(path, true)
+        Self::listen(path, Some(0))
+    }
+
+    /// A daemon that promises to say something so often, in milliseconds.
+    pub(crate) fn beating(path: &Path, heartbeat: u64) -> Self {
+        Self::listen(path, Some(heartbeat))
     }
 
     /// A daemon that takes connections and answers nothing.
     pub(crate) fn hang(path: &Path) -> Self {
-        Self::listen(path, false)
+        Self::listen(path, None)
     }
 
-    fn listen(path: &Path, greets: bool) -> Self {
+    fn listen(path: &Path, heartbeat: Option<u64>) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
-            greets,
+            heartbeat,
         });
         let accepting = Arc::clone(&shared);
         let accept = move || {

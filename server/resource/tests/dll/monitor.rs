@@ -302,6 +302,13 @@ impl Resource {
         });
     }
 
+    /// How many lines of the log have a part.
+    pub(crate) fn logged_times(&self, part: &str) -> usize {
+        let records = records();
+        let lines = records[&self.handle].log.iter();
+        lines.filter(|line| line.contains(part)).count()
+    }
+
     /// What the monitor answers from now on.
     pub(crate) fn answer(&self, answer: u32) {
         records().get_mut(&self.handle).unwrap().answer = answer;

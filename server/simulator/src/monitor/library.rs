@@ -1,7 +1,7 @@
 //! Resource DLLs: how they are loaded, and their entry points (facts 5.1).
 
 use core::ffi::{CStr, c_char, c_void};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -59,20 +59,26 @@ pub(super) enum Functions {
 /// Why a DLL does not work: a code for the resource, a word for the log.
 pub(super) type Failure = (u32, String);
 
-/// What a file exports. It is never unloaded: a call that hangs, and threads that the DLL has begun, may go on for ever.
+/// The library of a file. It is never unloaded: a call that hangs, and threads that the DLL has begun, may go on for ever.
+///
+/// No lock is held while it is loaded, since its code runs then: another one is not held up by one that hangs.
+fn loaded(path: &Path) -> Result<&'static libloading::Library, Failure> {
+    static LOADED: Mutex<BTreeMap<PathBuf, &'static libloading::Library>> = Mutex::new(BTreeMap::new());
+    let loaded = || LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = loaded().get(path).copied();
+    if let Some(library) = known {
+        return Ok(library);
+    }
+    let library = load(path)?;
+    // Of two that load it at once the system counts both; the second one's is let go.
+    Ok(*loaded()
+        .entry(path.into())
+        .or_insert_with(|| Box::leak(Box::new(library))))
+}
+
+/// What a file exports.
 fn exports(path: &Path) -> Result<Start, Failure> {
-    static LOADED: Mutex<Option<HashMap<PathBuf, &'static libloading::Library>>> = Mutex::new(None);
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let loaded = loaded.get_or_insert_default();
-    let library = match loaded.get(path) {
-        Some(library) => *library,
-        None => {
-            let library = load(path)?;
-            let library: &'static libloading::Library = Box::leak(Box::new(library));
-            loaded.insert(path.into(), library);
-            library
-        }
-    };
+    let library = loaded(path)?;
     // SAFETY: A library that a scenario names as a resource DLL exports this function under this name, if any.
     if let Ok(set) = unsafe { library.get::<SetClusterApi>(b"SetClusterApi\0") } {
         // SAFETY: The function takes a function of this type, which is there as long as the process.

@@ -15,7 +15,7 @@ mod thread;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 pub(crate) use callbacks::forget_dead;
@@ -77,15 +77,19 @@ const LONGEST_LOG: usize = 10_000;
 pub(crate) struct Monitor {
     source: Source,
     kind: String,
-    functions: OnceLock<Result<Functions, Failure>>,
+    functions: Mutex<Option<Functions>>,
 }
 
 impl Monitor {
-    /// The functions of the DLL, which the first resource starts; the others wait for it, as long as it may take.
+    /// The functions of the DLL, which the first resource starts; the others wait for it, as long as it may take. Guess: a DLL that
+    /// could not be loaded or started is tried again for the next resource that is opened, since an administrator may have put it
+    /// into its place meanwhile.
     fn functions(&self) -> Result<Functions, Failure> {
-        self.functions
-            .get_or_init(|| library::start(&self.source, &self.kind))
-            .clone()
+        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        match *functions {
+            Some(functions) => Ok(functions),
+            None => Ok(*functions.insert(library::start(&self.source, &self.kind)?)),
+        }
     }
 }
 
@@ -226,7 +230,7 @@ impl Host {
                 // What is hosted has a source, so this is for nobody.
                 source: source.unwrap_or_else(|| Source::Path(opening.dll.clone().into())),
                 kind: opening.kind.clone(),
-                functions: OnceLock::new(),
+                functions: Mutex::new(None),
             })
         });
         let (sender, commands) = mpsc::channel();

@@ -68,6 +68,30 @@ fn pending_lasts_as_long_as_check_points_grow() {
 }
 
 #[test]
+fn what_is_to_go_offline_on_its_way_online_is_terminated() {
+    let (raw, cluster) = scripted();
+    let (one, script) = coming(&raw, cluster, "turned back");
+    assert_eq!(script.tell(COMING, 1), CONTINUE);
+    begun(raw.offline(one));
+    raw.idle();
+    assert_eq!((raw.resource(one), script.calls()), (OFFLINE, vec!["terminate"]));
+    assert_eq!(script.come_online(), TERMINATE);
+    assert_eq!(raw.resource(one), OFFLINE);
+    // On its way offline it goes there before it comes back.
+    begun(raw.online(one));
+    raw.idle();
+    assert_eq!(script.come_online(), CONTINUE);
+    begun(raw.offline(one));
+    raw.idle();
+    begun(raw.online(one));
+    raw.idle();
+    assert_eq!((raw.resource(one), script.calls()), (GOING, vec!["online", "offline"]));
+    assert_eq!(script.tell(OFFLINE, 1), CONTINUE);
+    raw.idle();
+    assert_eq!((raw.resource(one), script.calls()), (COMING, vec!["online"]));
+}
+
+#[test]
 fn a_check_point_that_does_not_grow_is_no_sign_of_life() {
     let (raw, cluster) = scripted();
     let (one, script) = coming(&raw, cluster, "does not grow");

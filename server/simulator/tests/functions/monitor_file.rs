@@ -34,6 +34,35 @@ const fn own(number: u32) -> u32 {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri loads no libraries")]
+fn a_file_that_was_missing_is_loaded_when_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = Raw::new(|scenario| {
+        scenario.timing.manual = true;
+        scenario.clusters = vec![existing(&["n1", "n2"])];
+        scenario.resource_dlls = vec![ResourceDll {
+            name: "newest.dll".into(),
+            path: folder.path().join("libnewest.so"),
+        }];
+    });
+    let cluster = raw.open(Some("c")).unwrap();
+    raw.add_type(cluster, "Newest", "newest.dll");
+    let group = raw.make_group(cluster, "g");
+    let one = raw.try_resource(group, "one", "Newest").unwrap();
+    assert_eq!(raw.set_resource_property(one, &dwords(&[("RestartAction", 0)])), 0);
+    begun(raw.online(one));
+    raw.idle();
+    assert_eq!(
+        (raw.resource(one), raw.number(one, "LastOperationStatusCode")),
+        (resource_state::FAILED, 126)
+    );
+    build(folder.path());
+    begun(raw.online(one));
+    raw.idle();
+    assert_eq!(raw.resource(one), resource_state::ONLINE_PENDING);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri loads no libraries")]
 fn the_newest_version_of_a_file_is_used_whole() {
     const KIND: &str = "Newest";
     let folder = tempfile::tempdir().unwrap();

@@ -161,6 +161,8 @@ fn present_config(command: &str) -> Option<PathBuf> {
 /// What the daemon keeps, and keeps for itself.
 fn folders(settings: &Settings) -> Vec<PathBuf> {
     let mut folders = vec![places::program_data(), settings.data_dir.clone()];
+    // Its usual place is in the data folder.
+    folders.extend(settings.audit.dir.clone());
     let log = settings.log.clone().of_service();
     if log.files == Some(true) {
         folders.push(log.dir);

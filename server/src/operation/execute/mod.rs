@@ -31,7 +31,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use wsfc_clusapi::com::{Apartment, ApartmentError};
-use wsfc_clusapi::{Clusapi, Cluster, Credentials, Error, Zeroizing};
+use wsfc_clusapi::{Clusapi, Cluster, Credentials, Error, Secret};
 use wsfc_proto::v1;
 
 use self::scene::{Scene, Stop};
@@ -55,7 +55,7 @@ pub struct Execution {
     /// The account to act as in the directory.
     pub credentials: Option<Credentials>,
     /// What opens a cloud witness.
-    pub secret: Option<Zeroizing<String>>,
+    pub secret: Option<Secret>,
     /// Set when the callback is to answer FALSE.
     pub abort: Arc<AtomicBool>,
     /// Set when a cancellation was asked for.

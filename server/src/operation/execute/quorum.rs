@@ -85,7 +85,7 @@ pub(super) fn set(scene: &Scene<'_>, p: &v1::SetQuorumParameters) -> Run {
                 ],
             };
             if let Some(secret) = scene.secret {
-                witness.properties.push(("PrimaryKey", secret.as_str()));
+                witness.properties.push(("PrimaryKey", secret.reveal()));
             }
             witness_made(scene, &now, &witness)
         }
@@ -192,7 +192,11 @@ fn configured(scene: &Scene<'_>, resource: &Resource, witness: &Witness<'_>) -> 
             values: vec![Value::Sz((*value).to_owned())],
         })
         .collect();
-    resource.set_private(&PropertyList { properties })?;
+    let mut properties = PropertyList { properties };
+    let set = resource.set_private(&properties);
+    // The key of a cloud witness is among them.
+    properties.wipe();
+    set?;
     let before = states::of_resource(resource, witness.name)?;
     if before.native_state != Some(ResourceState::ONLINE.0) {
         let end = brought_online(scene, resource, witness.name, before, || resource.online(0))?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use wsfc_clusapi::{Cluster, Error, Stored, Win32, Zeroizing};
+use wsfc_clusapi::{Cluster, Error, Secret, Stored, Win32};
 use wsfc_proto::v1;
 use wsfc_proto::v1::{OperationState, SuggestedAction};
 
@@ -30,7 +30,7 @@ pub struct Scene<'a> {
     /// Set when a cancellation was asked for.
     pub(super) asked: &'a AtomicBool,
     /// What opens a cloud witness.
-    pub(super) secret: Option<&'a Zeroizing<String>>,
+    pub(super) secret: Option<&'a Secret>,
 }
 
 /// How a verb goes.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wsfc_clusapi::{Clusapi, Error, Zeroizing};
+use wsfc_clusapi::{Clusapi, Error, Secret};
 use wsfc_proto::v1::{self, OperationState};
 use wsfc_proto::{reasons, v1::ObjectKind};
 use wsfc_simulator::{Incident, Simulation};
@@ -21,7 +21,7 @@ struct World {
     simulation: Simulation,
     connected: Connected,
     asked: AtomicBool,
-    secret: Option<Zeroizing<String>>,
+    secret: Option<Secret>,
     limit: Duration,
 }
 
@@ -442,7 +442,7 @@ fn what_takes_too_long_goes_on_without_the_operation() {
 #[test]
 fn a_cloud_witness_has_its_secret_and_no_outcome_shows_it() {
     let mut world = World::new();
-    world.secret = Some(Zeroizing::new("c2VjcmV0LWtleQ==".into()));
+    world.secret = Some(Secret::new("c2VjcmV0LWtleQ==".into()));
     let set = call!(SetQuorum(SetQuorumParameters) {
         r#type: v1::QuorumType::CloudWitness, account_name: "store"
     });

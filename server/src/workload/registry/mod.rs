@@ -60,6 +60,9 @@ const PATIENCE: Time = Duration::from_secs(30);
 const CHECK_PATIENCE: u32 = 3;
 /// How long a monitor may be without its connection. The DLL tries again every 5 seconds at least.
 const MONITOR_AWAY: Time = Duration::from_secs(30);
+/// How often a resource DLL hears something of the daemon at least. It takes a daemon that has left out three for one that
+/// hangs. A guess: much rarer than what costs anything, and often enough for the 60 seconds that a daemon may be away.
+pub const HEARTBEAT: Time = Duration::from_secs(10);
 /// How long a monitor that has come back may take to tell what it has open.
 const MONITOR_TELLS: Time = Duration::from_secs(10);
 /// How long resources that are told to be online by a monitor, of a workload whose agent is not known since the daemon was

@@ -12,9 +12,9 @@ use wsfc_resource_channel::{
 
 use super::super::timers::Time;
 use super::{
-    Asked, ChannelId, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_TELLS, MOST_INSTANCES, Monitor,
-    MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS, RESOURCE_BYTES, RESTART_GRACE,
-    Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
+    Asked, ChannelId, HEARTBEAT, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_TELLS, MOST_INSTANCES,
+    Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS, RESOURCE_BYTES,
+    RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
 };
 use crate::journal::caseless;
 
@@ -143,6 +143,7 @@ impl Registry {
         let welcome = Welcome {
             version: VERSION,
             release: env!("CARGO_PKG_VERSION").into(),
+            heartbeat_ms: u64::try_from(HEARTBEAT.as_millis()).unwrap_or(0),
         };
         self.outputs
             .push(Output::Monitor(channel, to_monitor::Message::Welcome(welcome)));

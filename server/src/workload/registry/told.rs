@@ -83,9 +83,8 @@ impl Registry {
         let Some(instance) = self.instances.get_mut(&id) else {
             return;
         };
-        let asked = instance.asked.as_ref().map(|asked| asked.number);
-        if asked.is_some_and(|number| terminated.call != 0 && number > terminated.call) {
-            // It is about a call that is over; a newer one is under way.
+        if terminated.call != 0 && instance.last_call > terminated.call {
+            // It was told before that call, and is told again.
             return;
         }
         instance.is_online = false;

@@ -2,13 +2,18 @@
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wsfc_clusapi::Clusapi;
+use wsfc_resource_channel::{Hello, ToDaemon, VERSION, frame, to_daemon};
 
-use super::super::ListenError;
+use super::super::Listener;
+use super::queues::workloads;
 use crate::cluster_api;
 use crate::daemon::{Daemon, StartError};
+use crate::listen::host::ListenError;
 use crate::platform::Platform;
 use crate::settings::{Settings, Unfit};
 
@@ -73,6 +78,46 @@ async fn what_is_not_ours_is_left_alone() {
     let _other = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
     one.stop().await;
     assert!(path("socket").exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_was_not_named_is_had_when_it_is_free() {
+    let folder = TempDir::new().unwrap();
+    let settings = settings(folder.path(), None);
+    let socket = settings.workload_endpoint();
+    let (workloads, journal) = workloads();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let taken = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    taken.set_nonblocking(true).unwrap();
+    let tries = || std::iter::from_fn(|| taken.accept().ok()).count();
+    let listener = Listener::of_settings(&settings, workloads.clone(), journal.clone()).await;
+    let listener = listener.unwrap().unwrap();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert_ne!(tries(), 0, "it does not look whether somebody is there");
+    }
+    drop(taken);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    let mut dll = tokio::net::UnixStream::connect(&socket).await.unwrap();
+    let hello = Hello {
+        version: VERSION,
+        monitor_id: "monitor".into(),
+        ..Hello::default()
+    };
+    let mut bytes = Vec::new();
+    let message = Some(to_daemon::Message::Hello(hello));
+    frame::encode(&ToDaemon { message }, &mut bytes).unwrap();
+    dll.write_all(&bytes).await.unwrap();
+    assert_ne!(dll.read(&mut [0; 64]).await.unwrap(), 0);
+    // Another one waits for it, and stops waiting when it is closed.
+    let other = Listener::of_settings(&settings, workloads, journal)
+        .await
+        .unwrap()
+        .unwrap();
+    other.close().await;
+    assert!(Path::new(&socket).exists());
+    listener.close().await;
+    assert!(!Path::new(&socket).exists());
 }
 
 #[tokio::test]

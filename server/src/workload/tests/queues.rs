@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
 use wsfc_proto::v1;
 use wsfc_proto::v1::attach_response::Message as ToAgent;
 use wsfc_resource_channel::{
-    Begun, CallKind, Closed, Hello, Opened, ToDaemon, VERSION, frame, to_daemon::Message as FromMonitor,
+    Begun, CallKind, Closed, Hello, Opened, ToDaemon, ToMonitor, VERSION, frame, to_daemon::Message as FromMonitor,
+    to_monitor,
 };
 
 use super::super::channel::{ChannelError, serve};
@@ -27,7 +28,7 @@ use crate::settings::Settings;
 use crate::settings::current::Current;
 
 /// Workloads over a journal that nobody writes.
-fn workloads() -> (Workloads, Journal) {
+pub(super) fn workloads() -> (Workloads, Journal) {
     let platform = Platform::system();
     let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
     let OpenedJournal { journal, .. } = opened.unwrap();
@@ -190,6 +191,40 @@ async fn a_channel_that_says_nothing_or_garbage_is_closed() {
         );
         assert!(is_garbage, "{bytes:?}: {ended:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dll_that_nothing_is_said_to_hears_that_the_daemon_is_there() {
+    let (workloads, journal) = workloads();
+    let (mut dll, served) = tokio::io::duplex(4_096);
+    let serving = tokio::spawn(async move { serve(served, &workloads, &journal, &CancellationToken::new()).await });
+    let mut bytes = Vec::new();
+    let message = Some(hello());
+    frame::encode(&ToDaemon { message }, &mut bytes).unwrap();
+    dll.write_all(&bytes).await.unwrap();
+    let mut incoming = frame::Incoming::default();
+    let mut promised = None;
+    for _ in 0..5 {
+        let begin = tokio::time::Instant::now();
+        let message = loop {
+            if let Some(ToMonitor { message }) = incoming.take().unwrap() {
+                break message;
+            }
+            let mut buffer = [0; 64];
+            let read = dll.read(&mut buffer).await.unwrap();
+            assert_ne!(read, 0);
+            incoming.extend(&buffer[..read]);
+        };
+        match (message, promised) {
+            (Some(to_monitor::Message::Welcome(welcome)), None) => {
+                promised = Some(Duration::from_millis(welcome.heartbeat_ms));
+            }
+            (Some(to_monitor::Message::Heartbeat(_)), Some(promised)) => assert!(begin.elapsed() <= promised),
+            (message, _) => panic!("{message:?}"),
+        }
+    }
+    drop(dll);
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use wsfc_client::object::{self, ObjectKey};
 use wsfc_client::v1::{self, Event, InventoryObject};
-use wsfc_client::{Cache, Client, WatchItem};
+use wsfc_client::{Cache, Client, Error, WatchItem};
 use wsfc_simulator::Incident;
 use wsfc_tests::records::soon;
 use wsfc_tests::verbs::changes;
@@ -68,12 +68,17 @@ pub(super) async fn some_events(client: &Client) -> (Vec<Event>, u64) {
 
 /// What a watch tells up to a revision.
 pub(super) async fn up_to(client: &Client, request: v1::WatchRequest, last: u64) -> Vec<Event> {
+    try_up_to(client, request, last).await.unwrap()
+}
+
+/// What a watch tells up to a revision, or why it does not.
+pub(super) async fn try_up_to(client: &Client, request: v1::WatchRequest, last: u64) -> Result<Vec<Event>, Error> {
     let mut watch = client.watch(request);
     let mut events = Vec::new();
     loop {
-        match soon("the next event", watch.next()).await.unwrap().unwrap() {
+        match soon("the next event", watch.next()).await.unwrap()? {
             WatchItem::Event(event) => events.push(*event),
-            WatchItem::Mark { revision } if revision >= last => return events,
+            WatchItem::Mark { revision } if revision >= last => return Ok(events),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 //! agent that does the work and a client far away that watches the check points.
 
 mod agents;
+mod ended;
 mod lost;
 
 use wsfc_client::v1::{

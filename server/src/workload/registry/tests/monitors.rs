@@ -109,6 +109,41 @@ fn a_termination_ends_what_is_under_way_and_comes_before_the_next_call() {
 }
 
 #[test]
+fn a_termination_that_is_told_again_is_not_about_what_was_begun_since() {
+    let mut bench = Bench::online();
+    bench.terminated(1, 0);
+    let terminate = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &terminate, State::Offline);
+    bench.begun(1, 2, CallKind::Online, false);
+    let call = bench.calls(AGENT).remove(0).call_id;
+    bench.answer(AGENT, &call, State::Online);
+    bench.sent(AGENT);
+    bench.statuses(DLL);
+    // The answer is lost with the connection, so the DLL tells everything again.
+    bench.disconnect();
+    bench.hello(DLL, "monitor");
+    bench.opened(1, resource_state::ONLINE_PENDING, true);
+    bench.terminated(1, 1);
+    bench.begun(1, 2, CallKind::Online, true);
+    assert_eq!(bench.states(DLL), [(CallState::Online, Source::Agent)]);
+    assert_eq!(bench.sent(AGENT), []);
+}
+
+#[test]
+fn what_was_terminated_and_closed_while_the_daemon_was_away_is_ended() {
+    let mut bench = Bench::new();
+    bench.attach(AGENT, registration("")).unwrap();
+    bench.hello(DLL, "monitor");
+    bench.sent(AGENT);
+    bench.opened(1, resource_state::FAILED, true);
+    bench.terminated(1, 1);
+    bench.closed(1);
+    let kinds: Vec<_> = bench.calls(AGENT).iter().map(v1::WorkloadCall::kind).collect();
+    assert_eq!(kinds, [Kind::Open, Kind::Terminate, Kind::Close]);
+    assert!(bench.view().iter().all(|workload| workload.resources.is_empty()));
+}
+
+#[test]
 fn a_monitor_that_comes_back_finds_the_calls_where_they_are() {
     // What the agent says meanwhile is told afterwards: the last of it, or the answer.
     for is_final in [false, true] {
