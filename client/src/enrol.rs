@@ -333,9 +333,16 @@ impl Target {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
         socket.set_nodelay(true)?;
-        TlsConnector::from(Arc::new(config))
+        let connected = TlsConnector::from(Arc::new(config))
             .connect(self.server_name.clone(), socket)
-            .await
+            .await;
+        connected.map_err(|error| {
+            if is_of_another(&error) {
+                io::Error::other(WrongAuthority)
+            } else {
+                error
+            }
+        })
     }
 
     /// HTTP/2 over the connection, and over no other.
@@ -361,6 +368,15 @@ impl Target {
     "the daemon is not of the authority that the token names, so the token was not sent; either the token is of another daemon, or somebody else answers here"
 )]
 struct WrongAuthority;
+
+/// The TLS library shows its own words around a reason of ours.
+fn is_of_another(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(
+        error,
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(reason)))) if reason.is::<WrongAuthority>()
+    )
+}
 
 /// Believes daemons whose certificate chain has the pinned key, and is good by it.
 #[derive(Debug)]

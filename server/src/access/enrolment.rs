@@ -211,7 +211,10 @@ impl Enrolment {
             let now = shared.platform.clock.now();
             let changed = shared.register.change(
                 |entries| change(entries, now),
-                |entries| publish(&shared.access, entries),
+                |entries| {
+                    publish(&shared.access, entries);
+                    shared.open_or_close(entries);
+                },
             );
             if let Err(EnrolmentError::Register(error)) = &changed {
                 tracing::error!(error = chain(error), "The register cannot be written");

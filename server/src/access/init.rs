@@ -25,7 +25,7 @@ const MAKER: &str = "wsfcd init";
 pub enum InitError {
     /// A daemon runs.
     #[error(
-        "{source}; while it runs, make a token on this host with `wsfcctl access token --role administrator --name NAME`, or stop the daemon first"
+        "a daemon runs here; make a token with `wsfcctl access token --role administrator --name NAME`, or stop the daemon first"
     )]
     Running {
         /// What has the data directory.
@@ -35,7 +35,7 @@ pub enum InitError {
     #[error("the data directory cannot be used")]
     DataDir(#[source] OpenError),
     /// It is set up already.
-    #[error("{0}; nothing was changed. For a token, run `wsfcd init --token`")]
+    #[error("the daemon is set up already, and nothing was changed; for another token, run `wsfcd init --token`")]
     There(#[source] AuthorityError),
     /// It is not set up yet.
     #[error("there is no authority in {} yet; run `wsfcd init` without `--token` first", .0.path().display())]

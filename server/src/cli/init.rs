@@ -105,16 +105,18 @@ fn tell(options: &Options, path: &Path, settings: &Settings, invitation: &Invita
     writeln!(
         io::stdout(),
         "wsfcctl login {} --token {}",
-        host(settings, invitation),
+        host(settings, invitation, options.names.first()),
         invitation.token.expose()
     )?;
     Ok(())
 }
 
 /// How the daemon is best reached.
-fn host(settings: &Settings, invitation: &Invitation) -> String {
+fn host(settings: &Settings, invitation: &Invitation, named: Option<&String>) -> String {
     let address = settings.listen.address;
-    let host = if address.ip().is_loopback() {
+    let host = if let Some(named) = named {
+        named.clone()
+    } else if address.ip().is_loopback() {
         String::from("localhost")
     } else if address.ip().is_unspecified() {
         foremost(&invitation.names)
@@ -319,7 +321,7 @@ mod tests {
                 expires: std::time::SystemTime::UNIX_EPOCH,
                 names: names.iter().map(|name| (*name).to_owned()).collect(),
             };
-            super::host(&settings, &invitation)
+            super::host(&settings, &invitation, None)
         };
         assert_eq!(host("0.0.0.0:7443", &["n1", "n1.example", "localhost"]), "n1.example");
         assert_eq!(host("0.0.0.0:7444", &["n1"]), "n1:7444");

@@ -247,7 +247,7 @@ impl IdentityService for Identities {
         if count == v1::RevokeIdentityResponse::default() {
             return Err(status::identity_not_found(&described));
         }
-        tracing::warn!(
+        tracing::info!(
             what = described,
             certificates = count.certificates,
             roles = count.roles,

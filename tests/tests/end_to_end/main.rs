@@ -15,6 +15,7 @@ mod bad_input;
 mod bearer;
 mod cloud_witness;
 mod cluster_verbs;
+mod enrolment;
 mod faults;
 mod group_sets;
 mod groups;

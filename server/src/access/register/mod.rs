@@ -83,8 +83,8 @@ struct Stored<E> {
 /// The register of a running daemon. It is read at any time, and changed by one caller at a time.
 #[derive(Debug)]
 pub struct Register {
-    /// The file; none for a register that lasts no longer than its process.
-    path: Option<PathBuf>,
+    /// Where its file is; nowhere for a register that lasts no longer than its process.
+    folder: Option<AccessFolder>,
     writing: Mutex<()>,
     entries: watch::Sender<Arc<Entries>>,
 }
@@ -114,7 +114,7 @@ impl Register {
             Err(error) => return Err(file(error)),
         };
         Ok(Self {
-            path: Some(path),
+            folder: Some(folder.clone()),
             writing: Mutex::new(()),
             entries: watch::Sender::new(Arc::new(entries)),
         })
@@ -123,7 +123,7 @@ impl Register {
     /// An empty register that lasts no longer than its process, for a daemon without a data directory.
     pub fn passing(installation: Uuid) -> Self {
         Self {
-            path: None,
+            folder: None,
             writing: Mutex::new(()),
             entries: watch::Sender::new(Arc::new(Entries::new(installation))),
         }
@@ -164,7 +164,8 @@ impl Register {
     }
 
     fn write(&self, entries: &Entries) -> Result<(), RegisterError> {
-        let Some(path) = &self.path else { return Ok(()) };
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let path = folder.register();
         let file = |source| RegisterError::File {
             path: path.clone(),
             source,
@@ -176,7 +177,8 @@ impl Register {
         };
         let mut bytes = serde_json::to_vec_pretty(&stored).map_err(|error| file(error.into()))?;
         bytes.push(b'\n');
-        files::write(path, &bytes).map_err(file)
+        // With an authority of the organisation, nothing was there before the first change.
+        folder.make().and_then(|()| files::write(&path, &bytes)).map_err(file)
     }
 }
 

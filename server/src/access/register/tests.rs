@@ -43,7 +43,6 @@ impl Room {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let access = AccessFolder::of(folder.path());
-        access.make().unwrap();
         Self {
             _folder: folder,
             access,
@@ -203,6 +202,7 @@ fn a_register_that_is_not_as_it_was_left_ends_the_start() {
 #[test]
 fn an_authority_without_its_register_ends_the_start() {
     let room = Room::new();
+    room.access.make().unwrap();
     std::fs::write(room.access.authority(), "").unwrap();
     assert!(matches!(room.open(), Err(RegisterError::Missing { .. })));
 }
