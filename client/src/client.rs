@@ -8,7 +8,6 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 use http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 use tower::Service;
 use uuid::Uuid;
@@ -20,7 +19,7 @@ use wsfc_proto::v1::resource_service_client::ResourceServiceClient;
 use wsfc_proto::v1::workload_service_client::WorkloadServiceClient;
 
 use crate::backoff::Backoff;
-use crate::connect::{ConnectOptions, Connections};
+use crate::connect::{Channel, ConnectOptions, Connections};
 use crate::error::Error;
 use crate::line::Messages;
 use crate::operation::{Opened, Operation};

@@ -9,20 +9,29 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tower::{Service, ServiceExt as _};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tower::{Service, ServiceExt as _, service_fn};
 
+use crate::bearer::{BearerSource, Credentials};
 use crate::error::{ConnectFailure, Error};
+use crate::local::{LocalEndpoint, connect};
+
+/// What calls go over: a connection that shows on each call who calls.
+pub(crate) type Channel = InterceptedService<tonic::transport::Channel, Credentials>;
 
 /// How to reach a daemon, and how patient to be.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     /// The addresses of one daemon, tried in turn: URIs (`https://host:7443`), or `host:port`, which is read as `https`
-    /// when `tls` is given and as `http` otherwise. Operations live in the journal of one daemon, so addresses of
-    /// different daemons do not belong together.
+    /// when `tls` is given and as `http` otherwise; or the [local endpoint](LocalEndpoint) of a daemon of this host,
+    /// `unix:/path/api.sock` or `pipe:\\\\.\\pipe\\wsfcd\\api`. Operations live in the journal of one daemon, so addresses
+    /// of different daemons do not belong together.
     pub endpoints: Vec<String>,
     /// The certificates; `None` for `https` endpoints: the system's trusted authorities, and no client certificate.
     pub tls: Option<TlsOptions>,
+    /// The token that each call shows. Never over `http`, where others could read it.
+    pub bearer: Option<BearerSource>,
     /// The longest time for one endpoint to be connected to. Default 5 seconds.
     pub connect_timeout: Duration,
     /// The longest time for an answer, repeated attempts included; for a start, until the daemon has accepted it.
@@ -50,6 +59,7 @@ impl ConnectOptions {
         Self {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             tls: None,
+            bearer: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             keep_alive_interval: Duration::from_secs(10),
@@ -88,13 +98,22 @@ impl fmt::Debug for Identity {
     }
 }
 
-type Dialled = Pin<Box<dyn Future<Output = Result<Channel, tonic::transport::Error>> + Send>>;
+type Dialled = Pin<Box<dyn Future<Output = Result<tonic::transport::Channel, tonic::transport::Error>> + Send>>;
+
+/// Where a daemon is, and how it is spoken to there.
+#[derive(Debug, Clone)]
+struct Target {
+    endpoint: Endpoint,
+    /// In place of what the endpoint names.
+    local: Option<LocalEndpoint>,
+}
 
 /// The endpoints of a daemon and the connection that is in use.
 pub(crate) struct Connections {
-    endpoints: Vec<(String, Endpoint)>,
+    endpoints: Vec<(String, Target)>,
+    credentials: Credentials,
     connect_timeout: Duration,
-    dial: Box<dyn Fn(Endpoint) -> Dialled + Send + Sync>,
+    dial: Box<dyn Fn(Target) -> Dialled + Send + Sync>,
     current: Mutex<Current>,
     /// Held while dialling, so that callers who find no connection share the next one.
     dialling: tokio::sync::Mutex<()>,
@@ -118,10 +137,19 @@ pub(crate) struct Connection {
 
 impl Connections {
     pub(crate) fn new(options: &ConnectOptions) -> Result<Self, Error> {
-        Self::with_dial(
-            options,
-            Box::new(|endpoint| Box::pin(async move { endpoint.connect().await })),
-        )
+        let dial = |target: Target| -> Dialled {
+            Box::pin(async move {
+                let Some(local) = target.local else {
+                    return target.endpoint.connect().await;
+                };
+                let connector = service_fn(move |_uri: Uri| {
+                    let local = local.clone();
+                    async move { connect(&local).await.map(TokioIo::new) }
+                });
+                target.endpoint.connect_with_connector(connector).await
+            })
+        };
+        Self::with_dial(options, Box::new(dial))
     }
 
     pub(crate) fn with_connector<C>(options: &ConnectOptions, connector: C) -> Result<Self, Error>
@@ -131,17 +159,21 @@ impl Connections {
         C::Future: Send,
         tower::BoxError: From<C::Error> + Send,
     {
-        let dial = move |endpoint: Endpoint| -> Dialled {
+        let dial = move |target: Target| -> Dialled {
             let connector = connector.clone().map_response(TokioIo::new);
-            Box::pin(async move { endpoint.connect_with_connector(connector).await })
+            Box::pin(async move { target.endpoint.connect_with_connector(connector).await })
         };
-        Self::with_dial(options, Box::new(dial))
+        let connections = Self::with_dial(options, Box::new(dial))?;
+        if connections.endpoints.iter().any(|(_, target)| target.local.is_some()) {
+            return Err(Error::Invalid {
+                field: "endpoints",
+                problem: "a local endpoint is reached without a connector".to_owned(),
+            });
+        }
+        Ok(connections)
     }
 
-    fn with_dial(
-        options: &ConnectOptions,
-        dial: Box<dyn Fn(Endpoint) -> Dialled + Send + Sync>,
-    ) -> Result<Self, Error> {
+    fn with_dial(options: &ConnectOptions, dial: Box<dyn Fn(Target) -> Dialled + Send + Sync>) -> Result<Self, Error> {
         if options.endpoints.is_empty() {
             return Err(Error::Invalid {
                 field: "endpoints",
@@ -151,9 +183,10 @@ impl Connections {
         let endpoints = options
             .endpoints
             .iter()
-            .map(|text| Ok((text.clone(), endpoint(text, options)?)));
+            .map(|text| Ok((text.clone(), target(text, options)?)));
         Ok(Self {
             endpoints: endpoints.collect::<Result<_, Error>>()?,
+            credentials: Credentials(options.bearer.clone()),
             connect_timeout: options.connect_timeout,
             dial,
             current: Mutex::default(),
@@ -175,9 +208,10 @@ impl Connections {
         let mut failures = Vec::new();
         for offset in 0..self.endpoints.len() {
             let index = (first + offset) % self.endpoints.len();
-            let (name, endpoint) = &self.endpoints[index];
-            match tokio::time::timeout(self.connect_timeout, (self.dial)(endpoint.clone())).await {
+            let (name, target) = &self.endpoints[index];
+            match tokio::time::timeout(self.connect_timeout, (self.dial)(target.clone())).await {
                 Ok(Ok(channel)) => {
+                    let channel = InterceptedService::new(channel, self.credentials.clone());
                     let mut current = self.locked();
                     current.channel = Some(channel.clone());
                     current.generation += 1;
@@ -219,11 +253,28 @@ impl Connections {
 }
 
 /// Reads an endpoint and gives it the options.
-fn endpoint(text: &str, options: &ConnectOptions) -> Result<Endpoint, Error> {
+fn target(text: &str, options: &ConnectOptions) -> Result<Target, Error> {
     let invalid = |problem: String| Error::Invalid {
         field: "endpoints",
         problem: format!("{text}: {problem}"),
     };
+    let Some(local) = LocalEndpoint::parse(text) else {
+        let endpoint = endpoint(text, options, invalid)?;
+        return Ok(Target { endpoint, local: None });
+    };
+    let local = local.map_err(|problem| invalid(problem.to_owned()))?;
+    if options.tls.is_some() {
+        return Err(invalid("certificates are given, but the endpoint is local".to_owned()));
+    }
+    Ok(Target {
+        // HTTP/2 wants some name; nobody looks it up.
+        endpoint: patient(Endpoint::from_static("http://localhost"), options),
+        local: Some(local),
+    })
+}
+
+/// The same for an endpoint on the network.
+fn endpoint(text: &str, options: &ConnectOptions, invalid: impl Fn(String) -> Error) -> Result<Endpoint, Error> {
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let full = if text.contains("://") {
         text.to_owned()
@@ -236,7 +287,7 @@ fn endpoint(text: &str, options: &ConnectOptions) -> Result<Endpoint, Error> {
     let secure = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
-        _ => return Err(invalid("only http and https are known".to_owned())),
+        _ => return Err(invalid("only http, https, unix: and pipe: are known".to_owned())),
     };
     if uri.host().is_none_or(str::is_empty) {
         return Err(invalid("no host is named".to_owned()));
@@ -244,12 +295,13 @@ fn endpoint(text: &str, options: &ConnectOptions) -> Result<Endpoint, Error> {
     if options.tls.is_some() && !secure {
         return Err(invalid("certificates are given, but the endpoint is http".to_owned()));
     }
-    let endpoint = Endpoint::from(uri)
-        .connect_timeout(options.connect_timeout)
-        .http2_keep_alive_interval(options.keep_alive_interval)
-        .keep_alive_timeout(options.keep_alive_timeout)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
+    let endpoint = patient(Endpoint::from(uri), options);
+    if options.bearer.is_some() && !secure {
+        return Err(Error::Invalid {
+            field: "bearer",
+            problem: format!("{text}: others could read the token; it is shown over https and local endpoints only"),
+        });
+    }
     if !secure {
         return Ok(endpoint);
     }
@@ -277,6 +329,15 @@ fn endpoint(text: &str, options: &ConnectOptions) -> Result<Endpoint, Error> {
     })
 }
 
+fn patient(endpoint: Endpoint, options: &ConnectOptions) -> Endpoint {
+    endpoint
+        .connect_timeout(options.connect_timeout)
+        .http2_keep_alive_interval(options.keep_alive_interval)
+        .keep_alive_timeout(options.keep_alive_timeout)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,8 +345,12 @@ mod tests {
     fn read(text: &str, tls: bool) -> Result<String, String> {
         let mut options = ConnectOptions::new([text]);
         options.tls = tls.then(TlsOptions::default);
-        endpoint(text, &options)
-            .map(|endpoint| endpoint.uri().to_string())
+        target(text, &options)
+            .map(|target| {
+                target
+                    .local
+                    .map_or(target.endpoint.uri().to_string(), |local| local.to_string())
+            })
             .map_err(|error| error.to_string())
     }
 
@@ -304,7 +369,15 @@ mod tests {
         );
         assert_eq!(
             read("ftp://h:1", false).unwrap_err(),
-            "endpoints: ftp://h:1: only http and https are known"
+            "endpoints: ftp://h:1: only http, https, unix: and pipe: are known"
+        );
+        assert_eq!(
+            read("unix:/api.sock", true).unwrap_err(),
+            "endpoints: unix:/api.sock: certificates are given, but the endpoint is local"
+        );
+        assert_eq!(
+            read(r"pipe:\\node1\pipe\api", false).unwrap_err(),
+            r"endpoints: pipe:\\node1\pipe\api: the name of the pipe does not begin with \\.\pipe\"
         );
         assert!(read("http://", false).is_err());
         assert!(read("a b", false).is_err());
@@ -313,6 +386,27 @@ mod tests {
             Connections::new(&none),
             Err(Error::Invalid { field: "endpoints", .. })
         ));
+    }
+
+    #[test]
+    fn a_local_endpoint_needs_no_host() {
+        assert_eq!(read("unix:///run/api.sock", false).unwrap(), "unix:/run/api.sock");
+        assert_eq!(read(r"pipe:\\.\pipe\api", false).unwrap(), r"pipe:\\.\pipe\api");
+    }
+
+    #[test]
+    fn tokens_are_not_shown_where_others_could_read_them() {
+        let made = |endpoints: &[&str]| {
+            let mut options = ConnectOptions::new(endpoints.iter().copied());
+            options.bearer = Some(BearerSource::token("secret"));
+            assert!(!format!("{options:?}").contains("secret"));
+            Connections::new(&options).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(made(&["https://h:1", "unix:/api.sock", r"pipe:\\.\pipe\api"]), Ok(()));
+        for plain in ["http://127.0.0.1:1", "h:1"] {
+            let refused = made(&["https://h:1", plain]).unwrap_err();
+            assert!(refused.starts_with("bearer: "), "{refused}");
+        }
     }
 
     #[tokio::test]

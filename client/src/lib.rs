@@ -45,6 +45,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod bearer;
 mod cache;
 mod client;
 mod connect;
@@ -53,6 +54,7 @@ mod error;
 pub mod fields;
 pub mod json;
 mod line;
+pub mod local;
 pub mod object;
 mod operation;
 mod progress;
@@ -65,6 +67,7 @@ mod wait;
 mod watch;
 pub mod workload;
 
+pub use bearer::BearerSource;
 pub use cache::Cache;
 pub use client::Client;
 pub use connect::{ConnectOptions, Identity, TlsOptions};

@@ -84,6 +84,8 @@ reason! {
     WorkloadNotFound = WORKLOAD_NOT_FOUND,
     WorkloadTaken = WORKLOAD_TAKEN,
     LeaseUnknown = LEASE_UNKNOWN,
+    RateLimited = RATE_LIMITED,
+    RequestLate = REQUEST_LATE,
     Internal = INTERNAL,
 }
 

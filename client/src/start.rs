@@ -2,10 +2,10 @@
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use wsfc_proto::v1::{self, OperationRecord, StartOptions, StreamMark, ValidationReport};
 
+use crate::connect::Channel;
 use crate::line::Messages;
 
 /// One message of the stream of an operation, whichever call it came from.

@@ -232,6 +232,16 @@ reasons! {
         user: "Attach without a lease id.",
         operator: "Nothing."
     }
+    RATE_LIMITED {
+        meaning: "The caller makes more calls than one may; RetryInfo says when to come back.",
+        user: "Wait as told, and make fewer calls: watch instead of asking again and again.",
+        operator: "Raise `limits.calls_per_second` or `limits.changes_per_second` if the caller needs that many."
+    }
+    REQUEST_LATE {
+        meaning: "The request did not arrive within the time that a request may take.",
+        user: "Send the whole request at once; repeating it is safe with a request id.",
+        operator: "Raise `limits.request_body` if the network is that slow."
+    }
     INTERNAL {
         meaning: "The daemon has a defect.",
         user: "Report it with the request and the time.",

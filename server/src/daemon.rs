@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -21,6 +22,7 @@ use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
 use crate::access::Access;
+use crate::access::bearer::{Bearer, BearerError};
 use crate::access::layer::AccessLayer;
 use crate::audit::Audit;
 use crate::control::{Phase, Phases, StartStep, StopStep};
@@ -28,9 +30,17 @@ use crate::events::Event;
 use crate::grpc;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
-use crate::listen;
+use crate::listen::accept;
+use crate::listen::certificates::{Files, Keeper};
+use crate::listen::connection::Accepted;
+use crate::listen::descriptors::make_room;
+use crate::listen::host::ListenError;
+use crate::listen::local::LocalListener;
+use crate::listen::rate::Rates;
 use crate::listen::refusals::Refusals;
-use crate::listen::tls::{TlsError, server_config};
+use crate::listen::registry::Connections;
+use crate::listen::serving::Serving;
+use crate::listen::tls::{Certificates, ClientCertificates, TlsError};
 use crate::logging::chain;
 use crate::native;
 use crate::operation::engine::Engine;
@@ -40,7 +50,7 @@ use crate::settings::current::{Change, Current, change};
 use crate::settings::sources::SettingsError;
 use crate::settings::{Settings, Unfit};
 use crate::workload::location::Location;
-use crate::workload::{ListenError, Listener, Workloads};
+use crate::workload::{Listener, Workloads};
 
 /// How long connections get to end after their streams have been told to.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -70,6 +80,9 @@ pub enum StartError {
     /// Certificate files.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// Issuers of bearer tokens.
+    #[error("bearer tokens cannot be taken")]
+    Bearer(#[from] BearerError),
     /// The journal.
     #[error("the journal in {} cannot be opened", path.display())]
     Journal {
@@ -94,6 +107,15 @@ pub enum StartError {
     /// The endpoint of resource DLLs.
     #[error("resource DLLs cannot connect at {endpoint}")]
     Channel {
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: ListenError,
+    },
+    /// The endpoint of administrators of the host.
+    #[error("administrators of this host cannot connect at {endpoint}")]
+    Local {
         /// The endpoint.
         endpoint: String,
         /// Why.
@@ -135,8 +157,12 @@ pub struct Core {
     pub engine: Engine,
     /// What agents run.
     pub workloads: Workloads,
+    /// Until when the certificates of the listener are good.
+    pub certificates: Current<Certificates>,
     /// Who may call what.
     pub access: Access,
+    /// How often.
+    rates: Arc<Rates>,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -168,7 +194,9 @@ impl Core {
         Ok(Self {
             engine,
             workloads,
+            certificates: Current::new(Certificates::default()),
             access,
+            rates: Arc::new(Rates::new(settings.clone())),
             settings,
             stop,
         })
@@ -179,7 +207,8 @@ impl Core {
     pub fn access_layer(&self, audit: Option<&Audit>) -> AccessLayer {
         let request_bytes = self.settings.get().limits.request_bytes;
         let clusters = self.engine.clusters().clone();
-        AccessLayer::new(self.access.clone(), clusters, request_bytes, audit.cloned())
+        let rates = Arc::clone(&self.rates);
+        AccessLayer::new(self.access.clone(), clusters, request_bytes, rates, audit.cloned())
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.
@@ -237,8 +266,10 @@ fn retention(settings: &Settings) -> Retention {
 pub struct Daemon {
     core: Core,
     address: SocketAddr,
-    /// What new connections are secured with.
-    tls: Option<Current<rustls::ServerConfig>>,
+    /// Who is connected.
+    connections: Connections,
+    /// What connections are secured with.
+    tls: Option<Keeper>,
     refusals: Refusals,
     health: HealthReporter,
     audit: Audit,
@@ -276,7 +307,9 @@ impl Daemon {
         phases: Phases,
     ) -> Result<Self, StartError> {
         settings.check()?;
-        let tls = settings.tls.as_ref().map(server_config).transpose()?.map(Current::new);
+        let clients = ClientCertificates::of_settings(&settings);
+        let files = settings.tls.as_ref().map(|tls| Files::read(tls, clients)).transpose()?;
+        let bearer = Bearer::of_settings(&settings, &*platform.clock)?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
             source,
@@ -330,11 +363,21 @@ impl Daemon {
             }
         };
         drop(journal);
+        if let Some(bearer) = bearer {
+            bearer.start(&platform.clock, &core.stop);
+            core.access.take_tokens(bearer);
+        }
         phases.tell(Phase::Starting(StartStep::Serving));
+        let connections = Connections::new(core.settings.clone(), Arc::new(core.access.clone()));
+        let tls = files.map(|files| {
+            let told = core.certificates.clone();
+            Keeper::new(files, connections.clone(), told, platform.clone())
+        });
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut daemon = Self {
             core,
             address: settings.listen.address,
+            connections,
             tls,
             refusals: Refusals::new(Arc::clone(&platform.events)),
             health,
@@ -370,9 +413,14 @@ impl Daemon {
             endpoint: settings.workload_endpoint(),
             source,
         })?;
+        let local = LocalListener::of_settings(&settings).await;
+        let local = local.map_err(|source| StartError::Local {
+            endpoint: settings.local_endpoint(),
+            source,
+        })?;
         let mut senders = Vec::new();
         for index in 0..thread_count(settings.listen.threads) {
-            let (sender, accepted) = listen::channel();
+            let (sender, accepted) = accept::channel();
             senders.push(sender);
             let ended = self.serve(index, accepted, health.clone())?;
             self.serving.push(ended);
@@ -393,18 +441,33 @@ impl Daemon {
             self.ready_file = Some(path.clone());
         }
         set_health(&self.health, ServingStatus::Serving).await;
-        tokio::spawn(listen::accept(
-            listener,
-            senders,
-            settings.limits.connections,
-            self.core.stop.clone(),
-        ));
+        make_room(&settings.limits);
+        let (connections, stop) = (&self.connections, &self.core.stop);
+        if let Some(local) = local {
+            tokio::spawn(local.accept(senders.clone(), connections.clone(), stop.clone()));
+        }
+        tokio::spawn(accept::accept(listener, senders, connections.clone(), stop.clone()));
+        tokio::spawn(connections.clone().report(stop.clone()));
+        tokio::spawn(connections.clone().follow(self.core.access.clone(), stop.clone()));
+        if let Some(keeper) = &self.tls {
+            tokio::spawn(keeper.clone().watch(self.core.settings.clone(), stop.clone()));
+        }
         Ok(())
     }
 
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Who is connected, and what was refused.
+    pub fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// What connections are secured with; nothing without TLS.
+    pub fn certificates(&self) -> Option<&Keeper> {
+        self.tls.as_ref()
     }
 
     /// Its core.
@@ -428,8 +491,8 @@ impl Daemon {
     /// See [`ReloadError`]; nothing has changed then.
     pub fn reload(&self, read: &Settings) -> Result<Change, ReloadError> {
         let change = change(&self.core.settings.get(), read);
-        if let (Some(live), Some(files)) = (&self.tls, &change.settings.tls) {
-            live.set(server_config(files)?);
+        if let (Some(keeper), Some(files)) = (&self.tls, &change.settings.tls) {
+            keeper.reload(files)?;
         }
         self.core.engine.journal().keep(retention(&change.settings));
         self.core.settings.set(change.settings.clone());
@@ -523,13 +586,18 @@ impl Daemon {
     fn serve(
         &self,
         index: usize,
-        accepted: mpsc::Receiver<listen::Accepted>,
+        accepted: mpsc::Receiver<Accepted>,
         health: HealthServer<impl Health>,
     ) -> Result<oneshot::Receiver<()>, StartError> {
-        let (settings, tls, refusals) = (self.core.settings.clone(), self.tls.clone(), self.refusals.clone());
-        let (stop, cut) = (self.core.stop.clone(), self.cut.clone());
+        let (connections, stop, cut) = (self.connections.clone(), self.core.stop.clone(), self.cut.clone());
         let (routes, dispatch) = self.core.routes(health).map_err(StartError::Reflection)?;
-        let access = self.core.access_layer(Some(&self.audit));
+        let serving = Serving {
+            routes,
+            access: self.core.access_layer(Some(&self.audit)),
+            tls: self.tls.as_ref().map(|keeper| keeper.live().clone()),
+            settings: self.core.settings.clone(),
+            refusals: self.refusals.clone(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -538,13 +606,10 @@ impl Daemon {
         let serve = move || {
             runtime.block_on(async move {
                 tokio::spawn(dispatch);
-                let limits = settings.get().limits.clone();
-                let connections = listen::connections(accepted, tls, settings, refusals);
+                let arrivals = ReceiverStream::new(accepted);
                 tokio::select! {
                     () = cut.cancelled() => {}
-                    served = listen::serve(routes, access, connections, &limits, stop) => if let Err(error) = served {
-                        tracing::error!(error = chain(&error), "A serving thread has ended");
-                    },
+                    () = serving.serve(arrivals, connections, stop) => {}
                 }
             });
             // What its tasks hold of the journal goes with the runtime, and with that the lock on the data directory.

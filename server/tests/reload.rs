@@ -110,23 +110,23 @@ fn settings_file(folder: &Path) -> PathBuf {
 #[tokio::test]
 async fn what_can_change_changes_at_once_and_the_rest_is_named() {
     let mut daemon = Process::start(|_folder| "log.filter = \"wsfcd=info\"\n".into()).await;
-    let changed = "log.filter = \"wsfcd=debug\"\nlimits.connections = 7\noperations.shutdown_grace = \"3s\"\n";
+    let changed = "log.filter = \"wsfcd=debug\"\nlimits.request_bytes = 5000\noperations.shutdown_grace = \"3s\"\n";
     daemon.change(changed).await;
     let reloaded = daemon.logged("Settings reloaded").await;
     assert_eq!(reloaded["now"], r#"["log.filter", "operations.shutdown_grace"]"#);
-    assert_eq!(reloaded["at_next_start"], r#"["limits.connections"]"#);
+    assert_eq!(reloaded["at_next_start"], r#"["limits.request_bytes"]"#);
     // Debug lines come from now on; this one is the event of the same reload.
     let event = daemon.logged("Event").await;
     assert_eq!(event["event"], 400);
     assert_eq!(
         event["text"],
-        "The settings were read again. In effect now: log.filter, operations.shutdown_grace. In effect at the next start: limits.connections."
+        "The settings were read again. In effect now: log.filter, operations.shutdown_grace. In effect at the next start: limits.request_bytes."
     );
     // What waits for the next start is named each time.
     daemon.change(changed).await;
     let reloaded = daemon.logged("Settings reloaded").await;
     assert_eq!(reloaded["now"], "[]");
-    assert_eq!(reloaded["at_next_start"], r#"["limits.connections"]"#);
+    assert_eq!(reloaded["at_next_start"], r#"["limits.request_bytes"]"#);
     daemon.end().await;
 }
 
@@ -167,11 +167,20 @@ async fn settings_that_cannot_be_used_change_nothing_and_are_told_with_the_reaso
     daemon.end().await;
 }
 
+/// Writes a file that only its owner can read, as a key has to be.
+fn write_private(path: &Path, text: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::io::Write::write_all(&mut options.open(path).unwrap(), text.as_bytes()).unwrap();
+}
+
 /// Writes a fresh certificate for `localhost`; gives its PEM.
 fn certify(folder: &Path) -> Vec<u8> {
     let pair = rcgen::generate_simple_self_signed([String::from("localhost")]).unwrap();
     std::fs::write(folder.join("certificate.pem"), pair.cert.pem()).unwrap();
-    std::fs::write(folder.join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    write_private(&folder.join("key.pem"), &pair.signing_key.serialize_pem());
     pair.cert.pem().into_bytes()
 }
 

@@ -4,11 +4,13 @@
 pub mod certificates;
 mod daemon;
 pub mod folder;
+pub mod http2;
 mod logs;
 pub mod raw;
 pub mod records;
 pub mod request;
 mod simulated;
+pub mod tokens;
 mod under_test;
 pub mod verbs;
 pub mod watching;

@@ -35,8 +35,10 @@ pub(crate) struct Globals {
     /// The context to use instead of the current one.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context: Option<String>,
-    /// An endpoint of the daemon, such as https://node1:7443; may be repeated, and is then tried in turn. Without
-    /// --context the contexts are left aside [default: the current context, else http://127.0.0.1:7443].
+    /// An endpoint of the daemon, such as https://node1:7443, unix:/var/lib/wsfcd/api.sock or
+    /// pipe:\\.\pipe\wsfcd\api; may be repeated, and is then tried in turn. Without --context the contexts are left
+    /// aside [default: the current context, else the local endpoint of this host's daemon, else
+    /// http://127.0.0.1:7443].
     #[arg(long, global = true, value_name = "URI")]
     pub(crate) endpoint: Vec<String>,
     /// The authorities that the daemon's certificate is checked against, in PEM.
@@ -51,6 +53,9 @@ pub(crate) struct Globals {
     /// The name that the daemon's certificate must carry [default: the host of the endpoint].
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) server_name: Option<String>,
+    /// The file with the bearer token to show, over https or a local endpoint; it is read again when it changes.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// The longest time for an answer, such as 10s; following an operation is not bounded by it [default: 30s].
     #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Option<Duration>,

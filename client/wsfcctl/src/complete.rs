@@ -107,6 +107,7 @@ fn globals(words: &[String]) -> Globals {
         cert: None,
         key: None,
         server_name: None,
+        token_file: None,
         timeout: Some(PATIENCE),
     };
     let mut rest = words.iter();
@@ -124,6 +125,7 @@ fn globals(words: &[String]) -> Globals {
             "--cert" => globals.cert = value().map(Into::into),
             "--key" => globals.key = value().map(Into::into),
             "--server-name" => globals.server_name = value(),
+            "--token-file" => globals.token_file = value().map(Into::into),
             _ => {}
         }
     }

@@ -57,6 +57,9 @@ pub(crate) struct Context {
     /// The name that the daemon's certificate must carry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_name: Option<String>,
+    /// The file with the bearer token to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_file: Option<PathBuf>,
     /// The cluster that commands are about which name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cluster: Option<String>,

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use wsfc_client::{Client, ConnectOptions, Identity, TlsOptions};
+use wsfc_client::local::LocalEndpoint;
+use wsfc_client::{BearerSource, Client, ConnectOptions, Identity, TlsOptions};
 
 use crate::cli::Globals;
 use crate::contexts::{self, Context, Contexts};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
-/// The endpoint when nothing else is said: a daemon on the same host with its default settings.
+/// The endpoint when nothing else is said and no daemon of the host can be reached by its socket or pipe.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:7443";
 
 /// The environment variables that the program reads.
@@ -20,6 +21,8 @@ pub struct Environment {
     pub endpoint: Option<String>,
     /// `WSFCCTL_CONFIG`: the file with the contexts.
     pub config: Option<PathBuf>,
+    /// Where daemons of this host listen for its administrators.
+    pub local: Vec<LocalEndpoint>,
 }
 
 impl Environment {
@@ -30,6 +33,7 @@ impl Environment {
             config: std::env::var_os("WSFCCTL_CONFIG")
                 .filter(|text| !text.is_empty())
                 .map(PathBuf::from),
+            local: LocalEndpoint::usual(),
         }
     }
 }
@@ -62,6 +66,7 @@ impl Session<'_> {
                 server_name: context.server_name,
             });
         }
+        options.bearer = context.token_file.map(BearerSource::file);
         if let Some(timeout) = self.globals.timeout {
             options.request_timeout = timeout;
             options.connect_timeout = options.connect_timeout.min(timeout).max(Duration::from_millis(1));
@@ -100,7 +105,7 @@ impl Session<'_> {
             match contexts.find(globals.context.as_deref()) {
                 Ok((_, context)) => context.clone(),
                 Err(contexts::Error::NoneInUse) => Context {
-                    endpoints: vec![DEFAULT_ENDPOINT.to_owned()],
+                    endpoints: vec![self.next_door()],
                     ..Default::default()
                 },
                 Err(error) => return Err(error.into()),
@@ -111,6 +116,12 @@ impl Session<'_> {
         }
         self.override_tls(&mut context);
         Ok(context)
+    }
+
+    /// The daemon of this host: by its socket or pipe, where this account may use it.
+    fn next_door(&self) -> String {
+        let local = self.environment.local.iter().find(|endpoint| endpoint.is_open());
+        local.map_or_else(|| DEFAULT_ENDPOINT.to_owned(), ToString::to_string)
     }
 
     /// The endpoints of the flags, else of the environment.
@@ -126,13 +137,14 @@ impl Session<'_> {
             .collect()
     }
 
-    /// Puts what the flags say about certificates in place of what the context says.
+    /// Puts what the flags say about certificates and tokens in place of what the context says.
     pub(crate) fn override_tls(&self, context: &mut Context) {
         let globals = self.globals;
         for (flag, field) in [
             (&globals.ca, &mut context.ca),
             (&globals.cert, &mut context.cert),
             (&globals.key, &mut context.key),
+            (&globals.token_file, &mut context.token_file),
         ] {
             if flag.is_some() {
                 field.clone_from(flag);
@@ -191,6 +203,7 @@ mod tests {
         let environment = Environment {
             endpoint: endpoint.map(ToOwned::to_owned),
             config: Some(file),
+            ..Environment::default()
         };
         let (mut terminal, _, _) = on_paper(None);
         Session {
@@ -235,9 +248,12 @@ mod tests {
     fn without_any_word_it_is_the_daemon_next_door() {
         let cli = Cli::try_parse_from(["wsfcctl", "cluster", "list"]).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("api.sock");
+        let local = LocalEndpoint::Socket(socket.clone());
         let environment = Environment {
             endpoint: None,
             config: Some(folder.path().join("none.toml")),
+            local: vec![LocalEndpoint::Socket(folder.path().join("other.sock")), local.clone()],
         };
         let (mut terminal, _, _) = on_paper(None);
         let session = Session {
@@ -246,6 +262,13 @@ mod tests {
             terminal: &mut terminal,
         };
         assert_eq!(session.context().unwrap().endpoints, [DEFAULT_ENDPOINT]);
+        #[cfg(unix)]
+        {
+            let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+            assert_eq!(session.context().unwrap().endpoints, [local.to_string()]);
+            drop(listener);
+            assert_eq!(session.context().unwrap().endpoints, [DEFAULT_ENDPOINT]);
+        }
     }
 
     #[test]
@@ -257,6 +280,7 @@ mod tests {
         let environment = Environment {
             endpoint: None,
             config: Some(file),
+            ..Environment::default()
         };
         let cluster = |arguments: &[&str]| {
             let line = ["wsfcctl", "group", "list"]
@@ -275,6 +299,17 @@ mod tests {
         assert_eq!(cluster(&["-c", "CL2"]).0, "CL2");
         // Another daemon knows another cluster.
         assert_eq!(cluster(&["--endpoint", "http://a:1"]).0, "");
+    }
+
+    #[test]
+    fn a_token_is_of_its_context_or_of_the_flag() {
+        let of = |arguments: &[&str]| lead(arguments, None).unwrap().token_file;
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["--token-file", "/t"]), Some("/t".into()));
+        assert_eq!(
+            of(&["--endpoint", "https://a:1", "--token-file", "t"]),
+            Some("t".into())
+        );
     }
 
     #[test]

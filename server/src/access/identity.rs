@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 
+use super::bearer::{Bearer, BearerRefusal, Verified};
 use super::certificate::{ClientCertificate, hex};
 use crate::listen::connection::{LocalUser, Peer};
 
@@ -57,6 +57,14 @@ impl Subject {
 
     pub(super) fn of_fingerprint(fingerprint: &[u8; 32]) -> Self {
         Self(format!("cert:{}", hex(fingerprint)).into())
+    }
+
+    pub(super) fn of_user(issuer: &str, name: &str) -> Self {
+        Self(format!("user:{issuer}#{name}").into())
+    }
+
+    pub(super) fn of_group(issuer: &str, group: &str) -> Self {
+        Self(format!("group:{issuer}#{group}").into())
     }
 
     fn of_account(account: &str) -> Self {
@@ -153,6 +161,16 @@ impl Identity {
         }
     }
 
+    fn of_token(verified: &Verified) -> Self {
+        let subjects: Vec<_> = verified.subjects().collect();
+        Self {
+            principal: subjects.first().map_or_else(|| NOBODY.to_owned(), Subject::to_string),
+            subjects,
+            expires: Some(verified.expires),
+            method: Method::Bearer,
+        }
+    }
+
     fn of_account(account: &LocalUser) -> Self {
         let subject = Subject::of_account(&account.name);
         Self {
@@ -191,16 +209,24 @@ pub enum Refusal {
     CertificateExpired,
     /// Its token is not valid here.
     #[error("the bearer token is not accepted: {0}")]
-    TokenInvalid(&'static str),
+    TokenInvalid(BearerRefusal),
     /// Its token is over.
     #[error("the bearer token has expired")]
     TokenExpired,
 }
 
 /// Who a caller is. A token goes before a certificate: who shows one means it.
-pub(super) fn of(peer: &Peer, headers: &HeaderMap, now: SystemTime) -> Result<Identity, Refusal> {
-    if headers.contains_key(AUTHORIZATION) {
-        return Err(Refusal::TokenInvalid("this daemon takes none"));
+pub(super) fn of(
+    peer: &Peer,
+    headers: &HeaderMap,
+    bearer: Option<&Bearer>,
+    now: SystemTime,
+) -> Result<Identity, Refusal> {
+    match Bearer::of_call(bearer, peer.medium, headers, now) {
+        Ok(None) => {}
+        Ok(Some(verified)) => return Ok(Identity::of_token(&verified)),
+        Err(BearerRefusal::Expired) => return Err(Refusal::TokenExpired),
+        Err(refusal) => return Err(Refusal::TokenInvalid(refusal)),
     }
     let identity = match (&peer.certificate, &peer.user) {
         (Some(certificate), _) => Identity::of_certificate(certificate),
@@ -216,6 +242,8 @@ pub(super) fn of(peer: &Peer, headers: &HeaderMap, now: SystemTime) -> Result<Id
 mod tests {
     use std::time::Duration;
 
+    use http::header::AUTHORIZATION;
+
     use super::*;
     use crate::listen::connection::Medium;
 
@@ -224,7 +252,7 @@ mod tests {
     }
 
     fn identify(peer: &Peer) -> Result<Identity, Refusal> {
-        of(peer, &HeaderMap::new(), now())
+        of(peer, &HeaderMap::new(), None, now())
     }
 
     fn peer(address: &str) -> Peer {
@@ -287,8 +315,8 @@ mod tests {
     #[test]
     fn what_is_shown_in_vain_is_refused_and_not_passed_over() {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, "Bearer x".parse().unwrap())]);
-        let refused = of(&peer("127.0.0.1:1"), &headers, now());
-        assert!(matches!(refused, Err(Refusal::TokenInvalid(_))));
+        let refused = of(&peer("127.0.0.1:1"), &headers, None, now());
+        assert_eq!(refused, Err(Refusal::TokenInvalid(BearerRefusal::NotTaken)));
     }
 
     #[test]

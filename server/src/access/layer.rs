@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
@@ -26,6 +26,7 @@ use crate::audit::{self, Audit, Began, Outcome, Ticket};
 use crate::grpc::status;
 use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
+use crate::listen::rate::{self, Rates};
 
 /// How long a request may take to arrive whose cluster must be known before it is allowed.
 const ARRIVE_FOR: Duration = Duration::from_secs(10);
@@ -49,17 +50,25 @@ pub struct AccessLayer {
     access: Access,
     clusters: Clusters,
     request_bytes: usize,
+    rates: Arc<Rates>,
     audit: Option<Audit>,
 }
 
 impl AccessLayer {
-    /// Decides by this access; clusters are known by these. What changes something is in the audit log before it is carried
+    /// Decides by this access; clusters are known by these, and these rates are kept. What changes something is in the audit log before it is carried
     /// out; without one it is not written down.
-    pub fn new(access: Access, clusters: Clusters, request_bytes: usize, audit: Option<Audit>) -> Self {
+    pub fn new(
+        access: Access,
+        clusters: Clusters,
+        request_bytes: usize,
+        rates: Arc<Rates>,
+        audit: Option<Audit>,
+    ) -> Self {
         Self {
             access,
             clusters,
             request_bytes,
+            rates,
             audit,
         }
     }
@@ -153,7 +162,7 @@ impl AccessLayer {
         let asked = Asked::of_path(request.uri().path());
         let generation = self.access.generation();
         let mut about = audit::call::about(&request, asked.permission());
-        let caller = self.caller(&request, asked.permission());
+        let caller = self.caller(&request, &asked);
         let caller = caller.inspect_err(|refused| self.refused(&about, refused))?;
         about.who = audit::call::who(&caller.identity);
         let request = self.within_scope(&asked, &caller, request).await;
@@ -182,7 +191,8 @@ impl AccessLayer {
     }
 
     /// Who makes a call that needs a permission, if it has that anywhere.
-    fn caller(&self, request: &Request<Body>, permission: Permission) -> Result<Caller, Status> {
+    fn caller(&self, request: &Request<Body>, asked: &Asked) -> Result<Caller, Status> {
+        let permission = asked.permission();
         let nobody = Peer::plain(None);
         let peer = request.extensions().get::<Peer>().unwrap_or(&nobody);
         let identity = match self.access.identify(peer, request.headers()) {
@@ -191,6 +201,7 @@ impl AccessLayer {
             identified => identified,
         };
         let identity = identity.map_err(|refusal| status::refused(&refusal))?;
+        self.take_rate(&identity, peer, asked)?;
         let rights = match self.access.rights(&identity) {
             Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
             rights => rights,
@@ -206,6 +217,22 @@ impl AccessLayer {
             scope,
             rights: Arc::new(rights),
         })
+    }
+
+    /// Refuses a caller who calls too often. Those without a name of their own are told apart by their address, so that
+    /// none of them can use up what the others have.
+    fn take_rate(&self, identity: &Identity, peer: &Peer, asked: &Asked) -> Result<(), Status> {
+        let changes = matches!(asked, Asked::Method(method) if method.changes);
+        let now = Instant::now();
+        let taken = match peer.address {
+            Some(address) if !identity.is_known() => {
+                let address = address.ip().to_canonical();
+                self.rates
+                    .take(&format!("{} {address}", identity.principal), changes, now)
+            }
+            _ => self.rates.take(&identity.principal, changes, now),
+        };
+        taken.map_err(rate::limited)
     }
 
     /// Lets a call through that stays where its caller may act.

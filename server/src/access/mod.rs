@@ -3,6 +3,7 @@
 //! A call's way: [`identity`] says who the caller is, [`policy`] what bindings and roles allow, and [`layer`] asks both, of
 //! every call, in front of all services. What no binding gives is refused. When the policy changes, every stream asks again.
 
+pub mod bearer;
 pub mod certificate;
 pub mod identity;
 pub mod layer;
@@ -10,13 +11,14 @@ pub mod policy;
 pub(crate) mod request;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use wsfc_proto::v1::Permission;
 
+use self::bearer::Bearer;
 use self::identity::{Identity, Refusal};
 use self::policy::{Binding, Decision, Policy, Revoked, Rights};
 use crate::listen::connection::Peer;
@@ -34,6 +36,8 @@ struct Shared {
     parts: Mutex<Parts>,
     /// Counts the policies, and wakes who must ask again.
     generation: watch::Sender<u64>,
+    /// Who verifies tokens; nobody when none are taken.
+    bearer: OnceLock<Bearer>,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,13 +59,22 @@ impl Access {
             policy: Current::new(parts.policy()),
             parts: Mutex::new(parts),
             generation: watch::Sender::new(0),
+            bearer: OnceLock::new(),
             clock,
         }))
+    }
+
+    /// Takes bearer tokens from now on. Whose they may be is settled once, at the start.
+    pub fn take_tokens(&self, bearer: Bearer) {
+        let _ = self.0.bearer.set(bearer);
     }
 
     /// Takes settings that were read again.
     pub fn set_settings(&self, settings: &Settings) {
         self.change(|parts| parts.settings = settings.clone());
+        if let Some(bearer) = self.0.bearer.get() {
+            bearer.refresh();
+        }
     }
 
     /// Takes what was granted and revoked while the daemon runs, in place of what was before.
@@ -86,7 +99,7 @@ impl Access {
     ///
     /// It shows something that is not valid. Who shows nothing is nobody, which is no error here.
     pub fn identify(&self, peer: &Peer, headers: &HeaderMap) -> Result<Identity, Refusal> {
-        identity::of(peer, headers, self.0.clock.now())
+        identity::of(peer, headers, self.0.bearer.get(), self.0.clock.now())
     }
 
     /// What an identity may do.

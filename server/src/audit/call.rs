@@ -125,6 +125,7 @@ mod tests {
     use wsfc_proto::v1;
 
     use super::*;
+    use crate::access::bearer::BearerRefusal;
     use crate::access::identity::Refusal;
     use crate::grpc::status;
 
@@ -151,7 +152,7 @@ mod tests {
             Refusal::CredentialsRequired,
             Refusal::CertificateRevoked,
             Refusal::CertificateExpired,
-            Refusal::TokenInvalid("x"),
+            Refusal::TokenInvalid(BearerRefusal::Malformed),
             Refusal::TokenExpired,
         ] {
             assert!(is_refusal(&outcome_of(&status::refused(&refusal))), "{refusal}");

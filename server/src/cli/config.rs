@@ -4,17 +4,20 @@ use std::error::Error;
 use std::io::Write as _;
 
 use super::SettingsFlags;
+use wsfcd::access::bearer::Bearer;
 use wsfcd::cluster_api;
 use wsfcd::daemon::SERVES_ANYBODY;
-use wsfcd::listen::tls::server_config;
+use wsfcd::listen::tls::{ClientCertificates, server_config};
+use wsfcd::platform::SystemClock;
 use wsfcd::settings::places;
 
 /// Says whether the settings can be used.
 pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     let loaded = flags.load()?;
     if let Some(tls) = &loaded.settings.tls {
-        server_config(tls)?;
+        server_config(tls, ClientCertificates::of_settings(&loaded.settings))?;
     }
+    Bearer::new(&loaded.settings.access.bearer, &SystemClock)?;
     cluster_api::check(&loaded.settings)?;
     if loaded.settings.serves_anybody() {
         writeln!(std::io::stderr(), "warning: {SERVES_ANYBODY}")?;

@@ -73,6 +73,7 @@ fn settings(data_dir: &Path) -> Settings {
         ..Settings::default()
     };
     settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
+    settings.listen.local = false;
     settings.operations.create_settle = SETTLE;
     settings.access.loopback_role = Some(ADMINISTRATOR.into());
     settings.operations.shutdown_grace = Duration::from_secs(5);

@@ -9,6 +9,7 @@ use crate::control::control;
 use crate::events::{Event, EventLog, RecordedEvents};
 use crate::operation::call::Parameters;
 use crate::operation::start::{Start, Started};
+use crate::settings::Tls;
 use wsfc_client::{Client, ConnectOptions, TlsOptions};
 use wsfc_proto::v1;
 use wsfc_simulator::Simulation;
@@ -21,6 +22,15 @@ fn settings(folder: &Path) -> Settings {
     settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.listen.threads = 2;
     settings
+}
+
+/// Writes a file that only its owner can read, as a key has to be.
+fn write_private(path: &Path, text: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::io::Write::write_all(&mut options.open(path).unwrap(), text.as_bytes()).unwrap();
 }
 
 async fn start(settings: Settings) -> Result<Daemon, StartError> {
@@ -225,13 +235,9 @@ async fn phases_lead_from_the_start_to_the_stop() {
 async fn a_reload_with_bad_certificates_changes_nothing() {
     let folder = TempDir::new().unwrap();
     let pair = rcgen::generate_simple_self_signed([String::from("localhost")]).unwrap();
-    let tls = crate::settings::Tls {
-        certificate: folder.path().join("certificate.pem"),
-        key: folder.path().join("key.pem"),
-        client_ca: None,
-    };
+    let tls = Tls::new(folder.path().join("certificate.pem"), folder.path().join("key.pem"));
     std::fs::write(&tls.certificate, pair.cert.pem()).unwrap();
-    std::fs::write(&tls.key, pair.signing_key.serialize_pem()).unwrap();
+    write_private(&tls.key, &pair.signing_key.serialize_pem());
     let mut settings = settings(folder.path());
     settings.tls = Some(tls.clone());
     let daemon = start(settings.clone()).await.unwrap();
@@ -275,12 +281,11 @@ async fn an_event_tells_of_a_client_without_a_certificate() {
     let pair = rcgen::generate_simple_self_signed([String::from("localhost")]).unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("certificate.pem"), pair.cert.pem()).unwrap();
-    std::fs::write(path("key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    write_private(&path("key.pem"), &pair.signing_key.serialize_pem());
     let mut settings = settings(folder.path());
-    settings.tls = Some(crate::settings::Tls {
-        certificate: path("certificate.pem"),
-        key: path("key.pem"),
+    settings.tls = Some(Tls {
         client_ca: Some(path("certificate.pem")),
+        ..Tls::new(path("certificate.pem"), path("key.pem"))
     });
     let (sender, mut events) = mpsc::unbounded_channel();
     let platform = Platform {

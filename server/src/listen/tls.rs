@@ -1,15 +1,20 @@
 //! TLS from certificate files.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use rustls::RootCertStore;
-use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
+use x509_parser::time::ASN1Time;
 
-use crate::settings::Tls;
+use super::key_file::{self, KeyFileError};
+use crate::settings::{Settings, Tls, TlsVersion};
 
 /// Certificate files that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,18 +30,39 @@ pub enum TlsError {
         #[source]
         source: rustls_pki_types::pem::Error,
     },
-    /// A file without any certificate.
-    #[error("`{setting}` {} holds no certificate", path.display())]
+    /// A file without anything of the kind.
+    #[error("`{setting}` {} holds no {what}", path.display())]
     Empty {
         /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// What a file holds is none of what it says.
+    #[error("`{setting}` {} holds something that is no {what}", path.display())]
+    Malformed {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// A key that others can read.
+    #[error("`tls.key` {} cannot be used", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: KeyFileError,
     },
     /// The key does not belong to the certificate, or the like.
     #[error("`tls.certificate` and `tls.key` cannot be used together")]
     Pair(#[source] rustls::Error),
-    /// An authority that cannot be one.
+    /// An authority that cannot be one, or a list that cannot be one of its.
     #[error("`tls.client_ca` {} cannot be used", path.display())]
     ClientAuthority {
         /// The file.
@@ -45,62 +71,253 @@ pub enum TlsError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An authority without a list, whose certificates would all be refused.
+    #[error(
+        "`tls.crl` has no list of the authority {authority}, so that all of its certificates would be refused; add its list"
+    )]
+    NoList {
+        /// The subject of the authority.
+        authority: String,
+    },
 }
 
-/// Makes the server's TLS configuration.
+/// Whether clients must show a certificate in the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCertificates {
+    /// Who has none does not get through the handshake.
+    #[default]
+    Required,
+    /// Who has none gets through, and shows something else. A certificate that is shown is verified all the same.
+    Optional,
+}
+
+impl ClientCertificates {
+    /// As the settings have it: whoever may show a token instead must get through without a certificate.
+    pub fn of_settings(settings: &Settings) -> Self {
+        if settings.access.bearer.is_empty() {
+            Self::Required
+        } else {
+            Self::Optional
+        }
+    }
+}
+
+/// Until when certificates are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Certificates {
+    /// That of the server; absent without TLS.
+    pub server_not_after: Option<SystemTime>,
+    /// The first of the authorities of clients to expire.
+    pub client_ca_not_after: Option<SystemTime>,
+    /// The first of the lists that its authority wants to be replaced.
+    pub crl_next_update: Option<SystemTime>,
+}
+
+/// What connections are secured with.
+pub struct Secured {
+    config: Arc<ServerConfig>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+    certificates: Certificates,
+}
+
+impl fmt::Debug for Secured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secured")
+            .field("certificates", &self.certificates)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Secured {
+    /// What handshakes are made with.
+    pub fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// Until when its certificates are good.
+    pub fn certificates(&self) -> Certificates {
+        self.certificates
+    }
+
+    /// Whether a client that has shown these certificates, its own first, would not get through a handshake now: they have
+    /// expired, were revoked, or their authority is none any more.
+    pub fn refuses(&self, shown: &[CertificateDer<'_>]) -> bool {
+        let (Some(verifier), Some((own, others))) = (&self.verifier, shown.split_first()) else {
+            return false;
+        };
+        let now = self.config.time_provider.current_time().unwrap_or_else(UnixTime::now);
+        verifier.verify_client_cert(own, others, now).is_err()
+    }
+}
+
+/// Makes what connections are secured with.
 ///
 /// # Errors
 ///
 /// See [`TlsError`]; each names the setting and the file.
-pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = certificates("tls.certificate", &tls.certificate)?;
+pub fn server_config(tls: &Tls, client_certificates: ClientCertificates) -> Result<Secured, TlsError> {
+    let chain: Vec<CertificateDer<'static>> = read("tls.certificate", &tls.certificate, "certificate")?;
+    key_file::check(&tls.key).map_err(|source| TlsError::Key {
+        path: tls.key.clone(),
+        source,
+    })?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|source| TlsError::Read {
         setting: "tls.key",
         path: tls.key.clone(),
         source,
     })?;
+    let mut certificates = Certificates {
+        server_not_after: first_to_expire("tls.certificate", &tls.certificate, chain.get(..1).unwrap_or_default())?,
+        ..Certificates::default()
+    };
+    let verifier = match &tls.client_ca {
+        None => None,
+        Some(path) => Some(verifier(tls, path, client_certificates, &mut certificates)?),
+    };
+    let versions: &[_] = match tls.minimum_version {
+        TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        TlsVersion::V1_3 => &[&rustls::version::TLS13],
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
         .map_err(TlsError::Pair)?;
-    let builder = match &tls.client_ca {
+    let builder = match &verifier {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let refuse = |source: Box<dyn std::error::Error + Send + Sync>| TlsError::ClientAuthority {
-                path: path.clone(),
-                source,
-            };
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates("tls.client_ca", path)? {
-                roots.add(certificate).map_err(|source| refuse(Box::new(source)))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|source| refuse(Box::new(source)))?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
     };
     let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Pair)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
+    // A session that is taken up again passes by the verifier, and with it by the lists of revoked certificates.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Secured {
+        config: Arc::new(config),
+        verifier,
+        certificates,
+    })
 }
 
-fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = |source| TlsError::Read {
+fn verifier(
+    tls: &Tls,
+    path: &Path,
+    client_certificates: ClientCertificates,
+    certificates: &mut Certificates,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let refuse = |source: Box<dyn std::error::Error + Send + Sync>| TlsError::ClientAuthority {
+        path: path.into(),
+        source,
+    };
+    let authorities: Vec<CertificateDer<'static>> = read("tls.client_ca", path, "certificate")?;
+    certificates.client_ca_not_after = first_to_expire("tls.client_ca", path, &authorities)?;
+    let mut lists: Vec<CertificateRevocationListDer<'static>> = Vec::new();
+    for list in &tls.crl {
+        lists.extend(read("tls.crl", list, "list of revoked certificates")?);
+    }
+    if !lists.is_empty() {
+        certificates.crl_next_update = check_lists(tls, &authorities, &lists)?;
+    }
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority).map_err(|source| refuse(Box::new(source)))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    // A list that should have been replaced still says who is out; refusing everybody for it would lock out those who are to
+    // replace it. Its age is warned of.
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).with_crls(lists);
+    let builder = match client_certificates {
+        ClientCertificates::Required => builder,
+        ClientCertificates::Optional => builder.allow_unauthenticated(),
+    };
+    builder.build().map_err(|source| refuse(Box::new(source)))
+}
+
+/// Looks whether each authority has a list. Gives when the first of the lists is to be replaced.
+fn check_lists(
+    tls: &Tls,
+    authorities: &[CertificateDer<'_>],
+    lists: &[CertificateRevocationListDer<'_>],
+) -> Result<Option<SystemTime>, TlsError> {
+    let malformed = |setting, path: Option<&PathBuf>, what| TlsError::Malformed {
+        setting,
+        path: path.cloned().unwrap_or_default(),
+        what,
+    };
+    let mut issuers = Vec::new();
+    let mut next_update = None;
+    for list in lists {
+        let (_, list) = CertificateRevocationList::from_der(list)
+            .map_err(|_error| malformed("tls.crl", tls.crl.first(), "list of revoked certificates"))?;
+        issuers.push(list.issuer().as_raw().to_vec());
+        next_update = earlier(next_update, list.next_update().map(time));
+    }
+    for authority in authorities {
+        let (_, authority) = X509Certificate::from_der(authority)
+            .map_err(|_error| malformed("tls.client_ca", tls.client_ca.as_ref(), "certificate"))?;
+        if !issuers.iter().any(|issuer| issuer == authority.subject().as_raw()) {
+            return Err(TlsError::NoList {
+                authority: authority.subject().to_string(),
+            });
+        }
+    }
+    Ok(next_update)
+}
+
+fn first_to_expire(
+    setting: &'static str,
+    path: &Path,
+    certificates: &[CertificateDer<'_>],
+) -> Result<Option<SystemTime>, TlsError> {
+    let mut first = None;
+    for certificate in certificates {
+        let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_error| TlsError::Malformed {
+            setting,
+            path: path.into(),
+            what: "certificate",
+        })?;
+        first = earlier(first, Some(time(certificate.validity().not_after)));
+    }
+    Ok(first)
+}
+
+fn earlier(one: Option<SystemTime>, other: Option<SystemTime>) -> Option<SystemTime> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn time(time: ASN1Time) -> SystemTime {
+    let seconds = time.timestamp();
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let moved = if seconds < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    moved.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn read<T: PemObject>(setting: &'static str, path: &Path, what: &'static str) -> Result<Vec<T>, TlsError> {
+    let fault = |source| TlsError::Read {
         setting,
         path: path.into(),
         source,
     };
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(read)?
+    let found: Vec<_> = T::pem_file_iter(path)
+        .map_err(fault)?
         .collect::<Result<_, _>>()
-        .map_err(read)?;
+        .map_err(fault)?;
     if found.is_empty() {
         Err(TlsError::Empty {
             setting,
             path: path.into(),
+            what,
         })
     } else {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wsfc_proto::v1::Permission;
 
-use super::{Settings, Unfit};
+use super::{BearerIssuer, Settings, Unfit, bearer};
 use crate::access::policy::{ADMINISTRATOR, Binding, OPERATOR, VIEWER};
 
 /// Who may call what.
@@ -22,6 +22,8 @@ pub struct Access {
     pub roles: BTreeMap<String, Role>,
     /// Who has which role, beside what was granted while the daemon ran.
     pub bindings: Vec<Binding>,
+    /// Whose bearer tokens are taken.
+    pub bearer: Vec<BearerIssuer>,
 }
 
 /// A role of one's own.
@@ -87,7 +89,7 @@ impl Access {
                 });
             }
         }
-        Ok(())
+        bearer::check(&self.bearer)
     }
 }
 

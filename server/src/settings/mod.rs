@@ -4,9 +4,12 @@
 
 pub mod access;
 mod audit;
+mod bearer;
 pub mod current;
+mod limits;
 pub mod places;
 pub mod sources;
+mod tls;
 mod workloads;
 
 use std::net::SocketAddr;
@@ -14,21 +17,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use wsfc_client::local;
 
 pub use self::access::Access;
 pub use self::audit::Audit;
-use self::workloads::PIPES;
+pub use self::bearer::BearerIssuer;
+pub use self::limits::Limits;
+pub use self::tls::{Tls, TlsVersion};
 pub use self::workloads::Workloads;
+use self::workloads::{PIPES, check_endpoint};
 
 /// The longest time that a setting may ask for, but for how long the journal keeps things.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// The contract promises a mark or a record at least this often.
-const RAREST_MARKS: Duration = Duration::from_secs(5);
-/// Marks that come faster would be all that a daemon with many streams does.
-const FASTEST_MARKS: Duration = Duration::from_millis(10);
-/// The shortest time limit; less would refuse everybody.
-const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,12 @@ pub struct Listen {
     /// Listens off loopback without TLS all the same: whoever is on the way can read and change everything. Logged as a
     /// warning at each start.
     pub allow_plain: bool,
+    /// Whether administrators of the host can connect at a socket or pipe of it, where the operating system says who they
+    /// are: root or an administrator, or the daemon's own account.
+    pub local: bool,
+    /// The name of that pipe on Windows, else the path of that socket. Absent: `\\.\pipe\wsfcd\api`, else `api.sock` in
+    /// `data_dir`; where that cannot be had, the daemon says so and tries again.
+    pub local_endpoint: Option<String>,
     /// A file that gets the bound address, written whole, once the daemon serves. For scripts that use port 0.
     pub ready_file: Option<PathBuf>,
     /// Threads that serve connections; 0 is one for each core.
@@ -99,24 +105,12 @@ impl Default for Listen {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 7443)),
             allow_plain: false,
+            local: true,
+            local_endpoint: None,
             ready_file: None,
             threads: 0,
         }
     }
-}
-
-/// The certificate files, PEM.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The certificate chain of the server, its own certificate first.
-    pub certificate: PathBuf,
-    /// The private key of the server.
-    pub key: PathBuf,
-    /// The authorities of clients: who shows a certificate from one of them has the roles that `access.bindings` give to
-    /// its names. When set, a client without one is refused in the handshake.
-    #[serde(default)]
-    pub client_ca: Option<PathBuf>,
 }
 
 /// Where the cluster API comes from.
@@ -215,40 +209,6 @@ impl Default for Inventory {
     }
 }
 
-/// Limits against peers that ask too much.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// The largest request message in bytes.
-    pub request_bytes: usize,
-    /// Connections in all.
-    pub connections: usize,
-    /// Streams on one connection.
-    pub streams_per_connection: u32,
-    /// How long a TLS handshake may take.
-    #[serde(with = "humantime_serde")]
-    pub handshake: Duration,
-    /// How long a call that is no stream may take.
-    #[serde(with = "humantime_serde")]
-    pub unary: Duration,
-    /// The longest silence of a record stream before a mark is sent.
-    #[serde(with = "humantime_serde")]
-    pub mark_every: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            request_bytes: 256 * 1024,
-            connections: 2_000,
-            streams_per_connection: 1_024,
-            handshake: Duration::from_secs(5),
-            unary: Duration::from_secs(30),
-            mark_every: Duration::from_secs(5),
-        }
-    }
-}
-
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -310,7 +270,7 @@ pub enum Unfit {
     },
     /// Callers off loopback could not show who they are.
     #[error(
-        "`listen.address` {address} is not a loopback address and callers cannot show who they are; set `tls.client_ca`, or listen on 127.0.0.1"
+        "`listen.address` {address} is not a loopback address and callers cannot show who they are; set `tls.client_ca` or `access.bearer`, or listen on 127.0.0.1"
     )]
     NobodyKnown {
         /// The address that was set.
@@ -338,9 +298,14 @@ pub enum Unfit {
         /// Its value.
         path: PathBuf,
     },
+    /// Lists of revoked certificates, and nobody who shows one.
+    #[error("`tls.crl` is set and `tls.client_ca` is not, so nobody is asked for a certificate; set both or neither")]
+    NobodyToRevoke,
     /// A name that is none of a pipe of this host.
-    #[error("`workloads.endpoint` {endpoint:?} does not begin with {PIPES:?}")]
+    #[error("`{field}` {endpoint:?} does not begin with {PIPES:?}")]
     NotAPipe {
+        /// The setting.
+        field: &'static str,
         /// The value.
         endpoint: String,
     },
@@ -376,6 +341,14 @@ pub enum Unfit {
         /// The greatest sensible value.
         most: Duration,
     },
+    /// An issuer of bearer tokens that cannot be accepted so.
+    #[error("`access.bearer` of issuer {issuer:?}: {problem}")]
+    BearerIssuer {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// A filter that cannot be read.
     #[error("`log.filter` {filter:?} cannot be read: {reason}")]
     LogFilter {
@@ -398,7 +371,8 @@ impl Settings {
             if self.tls.is_none() && !self.listen.allow_plain {
                 return Err(Unfit::PlainOffLoopback { address });
             }
-            let is_known = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+            let tls = self.tls.as_ref();
+            let is_known = tls.is_some_and(|tls| tls.client_ca.is_some() || !self.access.bearer.is_empty());
             if !is_known && self.access.unauthenticated_role.is_none() {
                 return Err(Unfit::NobodyKnown { address });
             }
@@ -417,10 +391,13 @@ impl Settings {
             });
         }
         self.workloads.check()?;
+        check_endpoint("listen.local_endpoint", self.listen.local_endpoint.as_deref())?;
+        self.limits.check()?;
+        if let Some(tls) = &self.tls {
+            tls.check()?;
+        }
         self.audit.check()?;
         for (field, value, least) in [
-            ("limits.request_bytes", self.limits.request_bytes, 4_096),
-            ("limits.connections", self.limits.connections, 1),
             ("journal.memory_records", self.journal.memory_records, 256),
             ("journal.keep_operations", self.journal.keep_operations, 1),
             ("journal.keep_events", self.journal.keep_events, 1_024),
@@ -434,39 +411,15 @@ impl Settings {
                 });
             }
         }
-        if self.limits.connections > Semaphore::MAX_PERMITS {
-            return Err(Unfit::TooMany {
-                field: "limits.connections",
-                most: Semaphore::MAX_PERMITS,
-            });
-        }
         for (field, value, most) in [
             ("operations.create_settle", self.operations.create_settle, LONGEST),
             ("operations.verb_timeout", self.operations.verb_timeout, LONGEST),
             ("operations.shutdown_grace", self.operations.shutdown_grace, LONGEST),
-            ("limits.handshake", self.limits.handshake, LONGEST),
-            ("limits.unary", self.limits.unary, LONGEST),
-            ("limits.mark_every", self.limits.mark_every, RAREST_MARKS),
             ("journal.keep_for", self.journal.keep_for, 3_650 * LONGEST),
         ] {
             if value > most {
                 return Err(Unfit::TooLong { field, most });
             }
-        }
-        for (field, value, least) in [
-            ("limits.handshake", self.limits.handshake, SHORTEST),
-            ("limits.unary", self.limits.unary, SHORTEST),
-            ("limits.mark_every", self.limits.mark_every, FASTEST_MARKS),
-        ] {
-            if value < least {
-                return Err(Unfit::TooShort { field, least });
-            }
-        }
-        if self.limits.streams_per_connection == 0 {
-            return Err(Unfit::TooSmall {
-                field: "limits.streams_per_connection",
-                least: 1,
-            });
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
             return Err(Unfit::LogFilter {
@@ -480,6 +433,17 @@ impl Settings {
     /// Whether everybody on the network has a role.
     pub fn serves_anybody(&self) -> bool {
         !self.listen.address.ip().is_loopback() && self.access.unauthenticated_role.is_some()
+    }
+
+    /// Where administrators of the host connect.
+    pub fn local_endpoint(&self) -> String {
+        self.listen.local_endpoint.clone().unwrap_or_else(|| {
+            if cfg!(windows) {
+                local::PIPE.into()
+            } else {
+                self.data_dir.join(local::SOCKET).to_string_lossy().into_owned()
+            }
+        })
     }
 
     /// Where the simulated world is kept.
@@ -506,15 +470,20 @@ mod tests {
         settings.listen.address = "0.0.0.0:7443".parse().unwrap();
         assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
         let tls = |client_ca: Option<&str>| Tls {
-            certificate: "/c.pem".into(),
-            key: "/k.pem".into(),
             client_ca: client_ca.map(PathBuf::from),
+            ..Tls::new("/c.pem", "/k.pem")
         };
         settings.tls = Some(tls(None));
         assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
         settings.tls = Some(tls(Some("/ca.pem")));
         assert_eq!(settings.check(), Ok(()));
         assert!(!settings.serves_anybody());
+        settings.tls = Some(tls(None));
+        settings.access.bearer = vec![BearerIssuer::new("https://id.example", "wsfcd")];
+        assert_eq!(settings.check(), Ok(()));
+        settings.listen.allow_plain = true;
+        settings.tls = None;
+        assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
     }
 
     #[test]
@@ -553,44 +522,6 @@ mod tests {
             settings.check(),
             Err(Unfit::TooLong {
                 field: "operations.create_settle",
-                ..
-            })
-        ));
-        let limits = |change: fn(&mut Limits)| {
-            let mut settings = Settings::default();
-            change(&mut settings.limits);
-            settings.check().map_err(|unfit| unfit.to_string())
-        };
-        let refused = |text: &str| Err(String::from(text));
-        assert_eq!(
-            limits(|limits| limits.mark_every = Duration::from_millis(9)),
-            refused("`limits.mark_every` must be at least 10ms")
-        );
-        assert_eq!(limits(|limits| limits.mark_every = Duration::from_millis(10)), Ok(()));
-        assert_eq!(
-            limits(|limits| limits.mark_every = Duration::from_millis(5_001)),
-            refused("`limits.mark_every` must be at most 5s")
-        );
-        assert_eq!(
-            limits(|limits| limits.unary = Duration::ZERO),
-            refused("`limits.unary` must be at least 1ms")
-        );
-        assert_eq!(
-            limits(|limits| limits.handshake = Duration::ZERO),
-            refused("`limits.handshake` must be at least 1ms")
-        );
-    }
-
-    #[test]
-    fn connections_can_be_counted() {
-        let mut settings = Settings::default();
-        settings.limits.connections = Semaphore::MAX_PERMITS;
-        assert_eq!(settings.check(), Ok(()));
-        settings.limits.connections += 1;
-        assert!(matches!(
-            settings.check(),
-            Err(Unfit::TooMany {
-                field: "limits.connections",
                 ..
             })
         ));

@@ -24,7 +24,7 @@ pub fn data_dir() -> PathBuf {
     if cfg!(windows) {
         program_data().join("data")
     } else {
-        PathBuf::from("/var/lib/wsfcd")
+        PathBuf::from(wsfc_client::local::SERVICE_DATA)
     }
 }
 

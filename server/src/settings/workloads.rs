@@ -34,16 +34,22 @@ impl Default for Workloads {
 
 impl Workloads {
     pub(super) fn check(&self) -> Result<(), Unfit> {
-        match &self.endpoint {
-            Some(endpoint) if cfg!(windows) && !endpoint.to_lowercase().starts_with(PIPES) => Err(Unfit::NotAPipe {
-                endpoint: endpoint.clone(),
-            }),
-            Some(endpoint) if !cfg!(windows) && Path::new(endpoint).is_relative() => Err(Unfit::RelativePath {
-                field: "workloads.endpoint",
-                path: endpoint.into(),
-            }),
-            Some(_) | None => Ok(()),
-        }
+        check_endpoint("workloads.endpoint", self.endpoint.as_deref())
+    }
+}
+
+/// Checks the endpoint of a socket or pipe of the host.
+pub(super) fn check_endpoint(field: &'static str, endpoint: Option<&str>) -> Result<(), Unfit> {
+    match endpoint {
+        Some(endpoint) if cfg!(windows) && !endpoint.to_lowercase().starts_with(PIPES) => Err(Unfit::NotAPipe {
+            field,
+            endpoint: endpoint.to_owned(),
+        }),
+        Some(endpoint) if !cfg!(windows) && Path::new(endpoint).is_relative() => Err(Unfit::RelativePath {
+            field,
+            path: endpoint.into(),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

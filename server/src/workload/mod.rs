@@ -18,4 +18,4 @@ mod tests;
 pub mod timers;
 
 pub use hub::Workloads;
-pub use listener::{ListenError, Listener};
+pub use listener::Listener;

@@ -48,6 +48,8 @@ async fn open_control_is_said_aloud() {
     let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
     std::fs::write(&certificate, pair.cert.pem()).unwrap();
     std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let check = |client_ca: Option<&Path>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wsfcd"));
         command.args(["config", "check", "--simulate", "--listen", "0.0.0.0:0"]);

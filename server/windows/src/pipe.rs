@@ -3,9 +3,11 @@
 #![expect(unsafe_code, reason = "a pipe's security descriptor is given by a pointer")]
 
 use std::io;
+use std::os::windows::io::AsRawHandle as _;
 
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
+use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
 
 use crate::security::{Descriptor, Sid};
 
@@ -28,6 +30,23 @@ pub fn private_pipe(name: &str, is_first: bool) -> io::Result<NamedPipeServer> {
     unsafe { options.create_with_security_attributes_raw(name, (&raw mut attributes).cast()) }
 }
 
+/// The name of the account, `DOMAIN\name`, of the process that has connected to an end.
+///
+/// The system tells the process, and its account is that of its primary token: a thread that impersonates somebody counts as
+/// its process. Good for telling who it was; whether it may connect is decided by the access list of the pipe.
+///
+/// # Errors
+///
+/// Nobody is connected, the process is gone or of an account that this one may not ask about, or the account has no name.
+pub fn client_account(end: &NamedPipeServer) -> io::Result<String> {
+    let mut process = 0;
+    // SAFETY: The pipe is open as long as it is borrowed, and `process` takes one number.
+    if unsafe { GetNamedPipeClientProcessId(end.as_raw_handle(), &mut process) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Sid::of_other_process(process)?.account()
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -48,6 +67,9 @@ mod tests {
         for server in [&mut first, &mut second] {
             let mut client = ClientOptions::new().open(&name).unwrap();
             server.connect().await.unwrap();
+            let account = client_account(server).unwrap();
+            assert_eq!(account, Sid::of_process().unwrap().account().unwrap());
+            assert!(account.contains('\\'), "{account}");
             client.write_all(b"said").await.unwrap();
             let mut heard = [0; 4];
             server.read_exact(&mut heard).await.unwrap();

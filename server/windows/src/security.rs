@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "security descriptors are made and set by C functions")]
 
+mod readers;
+
 use core::ffi::c_void;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -23,15 +25,18 @@ use windows_sys::Win32::Security::Authorization::{
 };
 use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, GetTokenInformation,
-    LookupAccountNameW, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, SECURITY_ATTRIBUTES,
-    TOKEN_QUERY, TOKEN_USER, TokenUser,
+    LookupAccountNameW, LookupAccountSidW, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION,
+    SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateDirectoryW, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS,
     FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, READ_CONTROL, WRITE_DAC, WRITE_OWNER,
 };
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
+};
 
+pub use self::readers::readers;
 use crate::wide::{text, wide};
 
 /// LocalSystem, which every private folder is open to ("Well-known SIDs").
@@ -56,17 +61,78 @@ impl Sid {
     ///
     /// The system does not say.
     pub fn of_process() -> io::Result<Self> {
-        let mut token: HANDLE = core::ptr::null_mut();
-        // SAFETY: The call takes nothing and gives a constant.
-        let process = unsafe { GetCurrentProcess() };
-        // SAFETY: The pseudo handle is always good, and `token` takes one handle.
-        if unsafe { OpenProcessToken(process, TOKEN_QUERY, &mut token) } == 0 {
+        // SAFETY: The call takes nothing and gives a constant, a pseudo handle that is always good.
+        process_user(unsafe { GetCurrentProcess() })
+    }
+
+    /// The account that another process runs as.
+    ///
+    /// # Errors
+    ///
+    /// There is no such process, or this one may not ask about it.
+    pub fn of_other_process(id: u32) -> io::Result<Self> {
+        // SAFETY: The call takes numbers and gives a handle or NULL.
+        let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };
+        if process.is_null() {
             return Err(io::Error::last_os_error());
         }
-        let sid = token_user(token);
+        let sid = process_user(process);
         // SAFETY: The handle was opened above and is not used afterwards.
-        unsafe { CloseHandle(token) };
+        unsafe { CloseHandle(process) };
         sid
+    }
+
+    /// Its name with that of its domain, `DOMAIN\name`.
+    ///
+    /// # Errors
+    ///
+    /// Nobody knows the account.
+    pub fn account(&self) -> io::Result<String> {
+        let sid = binary(self)?;
+        // The first is the name, the second the domain.
+        let mut texts = [vec![0_u16; 256], vec![0_u16; 256]];
+        let mut kind = 0;
+        loop {
+            let [name, domain] = &mut texts;
+            let mut lengths = [256, 256];
+            for (length, text) in lengths.iter_mut().zip([&*name, &*domain]) {
+                *length = u32::try_from(text.len()).map_err(io::Error::other)?;
+            }
+            let [name_length, domain_length] = &mut lengths;
+            // SAFETY: The identifier is whole, and both buffers have the sizes that are given.
+            let found = unsafe {
+                LookupAccountSidW(
+                    core::ptr::null(),
+                    sid.0,
+                    name.as_mut_ptr(),
+                    name_length,
+                    domain.as_mut_ptr(),
+                    domain_length,
+                    &mut kind,
+                )
+            };
+            if found != 0 {
+                // Without the NUL, which the lengths do not count after a success.
+                let told = |text: &[u16], length: u32| String::from_utf16_lossy(&text[..length as usize]);
+                let (name, domain) = (told(name, lengths[0]), told(domain, lengths[1]));
+                return Ok(if domain.is_empty() {
+                    name
+                } else {
+                    format!(r"{domain}\{name}")
+                });
+            }
+            let error = io::Error::last_os_error();
+            let is_longer = lengths
+                .iter()
+                .zip(&texts)
+                .any(|(length, text)| *length as usize > text.len());
+            if error.raw_os_error() != Some(ERROR_INSUFFICIENT_BUFFER.cast_signed()) || !is_longer {
+                return Err(error);
+            }
+            for (length, text) in lengths.iter().zip(&mut texts) {
+                text.resize((*length as usize).max(text.len()), 0);
+            }
+        }
     }
 
     /// An account by its name as services name it: `LocalSystem`, `NT AUTHORITY\NetworkService`, `DOMAIN\user`, `.\user`.
@@ -349,6 +415,19 @@ fn private_sddl(accounts: &[Sid]) -> String {
         sddl.push(')');
     }
     sddl
+}
+
+/// `process` is open for questions, or a pseudo handle.
+fn process_user(process: HANDLE) -> io::Result<Sid> {
+    let mut token: HANDLE = core::ptr::null_mut();
+    // SAFETY: Every caller has the handle from a call that succeeded, and `token` takes one handle.
+    if unsafe { OpenProcessToken(process, TOKEN_QUERY, &mut token) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let sid = token_user(token);
+    // SAFETY: The handle was opened above and is not used afterwards.
+    unsafe { CloseHandle(token) };
+    sid
 }
 
 fn token_user(token: HANDLE) -> io::Result<Sid> {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::scenario::Machine;
@@ -12,8 +13,10 @@ use wsfcd::access::policy::ADMINISTRATOR;
 use wsfcd::daemon::Core;
 use wsfcd::events::LoggedEvents;
 use wsfcd::journal::Journal;
-use wsfcd::listen;
+use wsfcd::listen::accept;
 use wsfcd::listen::refusals::Refusals;
+use wsfcd::listen::registry::Connections;
+use wsfcd::listen::serving::Serving;
 use wsfcd::platform::Platform;
 use wsfcd::settings::Settings;
 use wsfcd::settings::current::Current;
@@ -43,12 +46,24 @@ pub fn serve(journal: &Journal) -> SocketAddr {
         tokio::spawn(dispatch);
         let access = core.access_layer(None);
         let settings = Current::new(settings);
-        let limits = settings.get().limits.clone();
+        let connections = Connections::new(settings.clone(), Arc::new(core.access.clone()));
         let stop = CancellationToken::new();
-        let (sender, accepted) = listen::channel();
-        tokio::spawn(listen::accept(listener, vec![sender], limits.connections, stop.clone()));
-        let connections = listen::connections(accepted, None, settings, Refusals::new(Arc::new(LoggedEvents)));
-        listen::serve(routes, access, connections, &limits, stop).await
+        let (sender, accepted) = accept::channel();
+        tokio::spawn(accept::accept(
+            listener,
+            vec![sender],
+            connections.clone(),
+            stop.clone(),
+        ));
+        let serving = Serving {
+            routes,
+            access,
+            tls: None,
+            settings,
+            refusals: Refusals::new(Arc::new(LoggedEvents)),
+        };
+        serving.serve(ReceiverStream::new(accepted), connections, stop).await;
+        Ok(())
     })
 }
 

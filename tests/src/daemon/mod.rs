@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use wsfc_client::{Client, ConnectOptions, TlsOptions};
+use wsfc_client::{BearerSource, Client, ConnectOptions, TlsOptions};
 use wsfc_simulator::remote::RemoteControl;
 use wsfc_simulator::{Scenario, Simulation};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
@@ -19,7 +19,7 @@ use wsfcd::settings::{Settings, Tls};
 
 use self::in_process::InProcess;
 use self::process::Process;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, write_private};
 use crate::logs::Logs;
 use crate::simulated::SimulatedWorld;
 use crate::under_test::UnderTest;
@@ -189,9 +189,8 @@ impl Builder {
         let authority = Authority::new();
         let file = |name: &str| self.dir.path().join(name);
         let tls = Tls {
-            certificate: file("server.pem"),
-            key: file("server.key"),
             client_ca: Some(file("clients.pem")),
+            ..Tls::new(file("server.pem"), file("server.key"))
         };
         let server = authority.issue(SERVER_NAME);
         write_private(&tls.certificate, &server.cert_pem);
@@ -242,7 +241,7 @@ impl TestDaemon {
         settings.operations.create_settle = Duration::ZERO;
         settings.inventory.observe = false;
         if under_test == UnderTest::Windows {
-            // All daemons on a host would have the same pipe, and each test has one of its own.
+            // All daemons on a host would have the same pipes, and each test has some of its own.
             let name = dir
                 .path()
                 .file_name()
@@ -250,6 +249,7 @@ impl TestDaemon {
                 .to_string_lossy()
                 .replace('.', "");
             settings.workloads.endpoint = Some(format!(r"\\.\pipe\wsfcd-test-{name}"));
+            settings.listen.local_endpoint = Some(format!(r"\\.\pipe\wsfcd-test-api-{name}"));
         }
         Builder {
             under_test,
@@ -288,6 +288,34 @@ impl TestDaemon {
             tls.identity = Some(certified.authority.issue(name));
         }
         connect(options)
+    }
+
+    /// A client that shows no certificate, and a token if it has one.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn client_showing(&self, token: Option<String>) -> Client {
+        let mut options = self.connect_options();
+        if let Some(tls) = &mut options.tls {
+            tls.identity = None;
+        }
+        options.bearer = token.map(BearerSource::token);
+        connect(options)
+    }
+
+    /// A client at the socket that is for administrators of the host.
+    ///
+    /// # Panics
+    ///
+    /// The daemon is stopped.
+    pub fn local_client(&self) -> Client {
+        let endpoint = format!("unix:{}", self.settings.local_endpoint());
+        connect(ConnectOptions {
+            endpoints: vec![endpoint],
+            tls: None,
+            ..self.connect_options()
+        })
     }
 
     /// A client whose connections run over a wire.
@@ -522,16 +550,4 @@ fn connect(options: ConnectOptions) -> Client {
 #[expect(clippy::print_stderr, reason = "the test harness shows it when the test fails")]
 fn print_log(logs: &Logs) {
     eprintln!("--- the log of the daemon ---\n{}", logs.text());
-}
-
-/// Writes a file that only this account can read.
-#[expect(clippy::expect_used, reason = "how a test fails")]
-fn write_private(path: &Path, bytes: &[u8]) {
-    std::fs::write(path, bytes).expect("the test's folder takes a file");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(path, mode).expect("a file of one's own");
-    }
 }

@@ -165,6 +165,7 @@ fn text_for(under_test: UnderTest, settings: &Settings) -> String {
     fn rename(under_test: UnderTest, value: &mut toml::Value) {
         match value {
             toml::Value::String(text) if text.starts_with('/') => *text = under_test.path(Path::new(text)),
+            toml::Value::Array(values) => values.iter_mut().for_each(|value| rename(under_test, value)),
             toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| rename(under_test, value)),
             _ => {}
         }

@@ -12,6 +12,7 @@ mod affinity_rules;
 mod audit;
 mod backups;
 mod bad_input;
+mod bearer;
 mod cloud_witness;
 mod cluster_verbs;
 mod faults;
@@ -19,6 +20,8 @@ mod group_sets;
 mod groups;
 mod inventory;
 mod limits;
+#[cfg(unix)]
+mod local;
 mod moves;
 mod networks;
 mod nodes;

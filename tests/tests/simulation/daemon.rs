@@ -1,6 +1,7 @@
 //! The simulated daemon: journal, engine and services as in production, over a simulated disk, network and cluster.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
@@ -8,9 +9,13 @@ use turmoil::net::TcpListener;
 use wsfc_client::v1::OperationState;
 use wsfc_clusapi::Clusapi;
 use wsfcd::daemon::Core;
+use wsfcd::events::LoggedEvents;
 use wsfcd::journal::{Journal, Opened, RedbStore};
-use wsfcd::listen;
-use wsfcd::listen::connection::{Connection, Peer};
+use wsfcd::listen::connection::{Accepted, Peer};
+use wsfcd::listen::refusals::Refusals;
+use wsfcd::listen::registry::Connections;
+use wsfcd::listen::serving::Serving;
+use wsfcd::settings::current::Current;
 
 use crate::stage::Stage;
 
@@ -62,21 +67,34 @@ async fn serve(stage: &Stage) -> Result<(), Failure> {
     let access = core.access_layer(None);
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     stage.daemon.borrow_mut().journal = Some(journal.clone());
-    let limits = stage.settings().limits;
-    let serving =
-        async move { listen::serve(routes, access, connections(listener), &limits, CancellationToken::new()).await };
+    let serving = Serving {
+        routes,
+        access,
+        tls: None,
+        settings: Current::new(stage.settings()),
+        refusals: Refusals::new(Arc::new(LoggedEvents)),
+    };
+    let connections = Connections::new(serving.settings.clone(), Arc::new(core.access.clone()));
+    let arrivals = arrivals(listener, connections.clone());
+    let serving = serving.serve(arrivals, connections, CancellationToken::new());
     // Connections stay open after a failure, until the host crashes: their tasks would end in random order.
     tokio::task::spawn_local(serving);
     Err(journal.failure().await.into())
 }
 
-fn connections(listener: TcpListener) -> impl Stream<Item = std::io::Result<Connection>> {
-    let accept = |listener: TcpListener| async move {
-        let accepted = listener.accept().await;
-        let connection = accepted.map(|(stream, _address)| Connection::new(stream, Peer::plain(None), None));
-        Some((connection, listener))
+fn arrivals(listener: TcpListener, connections: Connections) -> impl Stream<Item = Accepted> {
+    let accept = |(listener, connections): (TcpListener, Connections)| async move {
+        loop {
+            // A client that is gone at once is none, and neither is one that is refused.
+            let Ok((stream, _address)) = listener.accept().await else {
+                continue;
+            };
+            let Ok(guest) = connections.arrive(None) else { continue };
+            let accepted = Accepted::plain(move || Ok(stream), Peer::plain(None), guest);
+            return Some((accepted, (listener, connections)));
+        }
     };
-    futures_util::stream::unfold(listener, accept)
+    futures_util::stream::unfold((listener, connections), accept)
 }
 
 /// An error with its causes.

@@ -23,7 +23,7 @@ pub(crate) enum Verb {
         /// The context.
         name: String,
     },
-    /// Make a context from --endpoint, --ca, --cert, --key, --server-name and --cluster, or change what they name.
+    /// Make a context from --endpoint, --ca, --cert, --key, --server-name, --token-file and --cluster, or change what they name.
     Set(Set),
     /// Remove a context.
     Remove {
@@ -103,9 +103,14 @@ fn set(session: &Session<'_>, contexts: &mut Contexts, arguments: &Set) -> Resul
         return Err(contexts::Error::NoEndpoint(arguments.name.clone()).into());
     }
     // The context is used from other folders, too.
-    for path in [&mut context.ca, &mut context.cert, &mut context.key]
-        .into_iter()
-        .flatten()
+    for path in [
+        &mut context.ca,
+        &mut context.cert,
+        &mut context.key,
+        &mut context.token_file,
+    ]
+    .into_iter()
+    .flatten()
     {
         *path = absolute(path.clone())?;
     }
@@ -190,6 +195,7 @@ fn show(session: &mut Session<'_>, contexts: &Contexts, name: Option<&str>, path
         ("cert", file(&context.cert)),
         ("key", file(&context.key)),
         ("server name", context.server_name.clone().unwrap_or_default()),
+        ("token file", file(&context.token_file)),
         ("cluster", context.cluster.clone().unwrap_or_default()),
         ("file", path.to_owned()),
     ];
@@ -237,6 +243,7 @@ mod tests {
             let environment = Environment {
                 endpoint: Some("http://env:1".to_owned()),
                 config,
+                ..Environment::default()
             };
             let (mut terminal, out, err) = on_paper(None);
             let exit = crate::run(&cli, &environment, &mut terminal);
@@ -260,10 +267,10 @@ mod tests {
             "{shown}"
         );
         // Changing one thing leaves the others.
-        assert_eq!(desk.run("wsfcctl context set lab --server-name daemon").0, Exit::Ok);
+        let change = "wsfcctl context set lab --server-name daemon --token-file /token";
+        assert_eq!(desk.run(change).0, Exit::Ok);
         let shown = desk.run("wsfcctl -o yaml context show lab").1;
-        let expected =
-            "name: lab\ncurrent: false\nendpoints:\n- https://n1:1\n- https://n2:1\nca: /ca.pem\nserver_name: daemon\n";
+        let expected = "name: lab\ncurrent: false\nendpoints:\n- https://n1:1\n- https://n2:1\nca: /ca.pem\nserver_name: daemon\ntoken_file: /token\n";
         assert_eq!(shown, expected);
         assert_eq!(desk.run("wsfcctl context remove prod").0, Exit::Ok);
         assert!(!desk.run("wsfcctl context list").1.contains('*'));

@@ -70,8 +70,10 @@ impl From<&RunError> for Code {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::ClusterApi(_) => Self::ClusterApi,
-            RunError::Start(StartError::Settings(_) | StartError::Tls(_)) => Self::Settings,
-            RunError::Start(StartError::Bind { .. } | StartError::Channel { .. }) => Self::Address,
+            RunError::Start(StartError::Settings(_) | StartError::Tls(_) | StartError::Bearer(_)) => Self::Settings,
+            RunError::Start(StartError::Bind { .. } | StartError::Channel { .. } | StartError::Local { .. }) => {
+                Self::Address
+            }
             RunError::Start(StartError::Journal { .. } | StartError::Recover(_)) | RunError::Journal(_) => {
                 Self::Journal
             }

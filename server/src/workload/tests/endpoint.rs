@@ -9,10 +9,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wsfc_clusapi::Clusapi;
 use wsfc_resource_channel::{Hello, ToDaemon, VERSION, frame, to_daemon};
 
-use super::super::{ListenError, Listener};
+use super::super::Listener;
 use super::queues::workloads;
 use crate::cluster_api;
 use crate::daemon::{Daemon, StartError};
+use crate::listen::host::ListenError;
 use crate::platform::Platform;
 use crate::settings::{Settings, Unfit};
 

@@ -178,3 +178,48 @@ fn accounts_have_identifiers() {
     );
     assert!(Sid::of_account(r"NOWHERE\nobody-at-all").is_err());
 }
+
+#[test]
+fn who_reads_a_file_is_known() {
+    use std::os::windows::fs::OpenOptionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "").unwrap();
+    let own = Sid::of_process().unwrap();
+    let set = |sddl: &str| {
+        let descriptor = Descriptor::parse(sddl).unwrap();
+        let file = OpenOptions::new()
+            .access_mode(WRITE_DAC | READ_CONTROL)
+            .open(&path)
+            .unwrap();
+        let (mut dacl, mut present, mut defaulted) = (core::ptr::null_mut(), 0, 0);
+        // SAFETY: The descriptor is whole, and the places take one answer each.
+        assert_ne!(
+            unsafe { GetSecurityDescriptorDacl(descriptor.as_ptr(), &mut present, &mut dacl, &mut defaulted) },
+            0
+        );
+        // SAFETY: The handle may change the list, which lives until the call returns.
+        let status = unsafe {
+            SetSecurityInfo(
+                file.as_raw_handle(),
+                SE_FILE_OBJECT,
+                DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
+                core::ptr::null_mut(),
+                core::ptr::null_mut(),
+                dacl,
+                core::ptr::null(),
+            )
+        };
+        win32(status).unwrap();
+    };
+    set(&format!("D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;{})", own.as_str()));
+    let few = readers(&path).unwrap();
+    assert!(
+        few.iter().all(|reader| *reader == own || reader.is_administrative()),
+        "{few:?}"
+    );
+    set(&format!("D:P(A;;FA;;;{})(A;;FR;;;WD)", own.as_str()));
+    let all = readers(&path).unwrap();
+    assert!(all.contains(&Sid("S-1-1-0".into())), "{all:?}");
+}

@@ -1,0 +1,437 @@
+//! Who gets a place: which connections there are, how many from where, and who gives way.
+//!
+//! A connection first *greets*: it shakes hands and begins with HTTP/2. Those are bounded on their own, and the oldest gives
+//! way to the next, so that whoever connects and says nothing holds up nobody. Then it is *settled* and takes one of the
+//! places. When all are taken, the one that has been without a call for the longest time makes room; when all have calls,
+//! the newcomer is refused. The last places are for administrators.
+//!
+//! This is bookkeeping alone; [`registry`](super::registry) keeps it among threads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use super::counters::Count;
+use crate::settings::Limits;
+
+/// Who shares a limit with whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin(IpAddr);
+
+impl Origin {
+    /// Of an address. Nobody for loopback, which every program of the host shares: a limit there would let one of them lock out
+    /// the others.
+    pub fn of(address: IpAddr) -> Option<Self> {
+        let address = address.to_canonical();
+        if address.is_loopback() {
+            return None;
+        }
+        Some(Self(match address {
+            IpAddr::V4(_) => address,
+            // Whoever has one address of a network of 64 bits has them all.
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        }))
+    }
+}
+
+/// What a connection is to the limits once its handshake is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// It has not shown who it is.
+    pub stranger: bool,
+    /// It may have the places that are kept for administrators.
+    pub administrator: bool,
+}
+
+/// Who has to go so that another one can come.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GivesWay<T> {
+    /// What was kept with the connection.
+    pub entry: T,
+    /// What it is counted as.
+    pub count: Count,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    origin: Option<Origin>,
+    /// Absent while it greets.
+    standing: Option<Standing>,
+    entry: T,
+}
+
+impl<T> Place<T> {
+    fn is_stranger(&self) -> bool {
+        self.standing.is_none_or(|standing| standing.stranger)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    all: usize,
+    strangers: usize,
+}
+
+/// The connections, by an id that rises.
+#[derive(Debug)]
+pub struct Places<T> {
+    next: u64,
+    places: BTreeMap<u64, Place<T>>,
+    held: HashMap<Origin, Held>,
+    greeting: usize,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            places: BTreeMap::new(),
+            held: HashMap::new(),
+            greeting: 0,
+        }
+    }
+}
+
+impl<T> Places<T> {
+    /// A connection comes. Gives its id, and who has to go for it.
+    ///
+    /// # Errors
+    ///
+    /// It is refused, and counted as that.
+    pub fn arrive(
+        &mut self,
+        origin: Option<Origin>,
+        limits: &Limits,
+        entry: T,
+    ) -> Result<(u64, Vec<GivesWay<T>>), Count> {
+        let mut leaving = Vec::new();
+        if let Some((origin, held)) = origin.and_then(|origin| self.held.get(&origin).map(|held| (origin, held))) {
+            let is_over = |held: usize, most: usize| most > 0 && held >= most;
+            if is_over(held.strangers, limits.unauthenticated_per_address) {
+                let oldest = self.oldest_greeting(|place| place.origin == Some(origin));
+                leaving.push(oldest.ok_or(Count::RefusedStranger)?);
+            } else if is_over(held.all, limits.connections_per_address) {
+                return Err(Count::RefusedAddress);
+            }
+        }
+        if self.greeting >= limits.handshakes {
+            leaving.extend(self.oldest_greeting(|_any| true));
+        }
+        let id = self.next;
+        self.next += 1;
+        self.greeting += 1;
+        if let Some(origin) = origin {
+            let held = self.held.entry(origin).or_default();
+            held.all += 1;
+            held.strangers += 1;
+        }
+        let place = Place {
+            origin,
+            standing: None,
+            entry,
+        };
+        self.places.insert(id, place);
+        Ok((id, leaving))
+    }
+
+    /// A connection has greeted and wants a place. `idle` says how long one that is settled has had no call; it may be asked
+    /// for each. Gives who has to go for it; nothing happens when the connection is none of these any more.
+    ///
+    /// # Errors
+    ///
+    /// There is no place. The connection stays among those that greet until it [leaves](Self::leave).
+    pub fn settle<I: Ord>(
+        &mut self,
+        id: u64,
+        standing: Standing,
+        limits: &Limits,
+        idle: impl Fn(&T) -> Option<I>,
+    ) -> Result<Option<GivesWay<T>>, Count> {
+        if self.places.get(&id).is_none_or(|place| place.standing.is_some()) {
+            return Ok(None);
+        }
+        let most = if standing.administrator {
+            limits.connections
+        } else {
+            limits.connections - limits.reserved()
+        };
+        let mut leaving = None;
+        if self.settled() >= most {
+            // An ordinary connection never drives out an administrator's.
+            let gives_way = |other: Standing| standing.administrator || !other.administrator;
+            leaving = Some(self.idlest(gives_way, idle).ok_or(Count::RefusedFull)?);
+        }
+        if let Some(place) = self.places.get_mut(&id) {
+            place.standing = Some(standing);
+            self.greeting -= 1;
+            if let Some(held) = place.origin.and_then(|origin| self.held.get_mut(&origin))
+                && !standing.stranger
+            {
+                held.strangers -= 1;
+            }
+        }
+        Ok(leaving)
+    }
+
+    /// A connection is gone, or is as good as gone. Gives what was kept with it, the first time.
+    pub fn leave(&mut self, id: u64) -> Option<T> {
+        let place = self.places.remove(&id)?;
+        if place.standing.is_none() {
+            self.greeting -= 1;
+        }
+        if let Some(origin) = place.origin
+            && let Some(held) = self.held.get_mut(&origin)
+        {
+            held.all -= 1;
+            held.strangers -= usize::from(place.is_stranger());
+            if held.all == 0 {
+                self.held.remove(&origin);
+            }
+        }
+        Some(place.entry)
+    }
+
+    /// What is kept with each connection that there is.
+    pub fn entries(&self) -> impl Iterator<Item = &T> {
+        self.places.values().map(|place| &place.entry)
+    }
+
+    /// What is kept with a connection.
+    pub fn entry_mut(&mut self, id: u64) -> Option<&mut T> {
+        self.places.get_mut(&id).map(|place| &mut place.entry)
+    }
+
+    /// How many are settled.
+    pub fn settled(&self) -> usize {
+        self.places.len() - self.greeting
+    }
+
+    /// How many greet.
+    pub fn greeting(&self) -> usize {
+        self.greeting
+    }
+
+    /// Somebody has to go, whoever comes next.
+    pub fn shed<I: Ord>(&mut self, idle: impl Fn(&T) -> Option<I>) -> Option<GivesWay<T>> {
+        self.oldest_greeting(|_any| true)
+            .or_else(|| self.idlest(|standing| !standing.administrator, idle))
+    }
+
+    fn idlest<I: Ord>(
+        &mut self,
+        which: impl Fn(Standing) -> bool,
+        idle: impl Fn(&T) -> Option<I>,
+    ) -> Option<GivesWay<T>> {
+        let idle_for = |place: &Place<T>| {
+            place
+                .standing
+                .filter(|standing| which(*standing))
+                .and_then(|_| idle(&place.entry))
+        };
+        let all = self
+            .places
+            .iter()
+            .filter_map(|(id, place)| Some((idle_for(place)?, *id)));
+        let (_longest, id) = all.max_by(|one, other| one.0.cmp(&other.0))?;
+        self.leave(id).map(|entry| GivesWay {
+            entry,
+            count: Count::MadeRoom,
+        })
+    }
+
+    fn oldest_greeting(&mut self, which: impl Fn(&Place<T>) -> bool) -> Option<GivesWay<T>> {
+        let oldest = self
+            .places
+            .iter()
+            .find(|(_, place)| place.standing.is_none() && which(place));
+        let id = *oldest?.0;
+        self.leave(id).map(|entry| GivesWay {
+            entry,
+            count: Count::GaveWay,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KNOWN: Standing = Standing {
+        stranger: false,
+        administrator: false,
+    };
+    const STRANGER: Standing = Standing {
+        stranger: true,
+        administrator: false,
+    };
+    const ADMINISTRATOR: Standing = Standing {
+        stranger: false,
+        administrator: true,
+    };
+
+    fn limits() -> Limits {
+        Limits {
+            connections: 10,
+            administrators_percent: 20,
+            connections_per_address: 4,
+            unauthenticated_per_address: 2,
+            handshakes: 3,
+            ..Limits::default()
+        }
+    }
+
+    fn origin(text: &str) -> Option<Origin> {
+        Origin::of(text.parse().unwrap())
+    }
+
+    /// Comes and is settled.
+    fn seat(places: &mut Places<u32>, from: Option<Origin>, standing: Standing, entry: u32) -> Result<u64, Count> {
+        let (id, _) = places.arrive(from, &limits(), entry)?;
+        match places.settle(id, standing, &limits(), |_| None::<u32>) {
+            Ok(_) => Ok(id),
+            Err(count) => {
+                places.leave(id);
+                Err(count)
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_is_one_origin_and_loopback_none() {
+        assert_eq!(origin("127.0.0.1"), None);
+        assert_eq!(origin("::1"), None);
+        assert_eq!(origin("::ffff:127.0.0.1"), None);
+        assert_eq!(origin("::ffff:10.0.0.1"), origin("10.0.0.1"));
+        assert_ne!(origin("10.0.0.1"), origin("10.0.0.2"));
+        assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:2"));
+        assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn the_oldest_that_greets_gives_way() {
+        let mut places = Places::default();
+        let ids: Vec<_> = (0..3)
+            .map(|entry| places.arrive(None, &limits(), entry).unwrap().0)
+            .collect();
+        places.settle(ids[0], KNOWN, &limits(), |_| None::<u32>).unwrap();
+        places.arrive(None, &limits(), 3).unwrap();
+        let (_, leaving) = places.arrive(None, &limits(), 4).unwrap();
+        let expected = GivesWay {
+            entry: 1,
+            count: Count::GaveWay,
+        };
+        assert_eq!(leaving, [expected], "the first one is settled");
+        assert_eq!((places.greeting(), places.settled()), (3, 1));
+        assert_eq!(places.leave(ids[1]), None, "it has left already");
+    }
+
+    #[test]
+    fn strangers_of_one_address_have_few_places_and_drive_out_their_own_alone() {
+        let (here, there) = (origin("10.0.0.1"), origin("10.0.0.2"));
+        let mut places = Places::default();
+        places.arrive(there, &limits(), 0).unwrap();
+        places.arrive(here, &limits(), 1).unwrap();
+        seat(&mut places, here, STRANGER, 2).unwrap();
+        let (third, leaving) = places.arrive(here, &limits(), 3).unwrap();
+        assert_eq!(leaving.first().map(|gone| gone.entry), Some(1));
+        places.settle(third, STRANGER, &limits(), |_| None::<u32>).unwrap();
+        // Those that are served are not driven out.
+        assert_eq!(places.arrive(here, &limits(), 4).unwrap_err(), Count::RefusedStranger);
+        assert!(places.arrive(there, &limits(), 5).is_ok());
+    }
+
+    #[test]
+    fn one_address_has_not_all_places() {
+        let here = origin("10.0.0.1");
+        let mut places = Places::default();
+        let ids: Vec<_> = (0..4)
+            .map(|entry| seat(&mut places, here, KNOWN, entry).unwrap())
+            .collect();
+        assert_eq!(places.arrive(here, &limits(), 9).unwrap_err(), Count::RefusedAddress);
+        places.leave(ids[2]);
+        assert!(places.arrive(here, &limits(), 9).is_ok());
+        assert!(seat(&mut places, None, KNOWN, 10).is_ok());
+    }
+
+    #[test]
+    fn the_last_places_are_for_administrators() {
+        let mut places = Places::default();
+        for entry in 0..8 {
+            seat(&mut places, None, KNOWN, entry).unwrap();
+        }
+        assert_eq!(seat(&mut places, None, KNOWN, 8).unwrap_err(), Count::RefusedFull);
+        for entry in 8..10 {
+            seat(&mut places, None, ADMINISTRATOR, entry).unwrap();
+        }
+        assert_eq!(
+            seat(&mut places, None, ADMINISTRATOR, 10).unwrap_err(),
+            Count::RefusedFull
+        );
+        assert_eq!((places.settled(), places.greeting()), (10, 0));
+    }
+
+    #[test]
+    fn who_has_no_call_makes_room() {
+        let mut places = Places::default();
+        seat(&mut places, None, ADMINISTRATOR, 90).unwrap();
+        for entry in 0..7 {
+            seat(&mut places, None, KNOWN, entry).unwrap();
+        }
+        let idle = |entry: &u32| (*entry != 6).then_some(*entry);
+        let (id, _) = places.arrive(None, &limits(), 7).unwrap();
+        let made = places.settle(id, KNOWN, &limits(), idle).unwrap().unwrap();
+        assert_eq!(
+            (made.entry, made.count),
+            (5, Count::MadeRoom),
+            "the idlest, but neither the administrator nor the one with calls"
+        );
+        assert_eq!(places.settled(), 8);
+    }
+
+    #[test]
+    fn who_has_to_go_has_not_begun_or_has_no_call_and_is_no_administrator() {
+        let mut places = Places::default();
+        seat(&mut places, None, ADMINISTRATOR, 1).unwrap();
+        seat(&mut places, None, KNOWN, 2).unwrap();
+        seat(&mut places, None, KNOWN, 3).unwrap();
+        places.arrive(None, &limits(), 4).unwrap();
+        let idle = |entry: &u32| (*entry != 3).then_some(*entry);
+        let gone = std::iter::from_fn(|| places.shed(idle)).map(|gone| (gone.entry, gone.count));
+        assert_eq!(gone.collect::<Vec<_>>(), [(4, Count::GaveWay), (2, Count::MadeRoom)]);
+    }
+
+    proptest! {
+        /// Whatever comes and goes, what is counted is what is there.
+        #[test]
+        fn the_books_balance(steps in prop::collection::vec((0_u8..4, 0_u8..4, 0_u64..20), 1..200)) {
+            let mut places = Places::default();
+            let origins = [None, origin("10.0.0.1"), origin("10.0.0.2"), origin("2001:db8::1")];
+            for (step, from, which) in steps {
+                match step {
+                    0 | 1 => drop(places.arrive(origins[usize::from(from)], &limits(), ())),
+                    2 => {
+                        let id = places.next.saturating_sub(which);
+                        let standing = [KNOWN, STRANGER, ADMINISTRATOR, KNOWN][usize::from(from)];
+                        let idle = |_: &()| (which % 2 == 0).then_some(which);
+                        if places.settle(id, standing, &limits(), idle).is_err() {
+                            places.leave(id);
+                        }
+                    }
+                    _ => drop(places.leave(places.next.saturating_sub(which))),
+                }
+                prop_assert!(places.greeting <= 3 && places.settled() <= 10);
+                let greeting = places.places.values().filter(|place| place.standing.is_none()).count();
+                prop_assert_eq!(places.greeting, greeting);
+                for origin in origins.into_iter().flatten() {
+                    let of = |place: &&Place<()>| place.origin == Some(origin);
+                    let all = places.places.values().filter(of).count();
+                    let strangers = places.places.values().filter(of).filter(|place| place.is_stranger()).count();
+                    let held = places.held.get(&origin).map_or((0, 0), |held| (held.all, held.strangers));
+                    prop_assert_eq!(held, (all, strangers));
+                    prop_assert!(all <= 4 && strangers <= 2);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The certificate files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LONGEST, Unfit};
+
+/// Files that are looked at more often would be all that the daemon does.
+const FASTEST_LOOK: Duration = Duration::from_millis(10);
+
+/// The certificate files, PEM. Certificates of the Windows certificate store have to be exported: their keys (CNG) cannot be
+/// tried on the systems that the daemon is tested on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain of the server, its own certificate first.
+    pub certificate: PathBuf,
+    /// The private key of the server. Nobody but the daemon's account may be able to read it.
+    pub key: PathBuf,
+    /// The authorities of clients. When set, a client without a certificate from one of them is refused. When not, nobody
+    /// is: off loopback everybody who reaches the address controls the clusters, which is logged as a warning.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+    /// Lists of certificates that their authorities have revoked. When there are any, each authority of clients needs one,
+    /// and a certificate of an authority without is refused.
+    #[serde(default)]
+    pub crl: Vec<PathBuf>,
+    /// The oldest version of TLS that is spoken.
+    #[serde(default)]
+    pub minimum_version: TlsVersion,
+    /// How often the files are looked at. What has changed is taken.
+    #[serde(default = "look_every", with = "humantime_serde")]
+    pub look_every: Duration,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TlsVersion {
+    /// Version 1.2, for clients that have no other.
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// Version 1.3.
+    #[default]
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+fn look_every() -> Duration {
+    Duration::from_secs(60)
+}
+
+impl Tls {
+    /// With a certificate and its key, and everything else as it is when nothing is said.
+    pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            client_ca: None,
+            crl: Vec::new(),
+            minimum_version: TlsVersion::default(),
+            look_every: look_every(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Unfit> {
+        if !self.crl.is_empty() && self.client_ca.is_none() {
+            return Err(Unfit::NobodyToRevoke);
+        }
+        let field = "tls.look_every";
+        if self.look_every < FASTEST_LOOK {
+            return Err(Unfit::TooShort {
+                field,
+                least: FASTEST_LOOK,
+            });
+        }
+        if self.look_every > LONGEST {
+            return Err(Unfit::TooLong { field, most: LONGEST });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_need_an_authority() {
+        let mut tls = Tls::new("/c.pem", "/k.pem");
+        assert_eq!(tls.check(), Ok(()));
+        tls.crl.push("/revoked.pem".into());
+        assert_eq!(tls.check(), Err(Unfit::NobodyToRevoke));
+        tls.client_ca = Some("/ca.pem".into());
+        assert_eq!(tls.check(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_safe_choice() {
+        let read: Tls = toml::from_str("certificate = \"/c.pem\"\nkey = \"/k.pem\"").unwrap();
+        assert_eq!(read, Tls::new("/c.pem", "/k.pem"));
+        assert_eq!(read.minimum_version, TlsVersion::V1_3);
+        let text = "certificate = \"/c.pem\"\nkey = \"/k.pem\"\nminimum_version = \"1.2\"";
+        assert_eq!(toml::from_str::<Tls>(text).unwrap().minimum_version, TlsVersion::V1_2);
+        assert!(toml::from_str::<Tls>(&text.replace("1.2", "1.1")).is_err());
+    }
+}
