@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[path = "build/methods.rs"]
 mod methods;
 
-const FILES: [&str; 35] = [
+const FILES: [&str; 36] = [
     "wsfc/v1/access.proto",
     "wsfc/v1/access_parameters.proto",
     "wsfc/v1/affinity_rule.proto",
@@ -17,6 +17,7 @@ const FILES: [&str; 35] = [
     "wsfc/v1/group_parameters.proto",
     "wsfc/v1/group_set.proto",
     "wsfc/v1/group_set_parameters.proto",
+    "wsfc/v1/identity.proto",
     "wsfc/v1/inventory.proto",
     "wsfc/v1/network.proto",
     "wsfc/v1/network_parameters.proto",
@@ -58,7 +59,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = prost_build::Config::new();
     config.enable_type_names();
     // Secrets must not reach a log through `{:?}`; the crate writes these by hand.
-    config.skip_debug([".wsfc.v1.Credentials", ".wsfc.v1.WitnessSecret"]);
+    config.skip_debug([
+        ".wsfc.v1.Credentials",
+        ".wsfc.v1.CreateTokenResponse",
+        ".wsfc.v1.EnrolRequest",
+        ".wsfc.v1.WitnessSecret",
+    ]);
     // The server's code is generated in the daemon, where the streams send ready-made frames.
     tonic_prost_build::configure()
         .build_server(false)

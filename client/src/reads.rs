@@ -117,6 +117,12 @@ reads! {
     access_service_client::AccessServiceClient {
         list_access, "ListAccess", ListAccessRequest, ListAccessResponse;
     }
+    identity_service_client::IdentityServiceClient {
+        who_am_i, "WhoAmI", WhoAmIRequest, WhoAmIResponse;
+        list_tokens, "ListTokens", ListTokensRequest, ListTokensResponse;
+        list_identities, "ListIdentities", ListIdentitiesRequest, ListIdentitiesResponse { identities: KnownIdentity };
+        list_roles, "ListRoles", ListRolesRequest, ListRolesResponse;
+    }
     registry_service_client::RegistryServiceClient {
         read_registry_key, "ReadRegistryKey", ReadRegistryKeyRequest, ReadRegistryKeyResponse;
     }

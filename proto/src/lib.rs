@@ -1,9 +1,10 @@
 //! The wire contract of wsfcd.
 //!
 //! The protobuf files under `wsfc/v1` are the manual of the API; this crate is what is generated from them, the
-//! descriptor set that reflection and the JSON mapping need, the table of [`methods`] with what each asks of its caller, and
-//! the documented [`reasons`] of errors.
+//! descriptor set that reflection and the JSON mapping need, the table of [`methods`] with what each asks of its caller, the
+//! documented [`reasons`] of errors, and the text form of join tokens.
 
+pub mod join_token;
 pub mod methods;
 pub mod reasons;
 
@@ -49,5 +50,21 @@ impl Drop for v1::WitnessSecret {
 impl std::fmt::Debug for v1::WitnessSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WitnessSecret").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for v1::EnrolRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrolRequest")
+            .field("token_id", &self.token_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for v1::CreateTokenResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateTokenResponse")
+            .field("details", &self.details)
+            .finish_non_exhaustive()
     }
 }

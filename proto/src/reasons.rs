@@ -53,9 +53,9 @@ reasons! {
         operator: "Look at the clock of the host if it should not have."
     }
     TOKEN_INVALID {
-        meaning: "The token is not one that this daemon takes.",
+        meaning: "The token is not one that this daemon takes: a bearer token that is not valid here, or a join token that there is not or that was used.",
         user: "Get another token.",
-        operator: "Compare issuer and audience with the settings."
+        operator: "Of a bearer token, compare issuer and audience with the settings."
     }
     TOKEN_EXPIRED {
         meaning: "The token is over.",
@@ -66,6 +66,51 @@ reasons! {
         meaning: "No role of the caller allows this call, or not for this cluster; metadata `permission` names what is missing.",
         user: "Ask an administrator of the daemon for a role that has the permission.",
         operator: "Bind a role to the caller if it should have one."
+    }
+    AUTHORITY_ABSENT {
+        meaning: "The daemon has no authority of its own, so it issues no certificates and has no join tokens.",
+        user: "Use a certificate of the organisation's authority.",
+        operator: "Run `wsfcd init` on the daemon's host, or give out certificates of the authority in `tls.client_ca`."
+    }
+    TOO_MANY_TRIES {
+        meaning: "Too many wrong join tokens came from the caller's address.",
+        user: "Wait as long as RetryInfo says, and use the token as it was printed.",
+        operator: "Find out who guesses, if nobody has mistyped a token."
+    }
+    CERTIFICATE_FOREIGN {
+        meaning: "The caller shows no certificate that this daemon has issued, so there is none to renew.",
+        user: "Renew the certificate where it comes from, or log in with a join token.",
+        operator: "Nothing."
+    }
+    RENEWED_TOO_OFTEN {
+        meaning: "The certificates of the identity were renewed too often within an hour.",
+        user: "Use the certificate that came last.",
+        operator: "Find out what asks for certificates again and again."
+    }
+    IDENTITY_IN_USE {
+        meaning: "The name belongs to an identity with other rights, which a join token for it would give away.",
+        user: "Take another name, or ask for just the role and the clusters that the identity has.",
+        operator: "Nothing."
+    }
+    REGISTER_FULL {
+        meaning: "The daemon keeps as many tokens, roles or revocations as it can.",
+        user: "Take away those that nobody needs.",
+        operator: "Nothing."
+    }
+    TOKEN_NOT_FOUND {
+        meaning: "There is no join token with this id.",
+        user: "Look at ListTokens; a token that was used or has expired is forgotten in time.",
+        operator: "Nothing."
+    }
+    IDENTITY_NOT_FOUND {
+        meaning: "There is nothing to revoke: the identity has no certificate, role or token, or the certificate is revoked already.",
+        user: "Look at ListIdentities.",
+        operator: "Nothing."
+    }
+    BINDING_NOT_FOUND {
+        meaning: "The subject does not have the role in just this way; roles of the settings file are changed there.",
+        user: "Look at ListIdentities for the role and its clusters.",
+        operator: "Nothing."
     }
     INVALID_FIELD {
         meaning: "A field of the request is missing, malformed or out of range; BadRequest names each one.",

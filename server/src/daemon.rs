@@ -21,13 +21,17 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 use wsfc_clusapi::Clusapi;
 
+pub use self::own::FreshenError;
 use crate::access::Access;
 use crate::access::bearer::{Bearer, BearerError};
+use crate::access::enrolment::{self, Enrolment, Kept};
+use crate::access::files::AccessFolder;
 use crate::access::layer::AccessLayer;
 use crate::audit::Audit;
 use crate::control::{Phase, Phases, StartStep, StopStep};
 use crate::events::Event;
 use crate::grpc;
+use crate::grpc::identity::Identities;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, OpenError, Opened, Options, Retention, StoreFailed};
 use crate::listen::accept;
@@ -83,6 +87,12 @@ pub enum StartError {
     /// Issuers of bearer tokens.
     #[error("bearer tokens cannot be taken")]
     Bearer(#[from] BearerError),
+    /// The own authority.
+    #[error("the daemon has no certificate of its own authority")]
+    Own(#[from] FreshenError),
+    /// What was granted and issued before.
+    #[error("what was granted before cannot be known")]
+    Access(#[from] enrolment::OpenError),
     /// The journal.
     #[error("the journal in {} cannot be opened", path.display())]
     Journal {
@@ -163,6 +173,8 @@ pub struct Core {
     pub access: Access,
     /// How often.
     rates: Arc<Rates>,
+    /// What is granted and issued while it runs.
+    pub enrolment: Enrolment,
     settings: Current<Settings>,
     stop: CancellationToken,
 }
@@ -177,11 +189,13 @@ impl Core {
         settings: Settings,
         journal: Journal,
         unfinished: &[Arc<wsfc_proto::v1::Operation>],
+        kept: Kept,
         api: Clusapi,
         platform: Platform,
     ) -> Result<Self, AppendError> {
         let stop = CancellationToken::new();
         let access = Access::new(&settings, Arc::clone(&platform.clock));
+        let enrolment = Enrolment::new(kept, access.clone(), platform.clone());
         let settings = Current::new(settings);
         let engine = Engine::new(journal, api, platform.clone(), settings.clone(), stop.clone());
         let recovered = engine.recover(unfinished).await;
@@ -197,6 +211,7 @@ impl Core {
             certificates: Current::new(Certificates::default()),
             access,
             rates: Arc::new(Rates::new(settings.clone())),
+            enrolment,
             settings,
             stop,
         })
@@ -230,7 +245,19 @@ impl Core {
             settings: self.settings.clone(),
             stop: self.stop.clone(),
         };
-        let routes = grpc::routes(&self.engine, &self.workloads, streams, &self.settings, health)?;
+        let identities = Identities {
+            enrolment: self.enrolment.clone(),
+            access: self.access.clone(),
+            settings: self.settings.clone(),
+        };
+        let routes = grpc::routes(
+            &self.engine,
+            &self.workloads,
+            identities,
+            streams,
+            &self.settings,
+            health,
+        )?;
         Ok((routes, dispatch))
     }
 }
@@ -307,6 +334,10 @@ impl Daemon {
         phases: Phases,
     ) -> Result<Self, StartError> {
         settings.check()?;
+        let settings = settings.resolved();
+        if let Some(folder) = settings.own_authority() {
+            own::freshen(&folder, &platform)?;
+        }
         let clients = ClientCertificates::of_settings(&settings);
         let files = settings.tls.as_ref().map(|tls| Files::read(tls, clients)).transpose()?;
         let bearer = Bearer::of_settings(&settings, &*platform.clock)?;
@@ -337,6 +368,8 @@ impl Daemon {
                 cause: quarantine.cause,
             });
         }
+        // Only now, since nobody else changes what is in a directory that is locked.
+        let kept = Kept::open(&AccessFolder::of(&settings.data_dir), &platform)?;
         phases.tell(Phase::Starting(StartStep::Recovery));
         let (done, written) = oneshot::channel();
         let write = move || {
@@ -354,7 +387,15 @@ impl Daemon {
             events: audit.with_events(Arc::clone(&platform.events)),
             ..platform
         };
-        let core = match Core::new(settings.clone(), journal.clone(), &unfinished, api, platform.clone()).await {
+        let core = Core::new(
+            settings.clone(),
+            journal.clone(),
+            &unfinished,
+            kept,
+            api,
+            platform.clone(),
+        );
+        let core = match core.await {
             Ok(core) => core,
             Err(error) => {
                 audit.stop().await;
@@ -440,6 +481,9 @@ impl Daemon {
                 })?;
             self.ready_file = Some(path.clone());
         }
+        if let Some(keeper) = &self.tls {
+            own::keep(&self.core, keeper, &self.platform);
+        }
         set_health(&self.health, ServingStatus::Serving).await;
         make_room(&settings.limits);
         let (connections, stop) = (&self.connections, &self.core.stop);
@@ -490,7 +534,7 @@ impl Daemon {
     ///
     /// See [`ReloadError`]; nothing has changed then.
     pub fn reload(&self, read: &Settings) -> Result<Change, ReloadError> {
-        let change = change(&self.core.settings.get(), read);
+        let change = change(&self.core.settings.get(), &read.clone().resolved());
         if let (Some(keeper), Some(files)) = (&self.tls, &change.settings.tls) {
             keeper.reload(files)?;
         }
@@ -699,6 +743,8 @@ async fn write_whole(path: &Path, text: &str) -> io::Result<()> {
         }
     }
 }
+
+mod own;
 
 #[cfg(test)]
 mod tests;

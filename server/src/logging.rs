@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::Subscriber;
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -65,7 +66,7 @@ impl Logging {
     /// Changes the filter (`log.filter`), which was checked with the settings.
     pub fn filter(&self, filter: &str) {
         let Some(handle) = &self.filter else { return };
-        let changed = EnvFilter::try_new(filter).map(|filter| handle.reload(filter));
+        let changed = quiet(filter).map(|filter| handle.reload(filter));
         if !matches!(changed, Ok(Ok(()))) {
             tracing::warn!(filter, "The filter of the log cannot be changed");
         }
@@ -80,9 +81,14 @@ impl fmt::Debug for Logging {
     }
 }
 
+/// A filter in which HTTP/2 logs only errors unless it is named: any peer can make it warn, as often as it likes.
+fn quiet(filter: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("h2=error,{filter}"))
+}
+
 /// Starts logging for the process. A second call changes nothing, so that tests can run several daemons.
 pub fn start(log: &Log) -> Logging {
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_checked_before| EnvFilter::new("info"));
+    let filter = quiet(&log.filter).unwrap_or_else(|_checked_before| EnvFilter::new("info"));
     let (filter, handle) = reload::Layer::new(filter);
     let (appender, fault) = match log.files.unwrap_or(false).then(|| files(log)).transpose() {
         Ok(appender) => (appender, None),
@@ -210,5 +216,13 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let error = files(&log(&file.join("logs"))).unwrap_err();
         assert!(error.to_string().contains("logs"), "{error}");
+    }
+
+    #[test]
+    fn what_peers_can_cause_is_logged_where_it_is_asked_for() {
+        let shown = |filter: &str| quiet(filter).unwrap().to_string();
+        assert!(shown("info").contains("h2=error"));
+        assert!(shown("info,h2=warn").contains("h2=warn") && !shown("info,h2=warn").contains("h2=error"));
+        assert!(shown("").contains("h2=error"));
     }
 }

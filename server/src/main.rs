@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Arguments, Command, ConfigCommand, config, demo, functions, serve, service, trace};
+use crate::cli::{Arguments, Command, ConfigCommand, config, demo, functions, init, serve, service, trace};
 use wsfcd::logging;
 
 fn main() -> ExitCode {
@@ -43,6 +43,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 .build()?;
             runtime.block_on(demo::run(options))?;
         }
+        Command::Init(options) => init::run(options)?,
         Command::Config(ConfigCommand::Check(flags)) => config::check(&flags)?,
         Command::Config(ConfigCommand::Show(flags)) => config::show(&flags)?,
         Command::Functions(options) => functions::show(&options)?,

@@ -266,6 +266,9 @@ mod tests {
         insta::assert_snapshot!("help_node_add", help(&["node", "add"]));
         insta::assert_snapshot!("help_operation_watch", help(&["operation", "watch"]));
         insta::assert_snapshot!("help_context_set", help(&["context", "set"]));
+        insta::assert_snapshot!("help_login", help(&["login"]));
+        insta::assert_snapshot!("help_access", help(&["access"]));
+        insta::assert_snapshot!("help_access_token", help(&["access", "token"]));
         for noun in [
             "node", "group", "resource", "network", "quorum", "volume", "registry", "property", "workload",
         ] {

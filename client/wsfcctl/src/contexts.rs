@@ -31,7 +31,9 @@ pub(crate) enum Error {
     Encode(#[source] toml::ser::Error),
     #[error("there is no context {0}; `wsfcctl context list` shows what there is")]
     Unknown(String),
-    #[error("no context is in use; name one, or set one with `wsfcctl context set NAME --endpoint URI`")]
+    #[error(
+        "no context is in use; name one, log in with `wsfcctl login HOST`, or set one with `wsfcctl context set NAME --endpoint URI`"
+    )]
     NoneInUse,
     #[error("context {0} names no endpoint")]
     NoEndpoint(String),
@@ -63,6 +65,9 @@ pub(crate) struct Context {
     /// The cluster that commands are about which name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cluster: Option<String>,
+    /// True when a login has made it: its certificate is renewed, and goes with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) login: bool,
 }
 
 /// All contexts, and which one is in use.

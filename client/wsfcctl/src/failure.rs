@@ -41,6 +41,13 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
+    /// A certificate or key that a login keeps.
+    #[error("cannot write {path}")]
+    Credentials {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
     /// The command line asks for what cannot be.
     #[error("{0}")]
     Usage(String),
@@ -90,6 +97,7 @@ impl Failure {
             Self::Stream(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::OutputClosed,
             Self::Contexts(_)
             | Self::File { .. }
+            | Self::Credentials { .. }
             | Self::Usage(_)
             | Self::NotConfirmed
             | Self::CannotAsk

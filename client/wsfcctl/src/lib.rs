@@ -12,6 +12,7 @@ mod cli;
 mod cmds;
 mod complete;
 mod contexts;
+mod credentials;
 mod exit;
 mod failure;
 mod follow;
@@ -44,7 +45,15 @@ pub fn run(cli: &Cli, environment: &Environment, terminal: &mut Terminal) -> Exi
                 environment,
                 terminal,
             };
-            runtime.block_on(cmds::run(&cli.command, &mut session))
+            runtime.block_on(async {
+                let exit = cmds::run(&cli.command, &mut session).await?;
+                // Whoever could not reach the daemon is not held up by another attempt.
+                if cli.command.asks_the_daemon() && exit != Exit::OutputClosed {
+                    // The command has done what it was asked; what cannot be told now is told the next time.
+                    let _untold = credentials::look_after(&mut session).await;
+                }
+                Ok(exit)
+            })
         }
         Err(error) => Err(Failure::Runtime(error)),
     };

@@ -1,7 +1,7 @@
 //! What a command works with: the terminal, the settings, and the daemon that they lead to.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use wsfc_client::local::LocalEndpoint;
 use wsfc_client::{BearerSource, Client, ConnectOptions, Identity, TlsOptions};
@@ -13,6 +13,15 @@ use crate::terminal::Terminal;
 
 /// The endpoint when nothing else is said and no daemon of the host can be reached by its socket or pipe.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:7443";
+
+/// The time now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is no part of the simulated daemon"
+)]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
 
 /// The environment variables that the program reads.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use super::hex::text as hex;
 use super::identity::Subject;
 
 /// Longer names are nobody's.
@@ -48,13 +49,6 @@ impl ClientCertificate {
     pub fn serial_text(&self) -> String {
         hex(&self.serial)
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn time(seconds: i64) -> SystemTime {

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use http::HeaderMap;
 
 use super::bearer::{Bearer, BearerRefusal, Verified};
-use super::certificate::{ClientCertificate, hex};
+use super::certificate::ClientCertificate;
+use super::hex::text as hex;
 use crate::listen::connection::{LocalUser, Peer};
 
 /// What callers from the daemon's own host are called who show nothing.

@@ -2,13 +2,25 @@
 //!
 //! A call's way: [`identity`] says who the caller is, [`policy`] what bindings and roles allow, and [`layer`] asks both, of
 //! every call, in front of all services. What no binding gives is refused. When the policy changes, every stream asks again.
+//!
+//! What is granted, issued and revoked while the daemon runs is the business of [`register`], with [`tokens`] and the own
+//! [`authority`].
 
+pub mod authority;
 pub mod bearer;
 pub mod certificate;
+pub mod enrolment;
+pub mod files;
+pub mod hex;
+pub mod host_names;
 pub mod identity;
+pub mod init;
 pub mod layer;
+pub mod name;
 pub mod policy;
+pub mod register;
 pub(crate) mod request;
+pub mod tokens;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -254,7 +254,7 @@ impl Policy {
         match identity.method {
             // Who administers the host administers what runs on it.
             Method::Account { administrator: true } => {
-                grants.extend(self.roles.get(ADMINISTRATOR).copied().map(everywhere))
+                grants.extend(self.roles.get(ADMINISTRATOR).copied().map(everywhere));
             }
             Method::Loopback => grants.extend(self.loopback.or(self.unauthenticated).map(everywhere)),
             Method::Nothing => grants.extend(self.unauthenticated.map(everywhere)),

@@ -8,7 +8,7 @@ use wsfc_audit::{Call, Origin, Outcome, Who};
 use wsfc_proto::{ERROR_DOMAIN, reasons, v1::Permission};
 
 use super::Asked;
-use crate::access::certificate::hex;
+use crate::access::hex::text as hex;
 use crate::access::identity::{Identity, Method};
 use crate::listen::connection::{Medium, Peer};
 

@@ -14,8 +14,9 @@ use wsfcd::settings::places;
 /// Says whether the settings can be used.
 pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     let loaded = flags.load()?;
-    if let Some(tls) = &loaded.settings.tls {
-        server_config(tls, ClientCertificates::of_settings(&loaded.settings))?;
+    let resolved = loaded.settings.clone().resolved();
+    if let Some(tls) = &resolved.tls {
+        server_config(tls, ClientCertificates::of_settings(&resolved))?;
     }
     Bearer::new(&loaded.settings.access.bearer, &SystemClock)?;
     cluster_api::check(&loaded.settings)?;

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod demo;
 pub mod functions;
+pub mod init;
 pub mod relay;
 pub mod serve;
 pub mod service;
@@ -35,6 +36,8 @@ pub enum Command {
     Run(SettingsFlags),
     /// Show everything in a simulated world: create, grow, upgrade, shrink and destroy a cluster over the network.
     Demo(demo::Options),
+    /// Set the daemon up with an authority of its own, and print the command by which the first client logs in.
+    Init(init::Options),
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigCommand),

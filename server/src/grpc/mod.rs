@@ -8,6 +8,7 @@ pub mod event;
 pub mod frame;
 mod group;
 mod group_set;
+pub mod identity;
 mod inventory;
 mod network;
 mod node;
@@ -34,6 +35,7 @@ use self::generated::cluster_service_server::ClusterServiceServer;
 use self::generated::event_service_server::EventServiceServer;
 use self::generated::group_service_server::GroupServiceServer;
 use self::generated::group_set_service_server::GroupSetServiceServer;
+use self::generated::identity_service_server::IdentityServiceServer;
 use self::generated::network_service_server::NetworkServiceServer;
 use self::generated::node_service_server::NodeServiceServer;
 use self::generated::operation_service_server::OperationServiceServer;
@@ -44,6 +46,7 @@ use self::generated::resource_service_server::ResourceServiceServer;
 use self::generated::resource_type_service_server::ResourceTypeServiceServer;
 use self::generated::shared_volume_service_server::SharedVolumeServiceServer;
 use self::generated::workload_service_server::WorkloadServiceServer;
+use self::identity::Identities;
 use self::operation::Operations;
 use self::serve::Service;
 use self::stream::Streams;
@@ -65,7 +68,7 @@ mod generated {
 }
 
 /// The names that the health service answers for; the empty one is the whole daemon.
-pub const HEALTH_NAMES: [&str; 17] = [
+pub const HEALTH_NAMES: [&str; 18] = [
     "",
     "wsfc.v1.AccessService",
     "wsfc.v1.AffinityRuleService",
@@ -73,6 +76,7 @@ pub const HEALTH_NAMES: [&str; 17] = [
     "wsfc.v1.EventService",
     "wsfc.v1.GroupService",
     "wsfc.v1.GroupSetService",
+    "wsfc.v1.IdentityService",
     "wsfc.v1.NetworkService",
     "wsfc.v1.NodeService",
     "wsfc.v1.OperationService",
@@ -93,6 +97,7 @@ pub const HEALTH_NAMES: [&str; 17] = [
 pub fn routes(
     engine: &Engine,
     workloads: &Workloads,
+    identities: Identities,
     streams: Streams,
     settings: &Current<Settings>,
     health: HealthServer<impl Health>,
@@ -123,6 +128,7 @@ pub fn routes(
         .add_service(EventServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(GroupServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(GroupSetServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
+        .add_service(IdentityServiceServer::new(identities).max_decoding_message_size(request_bytes))
         .add_service(NetworkServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(NodeServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))
         .add_service(PropertyServiceServer::new(service.clone()).max_decoding_message_size(request_bytes))

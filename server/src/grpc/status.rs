@@ -1,6 +1,8 @@
 //! The one place where errors become `tonic::Status`: a code, a sentence, exactly one `ErrorInfo`, and the details that
 //! say something more.
 
+mod identity;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use wsfc_clusapi::Error;
 use wsfc_clusapi::sys::FunctionInfo;
 use wsfc_proto::{ERROR_DOMAIN, reasons, v1};
 
+pub use self::identity::{binding_not_found, enrolment, identity_not_found, token_not_found};
 use crate::access::identity::Refusal;
 use crate::access::request::Unreadable;
 use crate::audit::AuditUnavailable;

@@ -31,8 +31,7 @@ impl Journal {
     ///
     /// Another daemon has the directory, or it cannot be used.
     pub fn open_dir(data_dir: &Path, options: Options, platform: Platform) -> Result<Opened, OpenError> {
-        places::make_private(data_dir).map_err(|source| io_error(data_dir, source))?;
-        let lock = lock(data_dir)?;
+        let lock = lock_dir(data_dir)?;
         let path = data_dir.join(STORE_FILE);
         if !path.try_exists().map_err(|source| io_error(&path, source))? {
             create(data_dir, &options, &platform)?;
@@ -50,6 +49,17 @@ impl Journal {
         });
         Ok(opened)
     }
+}
+
+/// Locks a data directory, which is made when it is missing, as a daemon does that runs in it. The lock lasts as long as
+/// the file is open.
+///
+/// # Errors
+///
+/// A daemon has the directory, or it cannot be used.
+pub fn lock_dir(data_dir: &Path) -> Result<File, OpenError> {
+    places::make_private(data_dir).map_err(|source| io_error(data_dir, source))?;
+    lock(data_dir)
 }
 
 /// Opens an existing store and the journal in it.
@@ -74,7 +84,7 @@ fn create(data_dir: &Path, options: &Options, platform: &Platform) -> Result<(),
         .and_then(|mut store| initialize(&mut store, platform.entropy.uuid(platform.clock.now())));
     made.map_err(|error| store_error(&new, error))?;
     fs::rename(&new, data_dir.join(STORE_FILE)).map_err(|source| io_error(&new, source))?;
-    sync_dir(data_dir).map_err(|source| io_error(data_dir, source))
+    places::sync_dir(data_dir).map_err(|source| io_error(data_dir, source))
 }
 
 /// Renames a damaged store; gives its new name.
@@ -118,15 +128,6 @@ fn lock(data_dir: &Path) -> Result<File, OpenError> {
     }
     fs::write(&pid_path, format!("{}\n", std::process::id())).map_err(|source| io_error(&pid_path, source))?;
     Ok(file)
-}
-
-/// Makes the names in a directory durable. NTFS has no such call and needs none.
-fn sync_dir(data_dir: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(data_dir)?.sync_all()
-    } else {
-        Ok(())
-    }
 }
 
 fn io_error(path: &Path, source: io::Error) -> OpenError {

@@ -48,6 +48,7 @@ use wsfc_proto::v1;
 
 pub use common::{Common, set_revision};
 pub use cursor::{Cursor, Lane, Position};
+pub use data_dir::lock_dir;
 pub use events::{EventBatch, EventCursor};
 pub use filter::Filter;
 pub use handover::{ProgressReport, ProgressSink};

@@ -162,12 +162,10 @@ mod tests {
             change(&mut issuer);
             check(&[issuer])
         };
-        let (file, url): (fn(&mut BearerIssuer), fn(&mut BearerIssuer)) = (
-            |one| one.jwks_file = Some(std::path::absolute("keys.json").unwrap()),
-            |one| one.jwks_url = Some("https://keys.example:8443/jwks".into()),
-        );
-        assert_eq!(with(file), Ok(()));
-        assert_eq!(with(url), Ok(()));
+        let file = with(|one| one.jwks_file = Some(std::path::absolute("keys.json").unwrap()));
+        assert_eq!(file, Ok(()));
+        let url = with(|one| one.jwks_url = Some("https://keys.example:8443/jwks".into()));
+        assert_eq!(url, Ok(()));
         let refused: [fn(&mut BearerIssuer); 13] = [
             |one| one.issuer.clear(),
             |one| one.issuer.push('#'),

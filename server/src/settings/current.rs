@@ -119,7 +119,8 @@ mod tests {
     use crate::settings::BearerIssuer;
     use crate::settings::access::Role;
     use crate::settings::{
-        Access, Audit, ClusterApi, Inventory, Journal, Listen, Log, LogFormat, Operations, Tls, TlsVersion, Workloads,
+        Access, Audit, ClusterApi, Inventory, Journal, Listen, Log, LogFormat, Operations, Tls, TlsAuthority,
+        TlsVersion, Workloads,
     };
 
     fn tls(certificate: &str) -> Option<Tls> {
@@ -197,6 +198,7 @@ mod tests {
                 threads: 1,
             },
             tls: Some(Tls {
+                authority: TlsAuthority::Own,
                 certificate: "/new".into(),
                 key: "/new".into(),
                 client_ca: Some("/new".into()),

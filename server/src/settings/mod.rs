@@ -4,6 +4,7 @@
 
 pub mod access;
 mod audit;
+mod authority;
 mod bearer;
 pub mod current;
 mod limits;
@@ -21,6 +22,7 @@ use wsfc_client::local;
 
 pub use self::access::Access;
 pub use self::audit::Audit;
+pub use self::authority::TlsAuthority;
 pub use self::bearer::BearerIssuer;
 pub use self::limits::Limits;
 pub use self::tls::{Tls, TlsVersion};
@@ -213,7 +215,8 @@ impl Default for Inventory {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// A filter such as `info` or `wsfcd=debug,h2=warn`.
+    /// A filter such as `info` or `wsfcd=debug,h2=warn`. HTTP/2 (`h2`) logs only errors unless it is named, since any peer
+    /// can make it warn as often as it likes.
     pub filter: String,
     /// Text for people, or JSON lines for machines.
     pub format: LogFormat,
@@ -262,15 +265,31 @@ pub enum LogFormat {
 pub enum Unfit {
     /// A plain listener off loopback would give the cluster to the network.
     #[error(
-        "`listen.address` {address} is not a loopback address and `tls` is not set; set `tls.certificate` and `tls.key`, or listen on 127.0.0.1"
+        "`listen.address` {address} is not a loopback address and `tls` is not set; run `wsfcd init`, or set `tls.certificate` and `tls.key`, or listen on 127.0.0.1"
     )]
     PlainOffLoopback {
         /// The address that was set.
         address: SocketAddr,
     },
+    /// Certificates of the own authority, and of another one.
+    #[error(
+        "`tls.authority` is `own` and `{field}` is set; the own authority has files of its own, so set one of the two"
+    )]
+    TwoAuthorities {
+        /// What else is set.
+        field: &'static str,
+    },
+    /// TLS without a certificate.
+    #[error(
+        "`{field}` is not set; set `tls.certificate` and `tls.key`, or run `wsfcd init` and set `tls.authority` to `own`"
+    )]
+    NoCertificate {
+        /// What is missing.
+        field: &'static str,
+    },
     /// Callers off loopback could not show who they are.
     #[error(
-        "`listen.address` {address} is not a loopback address and callers cannot show who they are; set `tls.client_ca` or `access.bearer`, or listen on 127.0.0.1"
+        "`listen.address` {address} is not a loopback address and callers cannot show who they are; run `wsfcd init`, set `tls.client_ca` or `access.bearer`, or listen on 127.0.0.1"
     )]
     NobodyKnown {
         /// The address that was set.
@@ -366,13 +385,17 @@ impl Settings {
     ///
     /// The first setting that does not fit, by its name, with what to do.
     pub fn check(&self) -> Result<(), Unfit> {
+        if let Some(tls) = &self.tls {
+            tls.check_authority()?;
+        }
         let address = self.listen.address;
         if !address.ip().is_loopback() {
             if self.tls.is_none() && !self.listen.allow_plain {
                 return Err(Unfit::PlainOffLoopback { address });
             }
             let tls = self.tls.as_ref();
-            let is_known = tls.is_some_and(|tls| tls.client_ca.is_some() || !self.access.bearer.is_empty());
+            let is_known = self.own_authority().is_some()
+                || tls.is_some_and(|tls| tls.client_ca.is_some() || !self.access.bearer.is_empty());
             if !is_known && self.access.unauthenticated_role.is_none() {
                 return Err(Unfit::NobodyKnown { address });
             }
@@ -476,6 +499,8 @@ mod tests {
         settings.tls = Some(tls(None));
         assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
         settings.tls = Some(tls(Some("/ca.pem")));
+        assert_eq!(settings.check(), Ok(()));
+        settings.tls = Some(Tls::own());
         assert_eq!(settings.check(), Ok(()));
         assert!(!settings.serves_anybody());
         settings.tls = Some(tls(None));

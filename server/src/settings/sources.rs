@@ -111,6 +111,13 @@ pub enum SettingsFile {
     Named(PathBuf),
     /// It is read if it is there.
     IfThere(PathBuf),
+    /// It is to be written, and is taken as if it were.
+    Planned {
+        /// Where it will be.
+        path: PathBuf,
+        /// What it will hold.
+        text: String,
+    },
 }
 
 /// Where settings come from, so that they can be read again.
@@ -146,6 +153,7 @@ impl Sources {
         let (file, mut table) = match &self.file {
             SettingsFile::None => (None, Table::new()),
             SettingsFile::Named(path) => (Some(path.clone()), read(path)?),
+            SettingsFile::Planned { path, text } => (Some(path.clone()), parse(path, Ok(text.clone()))?),
             SettingsFile::IfThere(path) => match read_trusted(path) {
                 Ok(table) => (Some(path.clone()), table),
                 Err(SettingsError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => (None, Table::new()),
@@ -371,7 +379,7 @@ mod tests {
         for (path, text) in [
             ("operations.create_setle", "1s"),
             ("listen.address", "nowhere"),
-            ("tls.key", "k.pem"),
+            ("tls.authority", "mine"),
         ] {
             let flags = vec![(String::from(path), value(text))];
             assert!(

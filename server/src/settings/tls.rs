@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LONGEST, Unfit};
+use super::authority::is_absent;
+use super::{LONGEST, TlsAuthority, Unfit};
 
 /// Files that are looked at more often would be all that the daemon does.
 const FASTEST_LOOK: Duration = Duration::from_millis(10);
@@ -15,12 +16,18 @@ const FASTEST_LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
+    /// Where certificates come from. With `own`, the files are those that `wsfcd init` makes in the data directory, and
+    /// none are named here.
+    #[serde(default, skip_serializing_if = "TlsAuthority::is_files")]
+    pub authority: TlsAuthority,
     /// The certificate chain of the server, its own certificate first.
+    #[serde(default, skip_serializing_if = "is_absent")]
     pub certificate: PathBuf,
     /// The private key of the server. Nobody but the daemon's account may be able to read it.
+    #[serde(default, skip_serializing_if = "is_absent")]
     pub key: PathBuf,
-    /// The authorities of clients. When set, a client without a certificate from one of them is refused. When not, nobody
-    /// is: off loopback everybody who reaches the address controls the clusters, which is logged as a warning.
+    /// The authorities of clients: who shows a certificate from one of them has the roles that `access.bindings` give to
+    /// its names. When set, a client without one is refused in the handshake, unless it may show something else.
     #[serde(default)]
     pub client_ca: Option<PathBuf>,
     /// Lists of certificates that their authorities have revoked. When there are any, each authority of clients needs one,
@@ -55,6 +62,7 @@ impl Tls {
     /// With a certificate and its key, and everything else as it is when nothing is said.
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self {
+            authority: TlsAuthority::Files,
             certificate: certificate.into(),
             key: key.into(),
             client_ca: None,

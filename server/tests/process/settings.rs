@@ -40,7 +40,7 @@ async fn bad_settings_are_refused_with_the_reason_and_a_failing_exit_code() {
     }
 }
 
-/// A daemon that serves the network without asking for certificates says so, and so does the check of its settings.
+/// A daemon that gives a role to whoever comes from the network says so, and so does the check of its settings.
 #[tokio::test]
 async fn open_control_is_said_aloud() {
     let folder = TempDir::new().unwrap();
@@ -58,15 +58,16 @@ async fn open_control_is_said_aloud() {
             .arg(&certificate)
             .arg("--tls-key")
             .arg(&key);
-        if let Some(path) = client_ca {
-            command.arg("--tls-client-ca").arg(path);
-        }
+        match client_ca {
+            Some(path) => command.arg("--tls-client-ca").arg(path),
+            None => command.env("WSFCD_ACCESS__UNAUTHENTICATED_ROLE", "viewer"),
+        };
         command.stdin(Stdio::null()).output()
     };
     let open = check(None).await.unwrap();
     assert!(open.status.success(), "{open:?}");
     assert!(
-        String::from_utf8_lossy(&open.stderr).contains("full control"),
+        String::from_utf8_lossy(&open.stderr).contains("everybody who reaches the address has that role"),
         "{open:?}"
     );
     let closed = check(Some(&certificate)).await.unwrap();

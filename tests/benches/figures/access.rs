@@ -15,6 +15,7 @@ use wsfc_clusapi::Clusapi;
 use wsfc_simulator::Simulation;
 use wsfc_tests::certificates::Authority;
 use wsfcd::access::certificate::ClientCertificate;
+use wsfcd::access::enrolment::Kept;
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
 use wsfcd::daemon::Core;
 use wsfcd::journal::MemoryStore;
@@ -58,7 +59,8 @@ async fn core(others: usize) -> Core {
     settings.access.bindings.push(binding("dns:caller.test".into()));
     let journal = journals::over(MemoryStore::new(), journals::options());
     let api = Clusapi::from_provider(Simulation::new(two_machines()).expect("a world"));
-    let core = Core::new(settings, journal, &[], api, Platform::system());
+    let platform = Platform::system();
+    let core = Core::new(settings, journal, &[], Kept::nothing(&platform), api, platform);
     core.await.expect("the journal is open")
 }
 

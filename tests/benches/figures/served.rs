@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::scenario::Machine;
 use wsfc_simulator::{Release, Scenario, Simulation};
+use wsfcd::access::enrolment::Kept;
 use wsfcd::access::policy::ADMINISTRATOR;
 use wsfcd::daemon::Core;
 use wsfcd::events::LoggedEvents;
@@ -39,7 +40,9 @@ pub fn serve(journal: &Journal) -> SocketAddr {
         let api = Clusapi::from_provider(Simulation::new(two_machines()).expect("a world"));
         let mut settings = Settings::default();
         settings.access.loopback_role = Some(ADMINISTRATOR.into());
-        let core = Core::new(settings.clone(), journal, &[], api, Platform::system());
+        let platform = Platform::system();
+        let kept = Kept::nothing(&platform);
+        let core = Core::new(settings.clone(), journal, &[], kept, api, platform);
         let core = core.await.expect("the journal is open");
         let (_, health) = tonic_health::server::health_reporter();
         let (routes, dispatch) = core.routes(health).expect("a whole descriptor set");

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use turmoil::net::TcpListener;
 use wsfc_client::v1::OperationState;
 use wsfc_clusapi::Clusapi;
+use wsfcd::access::enrolment::Kept;
 use wsfcd::daemon::Core;
 use wsfcd::events::LoggedEvents;
 use wsfcd::journal::{Journal, Opened, RedbStore};
@@ -51,7 +52,8 @@ async fn serve(stage: &Stage) -> Result<(), Failure> {
     } = Journal::open(Box::new(store), stage.options(), platform.clone())?;
     tokio::spawn(writer.drive(stage.plan.pace));
     let api = Clusapi::from_provider(stage.simulation.clone());
-    let core = Core::new(stage.settings(), journal.clone(), &unfinished, api, platform).await?;
+    let kept = Kept::nothing(&platform);
+    let core = Core::new(stage.settings(), journal.clone(), &unfinished, kept, api, platform).await?;
     for operation in unfinished
         .iter()
         .filter(|operation| operation.state() == OperationState::Running)

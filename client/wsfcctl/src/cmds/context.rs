@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::login::forget;
 use crate::cli::Format;
 use crate::contexts::{self, Context, Contexts};
 use crate::exit::Exit;
@@ -75,13 +76,7 @@ pub(crate) fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, Failur
             writeln!(session.terminal.err, "Context {} is set.", arguments.name)?;
         }
         Verb::Remove { name } => {
-            if contexts.contexts.remove(name).is_none() {
-                return Err(contexts::Error::Unknown(name.clone()).into());
-            }
-            if contexts.current.as_ref() == Some(name) {
-                contexts.current = None;
-            }
-            contexts.save(&path)?;
+            forget(&mut contexts, &path, name)?;
             writeln!(session.terminal.err, "Context {name} is removed.")?;
         }
     }

@@ -5,11 +5,13 @@ mod account;
 mod affinity_rule;
 mod audit;
 mod cluster;
+mod cluster_access;
 mod completion;
 mod context;
 mod group;
 mod group_set;
 mod live;
+mod login;
 mod network;
 mod node;
 mod operation;
@@ -73,9 +75,9 @@ pub(crate) enum Command {
     /// Affinity rules: which groups belong on one node and which do not.
     #[command(subcommand)]
     AffinityRule(affinity_rule::Verb),
-    /// Who may use the cluster.
+    /// Who may use the cluster, by its own access list.
     #[command(subcommand)]
-    Access(access::Verb),
+    ClusterAccess(cluster_access::Verb),
     /// The cluster database.
     #[command(subcommand)]
     Registry(registry::Verb),
@@ -109,11 +111,28 @@ pub(crate) enum Command {
     /// Audit logs: who asked a daemon for what. Reads files, without the daemon.
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Get a certificate of a daemon with a join token, and use the daemon from now on.
+    Login(login::Login),
+    /// Forget a certificate, its key and its context.
+    Logout(login::Logout),
+    /// Who may call the daemon: join tokens, certificates and roles.
+    #[command(subcommand)]
+    Access(access::Verb),
     /// Contexts: named daemons and how to reach them.
     #[command(subcommand)]
     Context(context::Verb),
     /// Print the completion script of a shell.
     Completion(completion::Arguments),
+}
+
+impl Command {
+    /// Whether the daemon of the context is asked for something.
+    pub(crate) fn asks_the_daemon(&self) -> bool {
+        !matches!(
+            self,
+            Self::Login(_) | Self::Logout(_) | Self::Context(_) | Self::Completion(_) | Self::Sim(_)
+        )
+    }
 }
 
 /// Runs a command.
@@ -130,7 +149,7 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
         Command::Volume(verb) => volume::run(verb, session).await,
         Command::GroupSet(verb) => group_set::run(verb, session).await,
         Command::AffinityRule(verb) => affinity_rule::run(verb, session).await,
-        Command::Access(verb) => access::run(verb, session).await,
+        Command::ClusterAccess(verb) => cluster_access::run(verb, session).await,
         Command::Registry(verb) => registry::run(verb, session).await,
         Command::Property(verb) => property::run(verb, session).await,
         Command::Watch(arguments) => watch::run(arguments, session).await,
@@ -141,6 +160,9 @@ pub(crate) async fn run(command: &Command, session: &mut Session<'_>) -> Result<
         Command::Operation(verb) => operation::run(verb, session).await,
         Command::Sim(arguments) => sim::run(arguments, session),
         Command::Audit(verb) => audit::run(verb, session),
+        Command::Login(arguments) => login::login(arguments, session).await,
+        Command::Logout(arguments) => login::logout(arguments, session),
+        Command::Access(verb) => access::run(verb, session).await,
         Command::Context(verb) => context::run(verb, session),
         Command::Completion(arguments) => completion::run(arguments, session),
     }

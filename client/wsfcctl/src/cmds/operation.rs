@@ -14,7 +14,7 @@ use crate::follow::{ctrl_c, follow};
 use crate::output;
 use crate::phrases;
 use crate::report;
-use crate::session::Session;
+use crate::session::{Session, now};
 use crate::tables;
 
 /// The verbs of `wsfcctl operation`.
@@ -146,14 +146,6 @@ pub(crate) async fn run(verb: &Verb, session: &mut Session<'_>) -> Result<Exit, 
         Verb::Wait { operation_id } => wait(operation_id, session).await,
         Verb::Cancel { operation_id } => cancel(operation_id, session).await,
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command line is no part of the simulated daemon"
-)]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 async fn list(arguments: &List, session: &mut Session<'_>) -> Result<Exit, Failure> {

@@ -1,5 +1,6 @@
 //! Tables and lists of facts for people.
 
+mod identities;
 mod inventory;
 mod properties;
 mod workloads;
@@ -12,6 +13,7 @@ use wsfc_client::v1::{
     ValidationReport,
 };
 
+pub(crate) use identities::{caller, ends_soon, identities};
 pub(crate) use inventory::{fields, objects, text};
 pub(crate) use properties::{access, checkpoints, described, disks, properties, registry_key, registry_type};
 pub(crate) use workloads::{workload, workloads};

@@ -70,13 +70,14 @@ impl From<&RunError> for Code {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::ClusterApi(_) => Self::ClusterApi,
-            RunError::Start(StartError::Settings(_) | StartError::Tls(_) | StartError::Bearer(_)) => Self::Settings,
+            RunError::Start(
+                StartError::Settings(_) | StartError::Tls(_) | StartError::Bearer(_) | StartError::Own(_),
+            ) => Self::Settings,
             RunError::Start(StartError::Bind { .. } | StartError::Channel { .. } | StartError::Local { .. }) => {
                 Self::Address
             }
-            RunError::Start(StartError::Journal { .. } | StartError::Recover(_)) | RunError::Journal(_) => {
-                Self::Journal
-            }
+            RunError::Start(StartError::Journal { .. } | StartError::Recover(_) | StartError::Access(_))
+            | RunError::Journal(_) => Self::Journal,
             RunError::Start(StartError::ReadyFile { .. } | StartError::Reflection(_) | StartError::Thread(_)) => {
                 Self::System
             }

@@ -116,7 +116,7 @@ async fn clients_need_a_certificate_unless_it_is_optional_and_a_bad_one_never_do
             .unwrap();
         bad.push(("of its own", (alone.der().clone(), lone.into())));
         for (what, bad) in bad {
-            assert!(secured.refuses(&[bad.0.clone()]), "{what}");
+            assert!(secured.refuses(std::slice::from_ref(&bad.0)), "{what}");
             let shown = shake_hands(&secured, &own, Some(bad)).await;
             assert!(shown.is_err(), "{what}: {shown:?}");
         }

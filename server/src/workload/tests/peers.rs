@@ -27,6 +27,7 @@ use wsfc_resource_channel::{
 };
 use wsfc_simulator::Simulation;
 
+use crate::access::policy::ADMINISTRATOR;
 use crate::cluster_api;
 use crate::daemon::Daemon;
 use crate::platform::Platform;
@@ -61,6 +62,7 @@ impl Host {
         };
         settings.listen.address.set_port(0);
         settings.listen.threads = 2;
+        settings.access.loopback_role = Some(ADMINISTRATOR.into());
         settings.inventory.observe = self.observe;
         let api = Clusapi::from_provider(self.world.clone());
         let daemon = Daemon::start(settings, api, Platform::system()).await.unwrap();

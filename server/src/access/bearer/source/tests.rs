@@ -18,16 +18,21 @@ impl Clock for Following {
 
 /// Gives one answer after the other, the last one for ever, and notes when it was asked.
 #[derive(Clone)]
-struct Scripted(Arc<Mutex<(VecDeque<Option<Vec<u8>>>, Vec<Duration>)>>, Instant);
+struct Scripted(Arc<Mutex<Script>>, Instant);
+
+struct Script {
+    answers: VecDeque<Option<Vec<u8>>>,
+    asked: Vec<Duration>,
+}
 
 impl Source for Scripted {
     fn read(&self) -> Reading<'_> {
         let mut state = self.0.lock().unwrap();
-        state.1.push(self.1.elapsed());
-        let answer = if state.0.len() > 1 {
-            state.0.pop_front()
+        state.asked.push(self.1.elapsed());
+        let answer = if state.answers.len() > 1 {
+            state.answers.pop_front()
         } else {
-            state.0.front().cloned()
+            state.answers.front().cloned()
         };
         let answer = answer.flatten().ok_or(SourceError::Discovery {
             uri: String::new(),
@@ -39,12 +44,15 @@ impl Source for Scripted {
 
 impl Scripted {
     fn new(answers: impl IntoIterator<Item = Option<Vec<u8>>>) -> Self {
-        let state = (answers.into_iter().collect(), Vec::new());
-        Self(Arc::new(Mutex::new(state)), Instant::now())
+        let script = Script {
+            answers: answers.into_iter().collect(),
+            asked: Vec::new(),
+        };
+        Self(Arc::new(Mutex::new(script)), Instant::now())
     }
 
     fn asked(&self) -> Vec<u64> {
-        self.0.lock().unwrap().1.iter().map(Duration::as_secs).collect()
+        self.0.lock().unwrap().asked.iter().map(Duration::as_secs).collect()
     }
 }
 
