@@ -165,9 +165,8 @@ impl AccessLayer {
         let asked = Asked::of_path(request.uri().path());
         let generation = self.access.generation();
         let mut about = audit::call::about(&request, asked.permission());
-        let caller = self.caller(&request, &asked);
+        let caller = self.caller(&request, &asked, &mut about);
         let caller = caller.inspect_err(|refused| self.refused(&about, refused))?;
-        about.who = audit::call::who(&caller.identity);
         let request = self.within_scope(&asked, &caller, request).await;
         let request = request.inspect_err(|refused| self.refused(&about, refused))?;
         let (mut request, ticket) = self.written_down(&asked, &mut about, request).await?;
@@ -193,8 +192,8 @@ impl AccessLayer {
         Ok(response)
     }
 
-    /// Who makes a call that needs a permission, if it has that anywhere.
-    fn caller(&self, request: &Request<Body>, asked: &Asked) -> Result<Caller, Status> {
+    /// Who makes a call that needs a permission, if it has that anywhere. `about` gets who it is, whatever is decided.
+    fn caller(&self, request: &Request<Body>, asked: &Asked, about: &mut audit::Asked) -> Result<Caller, Status> {
         let permission = asked.permission();
         let nobody = Peer::plain(None);
         let peer = request.extensions().get::<Peer>().unwrap_or(&nobody);
@@ -204,6 +203,7 @@ impl AccessLayer {
             identified => identified,
         };
         let identity = identity.map_err(|refusal| status::refused(&refusal))?;
+        about.who = audit::call::who(&identity);
         self.take_rate(&identity, peer, asked)?;
         let rights = match self.access.rights(&identity) {
             Err(_refused) if permission == Permission::Public => Ok(Rights::default()),

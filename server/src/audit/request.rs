@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    fn described(message: &(impl prost::Message + prost::Name)) -> Call {
+    fn described(message: &impl prost::Name) -> Call {
         let mut call = Call::default();
         let name = format!("wsfc.v1.{}", message_name(message));
         let descriptor = POOL.as_ref().unwrap().get_message_by_name(&name).unwrap();

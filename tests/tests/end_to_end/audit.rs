@@ -193,7 +193,12 @@ async fn without_its_log_nothing_is_changed_and_everything_is_read() {
     let Some(builder) = TestDaemon::builder(world::machines(2)).in_process(why) else {
         return;
     };
-    let mut daemon = builder.start().await;
+    // It is asked again and again here.
+    let unlimited = |settings: &mut wsfcd::settings::Settings| {
+        settings.limits.calls_per_second = 0;
+        settings.limits.changes_per_second = 0;
+    };
+    let mut daemon = builder.settings(unlimited).start().await;
     daemon.logs().expect("The audit log cannot be written");
     let (client, channel) = (daemon.client(), daemon.channel().await);
     let operation = client
