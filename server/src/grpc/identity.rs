@@ -133,7 +133,7 @@ impl IdentityService for Identities {
         self.check_role("role", &request.role)?;
         let life = match request.ttl {
             None => TOKEN_LIFE,
-            Some(ttl) => Duration::try_from(ttl).map_err(|_negative| invalid("ttl", "must not be negative"))?,
+            Some(ttl) => span(ttl).ok_or_else(|| invalid("ttl", "is no time to come"))?,
         };
         let grant = Grant {
             name: request.name,
@@ -416,6 +416,13 @@ impl Revoked {
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let caller = request.extensions().get::<Caller>().cloned();
     caller.ok_or_else(|| status::refused(&crate::access::identity::Refusal::CredentialsRequired))
+}
+
+/// A time of the contract. The library's own conversion negates what is below nothing, which the least number cannot bear.
+fn span(time: prost_types::Duration) -> Option<Duration> {
+    let seconds = u64::try_from(time.seconds).ok()?;
+    let nanos = u32::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(seconds, nanos))
 }
 
 fn invalid(field: &str, description: &str) -> Status {
