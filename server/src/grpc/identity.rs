@@ -133,7 +133,7 @@ impl IdentityService for Identities {
         self.check_role("role", &request.role)?;
         let life = match request.ttl {
             None => TOKEN_LIFE,
-            Some(ttl) => validate::from_wire(&ttl).ok_or_else(|| invalid("ttl", "must not be negative"))?,
+            Some(ttl) => validate::from_wire(&ttl).ok_or_else(|| invalid("ttl", "is no time to come"))?,
         };
         let grant = Grant {
             name: request.name,

@@ -419,6 +419,11 @@ async fn a_token_is_not_a_way_to_rights_of_somebody_else() {
         let refused = refused(create_token(name, role, clusters)).await;
         assert_eq!(refused, Reason::InvalidField, "{name:?} {role} {clusters:?}");
     }
+    for (seconds, nanos) in [(i64::MIN, 0), (-1, 0), (0, -1), (1, i32::MAX), (59, 0), (i64::MAX, 0)] {
+        let mut request = create_token("anna", "viewer", &[]);
+        request.ttl = Some(prost_types::Duration { seconds, nanos });
+        assert_eq!(refused(request).await, Reason::InvalidField, "{seconds} {nanos}");
+    }
     // Of just the same rights there may be another token: it is for another machine of the same person.
     let again = token(&root, "root", "administrator", &[]).await;
     let again = room.log_in(&again).await.unwrap();
