@@ -22,7 +22,7 @@ use super::Access;
 use super::identity::{Identity, Refusal};
 use super::policy::{Decision, Rights, Scope};
 use super::request;
-use crate::audit::{self, Audit, Began, Outcome, Ticket};
+use crate::audit::{self, Audit, Began, Deferred, Outcome, Ticket};
 use crate::grpc::{protocol, status};
 use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
@@ -302,6 +302,12 @@ impl AccessLayer {
             }
             Request::from_parts(parts, Body::new(http_body_util::Full::new(bytes)))
         };
+        if method.permission == Permission::Public {
+            let mut request = request;
+            let deferred = Deferred::new(audit.clone(), about.clone());
+            request.extensions_mut().insert(deferred);
+            return Ok((request, None));
+        }
         let ticket = audit.intent(about.clone()).await;
         let ticket = ticket.map_err(|error| status::audit(&error))?;
         Ok((request, Some(ticket)))
