@@ -23,7 +23,7 @@ use super::identity::{Identity, Refusal};
 use super::policy::{Decision, Rights, Scope};
 use super::request;
 use crate::audit::{self, Audit, Began, Deferred, Outcome, Ticket};
-use crate::grpc::{protocol, status};
+use crate::grpc::status;
 use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
 use crate::listen::rate::{self, Rates};
@@ -108,9 +108,6 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Answer {
-        if let Some(refused) = protocol::refusal(&request) {
-            return Box::pin(std::future::ready(Ok(refused)));
-        }
         // The one that is ready answers; its copy is asked again next time.
         let ready = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, ready);

@@ -14,7 +14,6 @@ mod network;
 mod node;
 pub mod operation;
 mod property;
-pub mod protocol;
 mod quorum;
 mod reads;
 mod registry;
