@@ -64,7 +64,7 @@ impl Logs {
     /// Never: the filter is one.
     #[expect(clippy::expect_used, reason = "how a test fails")]
     pub fn dispatch(&self) -> Dispatch {
-        let filter = wsfcd::logging::filter_of(&self.filter()).expect("a filter");
+        let filter = wsfcd::logging::filter_of(self.filter()).expect("a filter");
         Dispatch::new(Registry::default().with(filter).with(self.clone()))
     }
 
