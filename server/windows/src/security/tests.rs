@@ -2,9 +2,11 @@
 
 use super::*;
 
+use windows_sys::Win32::Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, GetNamedSecurityInfoW,
 };
+use windows_sys::Win32::Storage::FileSystem::{CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL};
 
 fn written(path: &Path) -> String {
     let name = verbatim(path).unwrap();
@@ -179,47 +181,43 @@ fn accounts_have_identifiers() {
     assert!(Sid::of_account(r"NOWHERE\nobody-at-all").is_err());
 }
 
+/// Makes an empty file with an access list of its own.
+fn make_file(path: &Path, sddl: &str) {
+    let (name, descriptor) = (verbatim(path).unwrap(), Descriptor::parse(sddl).unwrap());
+    let attributes = SECURITY_ATTRIBUTES {
+        nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap(),
+        lpSecurityDescriptor: descriptor.as_ptr(),
+        bInheritHandle: 0,
+    };
+    // SAFETY: The path ends with a NUL, and the descriptor lives until the call returns.
+    let file = unsafe {
+        CreateFileW(
+            name.as_ptr(),
+            GENERIC_WRITE,
+            0,
+            &attributes,
+            CREATE_NEW,
+            FILE_ATTRIBUTE_NORMAL,
+            core::ptr::null_mut(),
+        )
+    };
+    assert_ne!(file, INVALID_HANDLE_VALUE, "{}", io::Error::last_os_error());
+    // SAFETY: The handle was opened above and is not used afterwards.
+    unsafe { CloseHandle(file) };
+}
+
 #[test]
 fn who_reads_a_file_is_known() {
-    use std::os::windows::fs::OpenOptionsExt as _;
-
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("key");
-    std::fs::write(&path, "").unwrap();
+    let (private, open) = (folder.path().join("private"), folder.path().join("open"));
     let own = Sid::of_process().unwrap();
-    let set = |sddl: &str| {
-        let descriptor = Descriptor::parse(sddl).unwrap();
-        let file = OpenOptions::new()
-            .access_mode(WRITE_DAC | READ_CONTROL)
-            .open(&path)
-            .unwrap();
-        let (mut dacl, mut present, mut defaulted) = (core::ptr::null_mut(), 0, 0);
-        // SAFETY: The descriptor is whole, and the places take one answer each.
-        assert_ne!(
-            unsafe { GetSecurityDescriptorDacl(descriptor.as_ptr(), &mut present, &mut dacl, &mut defaulted) },
-            0
-        );
-        // SAFETY: The handle may change the list, which lives until the call returns.
-        let status = unsafe {
-            SetSecurityInfo(
-                file.as_raw_handle(),
-                SE_FILE_OBJECT,
-                DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
-                core::ptr::null_mut(),
-                core::ptr::null_mut(),
-                dacl,
-                core::ptr::null(),
-            )
-        };
-        win32(status).unwrap();
-    };
-    set(&format!("D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;{})", own.as_str()));
-    let few = readers(&path).unwrap();
+    make_file(&private, &format!("D:P(A;;FA;;;SY)(A;;FA;;;{})", own.as_str()));
+    let few = readers(&private).unwrap();
     assert!(
         few.iter().all(|reader| *reader == own || reader.is_administrative()),
         "{few:?}"
     );
-    set(&format!("D:P(A;;FA;;;{})(A;;FR;;;WD)", own.as_str()));
-    let all = readers(&path).unwrap();
+    make_file(&open, &format!("D:P(A;;FA;;;{})(A;;FR;;;WD)", own.as_str()));
+    let all = readers(&open).unwrap();
     assert!(all.contains(&Sid("S-1-1-0".into())), "{all:?}");
 }
