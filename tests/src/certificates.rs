@@ -29,7 +29,10 @@ pub fn write_private(path: &Path, bytes: &[u8]) {
 static AUTHORITIES: AtomicU64 = AtomicU64::new(0);
 
 /// An authority, and nobody else's.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    number: u64,
+}
 
 impl Default for Authority {
     fn default() -> Self {
@@ -45,20 +48,33 @@ impl Authority {
     ///
     /// The system gives no randomness.
     pub fn new() -> Self {
+        // Lists of revoked certificates name their authority, so each has a name of its own.
+        Self::numbered(AUTHORITIES.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Another authority, which goes by the same name.
+    ///
+    /// # Panics
+    ///
+    /// The system gives no randomness.
+    pub fn namesake(&self) -> Self {
+        Self::numbered(self.number)
+    }
+
+    fn numbered(number: u64) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Lists of revoked certificates name their authority, so each has a name of its own.
-        let number = AUTHORITIES.fetch_add(1, Ordering::Relaxed);
         params
             .distinguished_name
             .push(DnType::CommonName, format!("authority {number}"));
         let key = KeyPair::generate().expect("randomness");
-        Self(CertifiedIssuer::self_signed(params, key).expect("a certificate of its own"))
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate of its own");
+        Self { issuer, number }
     }
 
     /// Its certificate.
     pub fn pem(&self) -> Vec<u8> {
-        self.0.pem().into_bytes()
+        self.issuer.pem().into_bytes()
     }
 
     /// A certificate for a name.
@@ -102,13 +118,18 @@ impl Authority {
             revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let list = list.signed_by(&self.0).expect("a list");
+        let list = list.signed_by(&self.issuer).expect("a list");
         list.pem().expect("a form in PEM").into_bytes()
     }
 
-    fn sign(&self, params: CertificateParams) -> Identity {
+    /// A certificate with anything in it.
+    ///
+    /// # Panics
+    ///
+    /// It has no form.
+    pub fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("randomness");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         Identity {
             cert_pem: certificate.pem().into_bytes(),
             key_pem: key.serialize_pem().into_bytes(),

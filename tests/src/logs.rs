@@ -1,6 +1,6 @@
 //! What a daemon under test logs: kept for failures, and judged at the end.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -98,10 +98,12 @@ impl Logs {
 
     /// The whole log, a line each.
     pub fn text(&self) -> String {
-        self.book()
-            .lines
-            .iter()
-            .fold(String::new(), |text, line| format!("{text}{line}\n"))
+        let mut text = String::new();
+        for line in &self.book().lines {
+            // A text takes whatever is written to it.
+            _ = writeln!(text, "{line}");
+        }
+        text
     }
 
     /// The warnings and errors that nobody expected.

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use wsfcd::settings::BearerIssuer;
 
 /// Whom the tokens are for.
-const AUDIENCE: &str = "wsfcd-test";
+pub const AUDIENCE: &str = "wsfcd-test";
 
 /// An issuer, and nobody else's.
 pub struct Issuer {
@@ -41,14 +41,38 @@ impl Issuer {
     /// The folder takes no file.
     pub fn settings(&self, folder: &Path) -> BearerIssuer {
         let file = folder.join("keys.json");
-        let x = URL_SAFE_NO_PAD.encode(self.key.public_key());
-        let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]});
-        std::fs::write(&file, keys.to_string()).expect("the test's folder takes a file");
+        std::fs::write(&file, self.key_set().to_string()).expect("the test's folder takes a file");
         BearerIssuer {
             jwks_file: Some(file),
             leeway: Duration::ZERO,
             ..BearerIssuer::new(&self.name, AUDIENCE)
         }
+    }
+
+    /// Its keys, a JWK set.
+    pub fn key_set(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.key.public_key());
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]})
+    }
+
+    /// The forms of its public key that somebody could take for a secret.
+    pub fn public_forms(&self) -> Vec<Vec<u8>> {
+        let keys = self.key_set();
+        let x = keys["keys"][0]["x"].to_string();
+        vec![
+            self.key.public_key().as_ref().to_vec(),
+            x.trim_matches('"').into(),
+            keys["keys"][0].to_string().into_bytes(),
+            keys.to_string().into_bytes(),
+            Vec::new(),
+        ]
+    }
+
+    /// A token of these parts, as they are.
+    pub fn sign(&self, header: &str, claims: &str) -> String {
+        let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let signature = self.key.sign(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// A token for somebody of some groups, for so long from now on.
@@ -69,9 +93,6 @@ impl Issuer {
             "exp": (now + lasting).as_secs_f64(),
         });
         let header = json!({"alg": "EdDSA", "kid": "k1", "typ": "JWT"});
-        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-        let signed = format!("{header}.{claims}");
-        let signature = self.key.sign(signed.as_bytes());
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        self.sign(&header.to_string(), &claims.to_string())
     }
 }

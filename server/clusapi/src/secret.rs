@@ -52,6 +52,6 @@ mod tests {
             format!("{secret:?} {:#?}", Some(&secret)),
             "(secret) Some(\n    (secret),\n)"
         );
-        assert_eq!(secret.clone().reveal(), "hunter2");
+        assert_eq!(secret.reveal(), "hunter2");
     }
 }

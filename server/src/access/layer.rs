@@ -163,14 +163,7 @@ impl AccessLayer {
         let generation = self.access.generation();
         let mut about = audit::call::about(&request, asked.permission());
         let caller = self.caller(&request, &asked, &mut about);
-        let caller = match caller {
-            Ok(caller) => caller,
-            Err(refused) => {
-                self.refused(&about, &refused);
-                request::pass_over(request.into_body(), self.request_bytes).await;
-                return Err(refused);
-            }
-        };
+        let caller = caller.inspect_err(|refused| self.refused(&about, refused))?;
         let request = self.within_scope(&asked, &caller, request).await;
         let request = request.inspect_err(|refused| self.refused(&about, refused))?;
         let (mut request, ticket) = self.written_down(&asked, &mut about, request).await?;
@@ -253,11 +246,11 @@ impl AccessLayer {
             return Ok(request);
         };
         if method.cluster.is_empty() {
-            if method.filtered {
-                return Ok(request);
-            }
-            request::pass_over(request.into_body(), self.request_bytes).await;
-            return Err(status::permission_missing(method.permission, None));
+            return if method.filtered {
+                Ok(request)
+            } else {
+                Err(status::permission_missing(method.permission, None))
+            };
         }
         let (parts, body) = request.into_parts();
         let bytes = self.whole(body).await?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use proptest::prelude::*;
-use wsfc_audit::{AuditFile, Fault, Lines, Report, Verifier, file_name, files, verify};
+use wsfc_audit::{AuditFile, Fault, Lines, Report, Verifier, files, verify};
 
 use super::log::{Log, Medium, OpenMedium, open_on_disk};
 use super::*;
@@ -377,7 +377,7 @@ async fn a_file_that_is_taken_away_while_it_is_written_is_missed() {
     lab.intent("two").await.unwrap_err();
     lab.pass(Duration::from_secs(1));
     lab.intent("three").await.unwrap().outcome(done(), None);
-    assert_eq!(last_file(&lab.dir()).name(), file_name(2));
+    assert_eq!(last_file(&lab.dir()).name(), wsfc_audit::file_name(2));
     assert_eq!(lab.kinds()[..3], [Kind::File, Kind::Alarm, Kind::Gap]);
     assert_eq!(lab.entries()[0].sequence, 5);
 }

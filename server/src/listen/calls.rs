@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -61,6 +63,9 @@ impl ClientStreams {
 
 /// The content type of calls, with which others begin.
 const GRPC: &str = "application/grpc";
+/// How long what is left of a request is waited for that nobody reads any more, and how much of it.
+const LEFT_FOR: Duration = Duration::from_secs(1);
+const LEFT_BYTES: usize = 64 * 1024;
 
 /// Hands the calls of one connection to the services.
 #[derive(Clone)]
@@ -85,6 +90,14 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let call = self.activity.call();
+        let late_at = (!self.client_streams.contains(request.uri().path())).then(|| Instant::now() + self.patience);
+        let connections = &self.connections;
+        let mut request = request.map(|incoming| Asked {
+            incoming: Some(incoming),
+            late_at,
+            sleep: None,
+            connections: connections.clone(),
+        });
         if let Some(refused) = no_call(&request) {
             self.connections.count(Count::NotACall);
             let mut answer = Response::new(Answer {
@@ -95,18 +108,8 @@ where
             return Box::pin(std::future::ready(Ok(answer)));
         }
         let timeout = grpc_timeout(request.headers());
-        let late_at = (!self.client_streams.contains(request.uri().path())).then(|| Instant::now() + self.patience);
-        let connections = &self.connections;
-        let mut request = request.map(|incoming| {
-            Body::new(Asked {
-                incoming,
-                late_at,
-                sleep: None,
-                connections: connections.clone(),
-            })
-        });
         request.extensions_mut().insert(self.peer.clone());
-        let answer = self.services.clone().oneshot(request);
+        let answer = self.services.clone().oneshot(request.map(Body::new));
         Box::pin(async move {
             let Ok(response) = match timeout {
                 None => answer.await,
@@ -161,7 +164,8 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
 
 /// The body of a request, which must arrive in time.
 struct Asked {
-    incoming: Incoming,
+    /// Absent only when it is dropped.
+    incoming: Option<Incoming>,
     late_at: Option<Instant>,
     /// Made when the body is waited for, which is seldom.
     sleep: Option<Pin<Box<Sleep>>>,
@@ -173,7 +177,10 @@ impl http_body::Body for Asked {
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) {
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let Some(late_at) = self.late_at else {
@@ -192,11 +199,39 @@ impl http_body::Body for Asked {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming
+            .as_ref()
+            .map_or_else(SizeHint::default, Incoming::size_hint)
+    }
+}
+
+impl Drop for Asked {
+    /// Takes what is on its way of a request that was refused before it was read. HTTP/2 would reset the stream, and what the
+    /// client had sent by then would count as its fault: after some refusals it would lose its connection and all its streams.
+    fn drop(&mut self) {
+        let Some(incoming) = self.incoming.take().filter(|incoming| !incoming.is_end_stream()) else {
+            return;
+        };
+        // A daemon that stops has no use for it.
+        if let (Some(_), Ok(runtime)) = (self.late_at, Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(LEFT_FOR, throw_away(incoming)));
+        }
+    }
+}
+
+/// Reads what is left of a request, up to as much as a window holds.
+async fn throw_away(mut incoming: Incoming) {
+    let mut left = LEFT_BYTES;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
 }
 

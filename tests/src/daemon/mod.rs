@@ -318,6 +318,17 @@ impl TestDaemon {
         })
     }
 
+    /// Who certifies the daemon and its clients.
+    ///
+    /// # Panics
+    ///
+    /// The harness has not certified it.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
+    pub fn authority(&self) -> &Authority {
+        let certified = self.authority.as_ref().expect("a daemon of the harness's authority");
+        &certified.authority
+    }
+
     /// A client whose connections run over a wire.
     pub fn client_over(&self, wire: &Wire) -> Client {
         connect(self.connect_options_over(wire))
