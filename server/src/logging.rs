@@ -20,6 +20,19 @@ use crate::settings::{Log, LogFormat, places};
 const FILE_PREFIX: &str = "wsfcd";
 const FILE_SUFFIX: &str = "log";
 
+/// Libraries that warn of what their peers do: whoever is connected could fill the log with it. The filter may name them to
+/// hear them; what is refused is counted in any case ([`counters`](crate::listen::counters)).
+const QUIET: &str = "h2=error,hyper=error,rustls=error";
+
+/// What `log.filter` means.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn filter_of(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("{QUIET},{text}"))
+}
+
 /// The log of the process, whose filter can be changed.
 #[derive(Default)]
 pub struct Logging {
@@ -66,7 +79,7 @@ impl Logging {
     /// Changes the filter (`log.filter`), which was checked with the settings.
     pub fn filter(&self, filter: &str) {
         let Some(handle) = &self.filter else { return };
-        let changed = quiet(filter).map(|filter| handle.reload(filter));
+        let changed = filter_of(filter).map(|filter| handle.reload(filter));
         if !matches!(changed, Ok(Ok(()))) {
             tracing::warn!(filter, "The filter of the log cannot be changed");
         }
@@ -81,14 +94,9 @@ impl fmt::Debug for Logging {
     }
 }
 
-/// A filter in which HTTP/2 logs only errors unless it is named: any peer can make it warn, as often as it likes.
-fn quiet(filter: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::try_new(format!("h2=error,{filter}"))
-}
-
 /// Starts logging for the process. A second call changes nothing, so that tests can run several daemons.
 pub fn start(log: &Log) -> Logging {
-    let filter = quiet(&log.filter).unwrap_or_else(|_checked_before| EnvFilter::new("info"));
+    let filter = filter_of(&log.filter).unwrap_or_else(|_checked_before| EnvFilter::new("info"));
     let (filter, handle) = reload::Layer::new(filter);
     let (appender, fault) = match log.files.unwrap_or(false).then(|| files(log)).transpose() {
         Ok(appender) => (appender, None),
@@ -192,6 +200,23 @@ mod tests {
     }
 
     #[test]
+    fn libraries_that_tell_of_strangers_are_heard_when_they_are_named() {
+        let loud = |text: &str| {
+            let filter = filter_of(text).unwrap().to_string();
+            let mut named: Vec<_> = filter
+                .split(',')
+                .filter(|part| part.starts_with("h2"))
+                .map(String::from)
+                .collect();
+            named.sort();
+            named
+        };
+        assert_eq!(loud("info"), ["h2=error"]);
+        assert_eq!(loud("wsfcd=debug,h2=warn"), ["h2=warn"]);
+        assert!(filter_of("wsfcd=loud").is_err());
+    }
+
+    #[test]
     fn files_are_named_after_their_day_and_old_ones_go() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("new/logs");
@@ -216,13 +241,5 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let error = files(&log(&file.join("logs"))).unwrap_err();
         assert!(error.to_string().contains("logs"), "{error}");
-    }
-
-    #[test]
-    fn what_peers_can_cause_is_logged_where_it_is_asked_for() {
-        let shown = |filter: &str| quiet(filter).unwrap().to_string();
-        assert!(shown("info").contains("h2=error"));
-        assert!(shown("info,h2=warn").contains("h2=warn") && !shown("info,h2=warn").contains("h2=error"));
-        assert!(shown("").contains("h2=error"));
     }
 }

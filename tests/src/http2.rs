@@ -23,13 +23,16 @@ pub const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// The headers of a call, compressed by the static table alone (RFC 7541).
 pub fn call_headers(path: &str) -> Vec<u8> {
-    // `:method: POST`, `:scheme: http`, `:path` and `:authority` as literals that nobody remembers.
+    // `:method: POST`, `:scheme: http`; `:path` and `:authority` as literals that nobody remembers.
     let mut block = vec![0x83, 0x86];
     for (index, value) in [(4, path), (1, "localhost")] {
         block.push(index);
         block.push(u8::try_from(value.len()).unwrap_or(u8::MAX));
         block.extend_from_slice(value.as_bytes());
     }
+    // The name of the content type is the 31st of the table, which is 15 and 16 more.
+    block.extend([0x0F, 0x10, 16]);
+    block.extend_from_slice(b"application/grpc");
     block
 }
 

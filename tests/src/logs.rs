@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
 /// What a daemon under test logs.
 const FILTER: &str = "warn,wsfcd=debug,wsfc_clusapi=debug,wsfc_simulator=debug";
@@ -58,8 +58,13 @@ impl Logs {
     }
 
     /// A dispatcher that writes here.
+    ///
+    /// # Panics
+    ///
+    /// Never: the filter is one.
+    #[expect(clippy::expect_used, reason = "how a test fails")]
     pub fn dispatch(&self) -> Dispatch {
-        let filter = EnvFilter::new(self.filter());
+        let filter = wsfcd::logging::filter_of(self.filter()).expect("a filter");
         Dispatch::new(Registry::default().with(filter).with(self.clone()))
     }
 

@@ -4,7 +4,7 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{IntoRequest, Status};
 
 /// Makes a call and gives its first answer; a stream is left after it.
 ///
@@ -16,14 +16,14 @@ use tonic::{Request, Status};
 ///
 /// The path is none.
 #[expect(clippy::expect_used, reason = "a mistake of the test")]
-pub async fn call(channel: &Channel, path: &str, request: Bytes) -> Result<Option<Bytes>, Status> {
+pub async fn call(channel: &Channel, path: &str, request: impl IntoRequest<Bytes>) -> Result<Option<Bytes>, Status> {
     let path = PathAndQuery::try_from(path).expect("a path");
     let mut client = tonic::client::Grpc::new(channel.clone());
     client
         .ready()
         .await
         .map_err(|error| Status::unavailable(error.to_string()))?;
-    let answer = client.server_streaming(Request::new(request), path, Raw).await?;
+    let answer = client.server_streaming(request.into_request(), path, Raw).await?;
     answer.into_inner().message().await
 }
 

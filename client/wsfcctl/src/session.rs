@@ -257,12 +257,11 @@ mod tests {
     fn without_any_word_it_is_the_daemon_next_door() {
         let cli = Cli::try_parse_from(["wsfcctl", "cluster", "list"]).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("api.sock");
-        let local = LocalEndpoint::Socket(socket.clone());
+        let [other, local] = ["other.sock", "api.sock"].map(|name| LocalEndpoint::Socket(folder.path().join(name)));
         let environment = Environment {
             endpoint: None,
             config: Some(folder.path().join("none.toml")),
-            local: vec![LocalEndpoint::Socket(folder.path().join("other.sock")), local.clone()],
+            local: vec![other, local],
         };
         let (mut terminal, _, _) = on_paper(None);
         let session = Session {
@@ -273,8 +272,10 @@ mod tests {
         assert_eq!(session.context().unwrap().endpoints, [DEFAULT_ENDPOINT]);
         #[cfg(unix)]
         {
+            let socket = folder.path().join("api.sock");
             let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-            assert_eq!(session.context().unwrap().endpoints, [local.to_string()]);
+            let local = format!("unix:{}", socket.display());
+            assert_eq!(session.context().unwrap().endpoints, [local]);
             drop(listener);
             assert_eq!(session.context().unwrap().endpoints, [DEFAULT_ENDPOINT]);
         }

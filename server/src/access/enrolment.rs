@@ -289,7 +289,11 @@ impl Enrolment {
     }
 
     /// Whether a token is good, before anything is done that takes time. Strangers come this far.
-    fn check_token(&self, address: Option<IpAddr>, token: &str, secret: &JoinSecret) -> Result<(), EnrolmentError> {
+    ///
+    /// # Errors
+    ///
+    /// See [`EnrolmentError`]. Only a wrong token counts against the address.
+    pub fn check_token(&self, address: Option<IpAddr>, token: &str, secret: &JoinSecret) -> Result<(), EnrolmentError> {
         let now = self.now();
         let mut tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
         tries

@@ -22,7 +22,7 @@ use super::Access;
 use super::identity::{Identity, Refusal};
 use super::policy::{Decision, Rights, Scope};
 use super::request;
-use crate::audit::{self, Audit, Began, Outcome, Ticket};
+use crate::audit::{self, Audit, Began, Deferred, Outcome, Ticket};
 use crate::grpc::status;
 use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
@@ -162,9 +162,15 @@ impl AccessLayer {
         let asked = Asked::of_path(request.uri().path());
         let generation = self.access.generation();
         let mut about = audit::call::about(&request, asked.permission());
-        let caller = self.caller(&request, &asked);
-        let caller = caller.inspect_err(|refused| self.refused(&about, refused))?;
-        about.who = audit::call::who(&caller.identity);
+        let caller = self.caller(&request, &asked, &mut about);
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(refused) => {
+                self.refused(&about, &refused);
+                request::pass_over(request.into_body(), self.request_bytes).await;
+                return Err(refused);
+            }
+        };
         let request = self.within_scope(&asked, &caller, request).await;
         let request = request.inspect_err(|refused| self.refused(&about, refused))?;
         let (mut request, ticket) = self.written_down(&asked, &mut about, request).await?;
@@ -190,8 +196,8 @@ impl AccessLayer {
         Ok(response)
     }
 
-    /// Who makes a call that needs a permission, if it has that anywhere.
-    fn caller(&self, request: &Request<Body>, asked: &Asked) -> Result<Caller, Status> {
+    /// Who makes a call that needs a permission, if it has that anywhere. `about` gets who it is, whatever is decided.
+    fn caller(&self, request: &Request<Body>, asked: &Asked, about: &mut audit::Asked) -> Result<Caller, Status> {
         let permission = asked.permission();
         let nobody = Peer::plain(None);
         let peer = request.extensions().get::<Peer>().unwrap_or(&nobody);
@@ -201,6 +207,7 @@ impl AccessLayer {
             identified => identified,
         };
         let identity = identity.map_err(|refusal| status::refused(&refusal))?;
+        about.who = audit::call::who(&identity);
         self.take_rate(&identity, peer, asked)?;
         let rights = match self.access.rights(&identity) {
             Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
@@ -246,11 +253,11 @@ impl AccessLayer {
             return Ok(request);
         };
         if method.cluster.is_empty() {
-            return if method.filtered {
-                Ok(request)
-            } else {
-                Err(status::permission_missing(method.permission, None))
-            };
+            if method.filtered {
+                return Ok(request);
+            }
+            request::pass_over(request.into_body(), self.request_bytes).await;
+            return Err(status::permission_missing(method.permission, None));
         }
         let (parts, body) = request.into_parts();
         let bytes = self.whole(body).await?;
@@ -299,6 +306,12 @@ impl AccessLayer {
             }
             Request::from_parts(parts, Body::new(http_body_util::Full::new(bytes)))
         };
+        if method.permission == Permission::Public {
+            let mut request = request;
+            let deferred = Deferred::new(audit.clone(), about.clone());
+            request.extensions_mut().insert(deferred);
+            return Ok((request, None));
+        }
         let ticket = audit.intent(about.clone()).await;
         let ticket = ticket.map_err(|error| status::audit(&error))?;
         Ok((request, Some(ticket)))

@@ -1,6 +1,7 @@
 //! What a request is about, read from its bytes before a handler decodes them.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -8,6 +9,8 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use tonic::body::Body;
 use wsfc_proto::methods::Method;
 
+/// How long the rest of a refused request may take.
+const AT_ONCE: Duration = Duration::from_millis(250);
 /// The bytes of a message's frame before the message: whether it is compressed, and its length.
 const FRAME: usize = 5;
 
@@ -33,6 +36,23 @@ pub(super) async fn whole(body: Body, most: usize) -> Result<Bytes, Unreadable> 
         Err(error) if error.is::<LengthLimitError>() => Err(Unreadable::TooLarge),
         Err(_broken) => Err(Unreadable::Malformed),
     }
+}
+
+/// Lets the rest of a refused request arrive, as far as it comes at once. A stream that is answered before is reset, and
+/// resets count against its connection, which other calls share.
+pub(super) async fn pass_over(mut body: Body, most: usize) {
+    let mut left = most;
+    let arriving = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let size = frame.data_ref().map_or(0, Bytes::len);
+            if size > left {
+                return;
+            }
+            left -= size;
+        }
+    };
+    // Whoever sends it slowly is not waited for.
+    let _late = tokio::time::timeout(AT_ONCE, arriving).await;
 }
 
 /// The name of the cluster that a request is about, as the handler will find it.

@@ -8,7 +8,7 @@ use wsfc_audit::{Call, Origin, Outcome, Who};
 use wsfc_proto::{ERROR_DOMAIN, reasons, v1::Permission};
 
 use super::Asked;
-use crate::access::hex::text as hex;
+use crate::access::hex;
 use crate::access::identity::{Identity, Method};
 use crate::listen::connection::{Medium, Peer};
 
@@ -29,8 +29,8 @@ pub fn about(request: &Request<Body>, permission: Permission) -> Asked {
     Asked {
         who: certificate.map_or_else(Who::default, |certificate| Who {
             principal: certificate.names.first().map(ToString::to_string).unwrap_or_default(),
-            serial: hex(&certificate.serial),
-            fingerprint: hex(&certificate.fingerprint),
+            serial: hex::text(&certificate.serial),
+            fingerprint: hex::text(&certificate.fingerprint),
             method: String::new(),
         }),
         from: peer.map_or_else(Origin::default, origin),
@@ -57,7 +57,7 @@ fn origin(peer: &Peer) -> Origin {
 /// Who a caller is.
 pub fn who(identity: &Identity) -> Who {
     let (serial, fingerprint) = match &identity.method {
-        Method::Certificate { fingerprint, serial } => (hex(serial), hex(fingerprint)),
+        Method::Certificate { fingerprint, serial } => (hex::text(serial), hex::text(fingerprint)),
         Method::Bearer | Method::Account { .. } | Method::Loopback | Method::Nothing => Default::default(),
     };
     Who {
@@ -71,13 +71,18 @@ pub fn who(identity: &Identity) -> Who {
 /// What a call was answered, as far as the head of the answer says: the answer to a call that began an operation is that
 /// it has begun.
 pub fn outcome(response: &Response<Body>) -> Outcome {
-    Status::from_header_map(response.headers()).map_or_else(
-        || Outcome {
+    outcome_of_result(&Status::from_header_map(response.headers()).map_or(Ok(()), Err))
+}
+
+/// What a call comes to.
+pub fn outcome_of_result<T>(result: &Result<T, Status>) -> Outcome {
+    match result {
+        Ok(_) => Outcome {
             code: name(Code::Ok).into(),
             reason: String::new(),
         },
-        |status| outcome_of(&status),
-    )
+        Err(status) => outcome_of(status),
+    }
 }
 
 /// What an error says.

@@ -213,8 +213,8 @@ impl Log {
         }
         let mut entry = Entry::new(Kind::File);
         entry.file = self.former.clone();
-        let (line, at) = place(&mut entry, self.written, now)?;
-        self.write(&mut Vec::from(line), at)?;
+        let (mut line, at) = place(&mut entry, self.written, now)?;
+        self.write(&mut line, at)?;
         Ok(at)
     }
 
@@ -378,7 +378,7 @@ impl Medium for OnDisk {
     fn length_in_place(&self) -> Option<u64> {
         use std::os::unix::fs::MetadataExt as _;
         let (ours, there) = (self.file.metadata().ok()?, std::fs::symlink_metadata(&self.path).ok()?);
-        ((ours.dev(), ours.ino()) == (there.dev(), there.ino())).then(|| ours.len())
+        ((ours.dev(), ours.ino()) == (there.dev(), there.ino())).then_some(ours.len())
     }
 
     /// Nobody else can write to, rename or remove a file that is open here.

@@ -86,6 +86,30 @@ pub struct Asked {
     pub call: Call,
 }
 
+/// What a call that anybody may make is written down with, once what it shows has been found good: strangers must not be
+/// able to fill the log. Its handler finds it among the extensions of the request; what it refuses is a refusal.
+#[derive(Clone, Debug)]
+pub struct Deferred {
+    audit: Audit,
+    asked: Asked,
+}
+
+impl Deferred {
+    /// For a call in this log.
+    pub fn new(audit: Audit, asked: Asked) -> Self {
+        Self { audit, asked }
+    }
+
+    /// As [`Audit::intent`].
+    ///
+    /// # Errors
+    ///
+    /// As of [`Audit::intent`].
+    pub async fn intent(&self) -> Result<Ticket, AuditUnavailable> {
+        self.audit.intent(self.asked.clone()).await
+    }
+}
+
 /// The operation that a call has begun, or attached to; handlers leave it among the extensions of their answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Began(pub uuid::Uuid);

@@ -187,13 +187,13 @@ async fn a_call_whose_caller_leaves_has_an_outcome_too() {
 #[tokio::test]
 async fn an_unfinished_line_is_kept_beside_the_log_which_goes_on() {
     let mut lab = Lab::new();
-    let _ = lab.intent("one").await.unwrap().outcome(done(), None);
+    lab.intent("one").await.unwrap().outcome(done(), None);
     let file = last_file(&lab.dir()).path;
     let mut bytes = std::fs::read(&file).unwrap();
     bytes.extend_from_slice(b"{\"sequence\":4,\"ti");
     std::fs::write(&file, &bytes).unwrap();
     let mut lab = lab.again();
-    let _ = lab.intent("two").await.unwrap().outcome(done(), None);
+    lab.intent("two").await.unwrap().outcome(done(), None);
     let entries = sound(&lab.dir());
     let torn = entries.iter().find(|entry| entry.kind == Kind::Torn).unwrap();
     let kept = std::fs::read(lab.dir().join(torn.file.as_ref().unwrap())).unwrap();
@@ -206,7 +206,7 @@ async fn an_unfinished_line_is_kept_beside_the_log_which_goes_on() {
 #[tokio::test]
 async fn a_log_that_was_edited_stays_as_it_is_and_a_fresh_file_says_so() {
     let mut lab = Lab::new();
-    let _ = lab.intent("one").await.unwrap().outcome(done(), None);
+    lab.intent("one").await.unwrap().outcome(done(), None);
     lab.pass(Duration::from_secs(1));
     lab.turn();
     let file = last_file(&lab.dir()).path;
@@ -215,7 +215,7 @@ async fn a_log_that_was_edited_stays_as_it_is_and_a_fresh_file_says_so() {
         .replace("group=one", "group=two");
     std::fs::write(&file, &edited).unwrap();
     let mut lab = lab.again();
-    let _ = lab.intent("two").await.unwrap().outcome(done(), None);
+    lab.intent("two").await.unwrap().outcome(done(), None);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), edited);
     assert_eq!(files(&lab.dir()).unwrap().len(), 2);
     let (report, entries) = entries(&lab.dir());
@@ -234,7 +234,7 @@ async fn a_log_that_was_edited_stays_as_it_is_and_a_fresh_file_says_so() {
 #[tokio::test]
 async fn a_log_whose_end_was_cut_off_shows_at_the_anchor() {
     let mut lab = Lab::new();
-    let _ = lab.intent("one").await.unwrap().outcome(done(), None);
+    lab.intent("one").await.unwrap().outcome(done(), None);
     lab.pass(Duration::from_secs(10));
     lab.turn();
     let file = last_file(&lab.dir()).path;
@@ -398,7 +398,7 @@ async fn a_thread_writes_and_says_when_it_has_ended() {
                 .intent(asked(&index.to_string()))
                 .await
                 .unwrap()
-                .outcome(done(), None)
+                .outcome(done(), None);
         })
     });
     for call in calls.collect::<Vec<_>>() {

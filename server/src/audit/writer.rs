@@ -287,7 +287,7 @@ impl Writer {
             match log.anchor() {
                 Ok(()) => self.anchor_failed = false,
                 Err(error) if self.anchor_failed => {
-                    tracing::debug!(%error, "The anchor of the audit log is not written")
+                    tracing::debug!(%error, "The anchor of the audit log is not written");
                 }
                 Err(error) => {
                     tracing::warn!(%error, "The anchor beside the audit log cannot be written; it is tried again");

@@ -1,4 +1,5 @@
-//! `wsfcd demo`: a daemon in a simulated world, and the life of a cluster through the real client over the socket.
+//! `wsfcd demo`: a daemon in a simulated world, and the life of a cluster through the real client over the socket. The client
+//! gets its certificate with a join token, as any client does.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -7,17 +8,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use wsfc_client::{Client, ConnectOptions, Operation, Progress};
+use wsfc_client::{Client, ConnectOptions, EnrolOptions, Operation, Progress, TlsOptions, enrol};
+use wsfc_proto::join_token::JoinToken;
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationState, SetupPhase};
+use wsfcd::access::init::init;
 use wsfcd::access::policy::ADMINISTRATOR;
+use wsfcd::access::tokens::Grant;
 use wsfcd::cluster_api::{self, Connected};
 use wsfcd::control::control;
 use wsfcd::daemon::Daemon;
 use wsfcd::logging;
 use wsfcd::platform::Platform;
-use wsfcd::settings::{Log, Settings};
+use wsfcd::settings::{Log, Settings, Tls};
 
 use super::relay::Relay;
 use super::signals::Signals;
@@ -28,6 +32,8 @@ const SCENARIO: &str = "demo";
 /// The documented 30 seconds between creating a cluster and adding a node, scaled to what a viewer will wait.
 const SETTLE: Duration = Duration::from_secs(4);
 const CLUSTER: &str = "DEMO";
+/// How long the demonstration has to come by its certificate.
+const TOKEN_LIFE: Duration = Duration::from_secs(60);
 
 /// How the demonstration is shown.
 #[derive(Debug, Args)]
@@ -56,12 +62,19 @@ pub async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         hosts,
         ..Platform::system()
     };
+    let grant = Grant {
+        name: String::from("demo"),
+        role: ADMINISTRATOR.into(),
+        clusters: None,
+    };
+    let token = init(&settings, &[], grant, TOKEN_LIFE, &platform, || Ok(()))?.token;
+    let local = settings.local_endpoint();
     let daemon = Daemon::start(settings, api, platform).await?;
     let mut story = Story::new(std::io::stdout(), options.output);
-    let told = tell(&mut story, daemon.address()).await;
+    let told = tell(&mut story, daemon.address(), token).await;
     if told.is_ok() && options.keep {
         // The talk goes to standard error, so that standard output holds messages alone with `--output json`.
-        keep(daemon.address()).await?;
+        keep(daemon.address(), &local).await?;
     }
     daemon.stop().await;
     told
@@ -75,16 +88,28 @@ fn settings(data_dir: &Path) -> Settings {
     settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.listen.local = false;
     settings.operations.create_settle = SETTLE;
-    settings.access.loopback_role = Some(ADMINISTRATOR.into());
+    settings.tls = Some(Tls::own());
+    if cfg!(windows) {
+        // The usual one may be that of a daemon that runs here.
+        settings.listen.local_endpoint = Some(format!(r"\\.\pipe\wsfcd-demo-{}", std::process::id()));
+    }
     settings.operations.shutdown_grace = Duration::from_secs(5);
     settings
 }
 
-async fn tell(story: &mut Teller, address: SocketAddr) -> Result<(), Box<dyn Error>> {
+async fn tell(story: &mut Teller, address: SocketAddr, token: JoinToken) -> Result<(), Box<dyn Error>> {
+    let enrolled = enrol(EnrolOptions::new(address.to_string(), token)).await?;
     let relay = Relay::to(address).await?;
-    let client = Client::connect(ConnectOptions::new([format!("http://{}", relay.address())])).await?;
+    let mut options = ConnectOptions::new([format!("https://{}", relay.address())]);
+    options.tls = Some(TlsOptions {
+        ca_pem: Some(enrolled.ca_pem),
+        identity: Some(enrolled.identity),
+        server_name: None,
+    });
+    let client = Client::connect(options).await?;
     story.say(&format!(
-        "wsfcd serves a simulated world on {address}; everything below went over that socket."
+        "wsfcd serves a simulated world on {address}; everything below went over that socket, by TLS, as {}.",
+        enrolled.principal
     ))?;
 
     story.step("Create a cluster of three nodes with two addresses, and lose the connection in the middle")?;
@@ -265,14 +290,15 @@ fn describe(cluster: &v1::Cluster) -> String {
     )
 }
 
-async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
+async fn keep(address: SocketAddr, local: &str) -> Result<(), Box<dyn Error>> {
     let (controller, mut control) = control();
     tokio::spawn(Signals::new()?.pass_on(controller));
     let mut out = std::io::stderr();
     writeln!(
         out,
-        "\nThe daemon stays at {address} until Ctrl-C. Try in another terminal:"
+        "\nThe daemon stays at {address} until Ctrl-C, and administrators of this host need no certificate. Try in another terminal:"
     )?;
+    let scheme = if cfg!(windows) { "pipe" } else { "unix" };
     for command in [
         "operation list",
         "cluster create CL1 --node n1 --node n2 --ip 10.0.0.20/24",
@@ -282,7 +308,7 @@ async fn keep(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     ] {
         writeln!(
             out,
-            "  cargo run -q --release -p wsfcctl -- --endpoint http://{address} {command}"
+            "  cargo run -q --release -p wsfcctl -- --endpoint '{scheme}:{local}' {command}"
         )?;
     }
     control.told_to_end().await;

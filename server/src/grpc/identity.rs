@@ -21,8 +21,9 @@ use crate::access::policy::{Binding, Scope};
 use crate::access::register::{Bound, Entries, Refusal};
 use crate::access::tokens::{Grant, Token};
 use crate::access::{hex, name};
+use crate::audit::{self, Deferred};
 use crate::listen::connection::Peer;
-use crate::operation::validate::{FieldViolation, excerpt};
+use crate::operation::validate::{self, FieldViolation, excerpt};
 use crate::settings::Settings;
 use crate::settings::current::Current;
 
@@ -51,21 +52,29 @@ pub struct Identities {
 impl IdentityService for Identities {
     async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
         let address = request.extensions().get::<Peer>().and_then(|peer| peer.address);
+        let address = address.map(|address| address.ip());
+        let deferred = request.extensions().get::<Deferred>().cloned();
         let request = request.into_inner();
         let secret = JoinSecret::try_from(request.token_secret.as_slice());
         let (true, Ok(secret)) = (is_token_id(&request.token_id), secret) else {
             return Err(invalid("token_id", "and `token_secret` are not those of a join token"));
         };
+        // Only who has a good token gets into the log of changes; a bad one is a refusal.
+        let checked = self.enrolment.check_token(address, &request.token_id, &secret);
+        checked.map_err(|error| status::enrolment(&error))?;
+        let ticket = match deferred {
+            Some(deferred) => Some(deferred.intent().await.map_err(|error| status::audit(&error))?),
+            None => None,
+        };
         let enrolled = self
             .enrolment
-            .enrol(
-                address.map(|address| address.ip()),
-                request.token_id,
-                secret,
-                &request.certificate_request,
-            )
-            .await;
-        let (enrolled, grant) = enrolled.map_err(|error| status::enrolment(&error))?;
+            .enrol(address, request.token_id, secret, &request.certificate_request)
+            .await
+            .map_err(|error| status::enrolment(&error));
+        if let Some(ticket) = ticket {
+            ticket.outcome(audit::call::outcome_of_result(&enrolled), None);
+        }
+        let (enrolled, grant) = enrolled?;
         tracing::info!(name = enrolled.name, role = grant.role, "A client has enrolled");
         Ok(Response::new(v1::EnrolResponse {
             certificate: Some(certificate(enrolled)),
@@ -133,7 +142,7 @@ impl IdentityService for Identities {
         self.check_role("role", &request.role)?;
         let life = match request.ttl {
             None => TOKEN_LIFE,
-            Some(ttl) => span(ttl).ok_or_else(|| invalid("ttl", "is no time to come"))?,
+            Some(ttl) => validate::from_wire(&ttl).ok_or_else(|| invalid("ttl", "is no time to come"))?,
         };
         let grant = Grant {
             name: request.name,
@@ -416,13 +425,6 @@ impl Revoked {
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let caller = request.extensions().get::<Caller>().cloned();
     caller.ok_or_else(|| status::refused(&crate::access::identity::Refusal::CredentialsRequired))
-}
-
-/// A time of the contract. The library's own conversion negates what is below nothing, which the least number cannot bear.
-fn span(time: prost_types::Duration) -> Option<Duration> {
-    let seconds = u64::try_from(time.seconds).ok()?;
-    let nanos = u32::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-    Some(Duration::new(seconds, nanos))
 }
 
 fn invalid(field: &str, description: &str) -> Status {

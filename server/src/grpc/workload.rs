@@ -12,7 +12,7 @@ use wsfc_proto::v1;
 use super::generated::workload_service_server::WorkloadService;
 use super::serve::Service;
 use super::status;
-use crate::operation::validate::FieldViolation;
+use crate::operation::validate::{FieldViolation, from_wire};
 use crate::workload::Workloads;
 use crate::workload::hub::Agent;
 use crate::workload::registry::{NAME_CHARACTERS, Registration};
@@ -203,7 +203,7 @@ fn registration_of(
     let mut duration = |field: &str, given: Option<prost_types::Duration>, default, most, text: &str| match given {
         None => default,
         Some(given) => {
-            let read = Duration::try_from(given).ok().filter(|read| *read <= most);
+            let read = from_wire(&given).filter(|read| *read <= most);
             read.unwrap_or_else(|| {
                 refuse(field, text);
                 default

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use prost::Message as _;
@@ -58,6 +59,9 @@ impl ClientStreams {
     }
 }
 
+/// The content type of calls, with which others begin.
+const GRPC: &str = "application/grpc";
+
 /// Hands the calls of one connection to the services.
 #[derive(Clone)]
 pub(super) struct Calls<S> {
@@ -81,6 +85,15 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let call = self.activity.call();
+        if let Some(refused) = no_call(&request) {
+            self.connections.count(Count::NotACall);
+            let mut answer = Response::new(Answer {
+                body: Body::empty(),
+                _call: call,
+            });
+            *answer.status_mut() = refused;
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
         let timeout = grpc_timeout(request.headers());
         let late_at = (!self.client_streams.contains(request.uri().path())).then(|| Instant::now() + self.patience);
         let connections = &self.connections;
@@ -105,6 +118,25 @@ where
             Ok(response.map(|body| Answer { body, _call: call }))
         })
     }
+}
+
+/// What a request is answered that is no call. A browser sends others without asking its user, and with the certificate that
+/// it was given; and caches repeat GET (gRPC over HTTP2: 415 for another content type).
+fn no_call<B>(request: &Request<B>) -> Option<StatusCode> {
+    if request.method() != Method::POST {
+        return Some(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    // A request with several is of none.
+    let is_one = request.headers().get_all(CONTENT_TYPE).iter().count() == 1;
+    let is_grpc = content_type.filter(|_| is_one).is_some_and(|text| {
+        let (name, rest) = text.split_at_checked(GRPC.len()).unwrap_or((text, ""));
+        name.eq_ignore_ascii_case(GRPC) && matches!(rest.bytes().next(), None | Some(b'+' | b';'))
+    });
+    (!is_grpc).then_some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 /// How long the caller waits for the head of the answer, when it says so. A value that is none is as good as nothing
@@ -203,6 +235,44 @@ mod tests {
         assert!(streams.contains("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"));
         assert!(!streams.contains("/wsfc.v1.EventService/Watch"));
         assert!(!streams.contains("/wsfc.v1.ClusterService/CreateCluster"));
+    }
+
+    #[test]
+    fn only_calls_are_calls() {
+        let refused = |method: &str, types: &[&str]| {
+            let mut request = Request::builder().method(method);
+            for content_type in types {
+                request = request.header(CONTENT_TYPE, *content_type);
+            }
+            no_call(&request.body(()).unwrap()).map(|status| status.as_u16())
+        };
+        for grpc in [
+            "application/grpc",
+            "application/grpc+proto",
+            "application/grpc; charset=utf-8",
+            "Application/gRPC",
+        ] {
+            assert_eq!(refused("POST", &[grpc]), None, "{grpc}");
+        }
+        for other in [
+            "text/plain",
+            "application/json",
+            "application/grpc-web",
+            "application/grpcx",
+            "application/x-www-form-urlencoded",
+            "text/plain; application/grpc",
+            " application/grpc",
+            "",
+        ] {
+            assert_eq!(refused("POST", &[other]), Some(415), "{other:?}");
+        }
+        assert_eq!(refused("POST", &[]), Some(415));
+        assert_eq!(refused("POST", &["application/grpc", "text/plain"]), Some(415));
+        for method in [
+            "GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW", "post",
+        ] {
+            assert_eq!(refused(method, &["application/grpc"]), Some(405), "{method}");
+        }
     }
 
     #[test]

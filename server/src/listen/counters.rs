@@ -60,6 +60,8 @@ counts! {
     Flood = "flood";
     /// The client broke off, or broke the rules of HTTP/2.
     Broken = "broken";
+    /// A request was none of a gRPC client.
+    NotACall = "not_a_call";
     /// A call's request did not arrive in time.
     SlowRequest = "slow_request";
     /// A call was refused since its caller makes too many.

@@ -169,14 +169,26 @@ pub fn name_to_open(field: &str, name: &str) -> Result<(), FieldViolation> {
     })
 }
 
+/// A length of time of a request; nothing when it is negative, or none that a `google.protobuf.Duration` can be. The
+/// library's own conversion overflows for some that are not.
+pub fn from_wire(duration: &prost_types::Duration) -> Option<Duration> {
+    // About ten thousand years, the most that the type's documentation allows.
+    const MOST_SECONDS: u64 = 315_576_000_000;
+    const SECOND: u32 = 1_000_000_000;
+    let seconds = u64::try_from(duration.seconds)
+        .ok()
+        .filter(|seconds| *seconds <= MOST_SECONDS)?;
+    let nanos = u32::try_from(duration.nanos).ok().filter(|nanos| *nanos < SECOND)?;
+    Some(Duration::new(seconds, nanos))
+}
+
 /// Reads a protobuf duration as a time to wait.
 ///
 /// # Errors
 ///
 /// Why it is none: negative, malformed, or over `most`.
 pub fn duration(duration: &prost_types::Duration, most: Duration) -> Result<Duration, String> {
-    let duration = Duration::try_from(*duration)
-        .map_err(|_negative| String::from("must not be negative and must be well formed"))?;
+    let duration = from_wire(duration).ok_or_else(|| String::from("must not be negative and must be well formed"))?;
     if duration > most {
         return Err(format!("is longer than {}", humantime::format_duration(most)));
     }
@@ -560,5 +572,24 @@ mod tests {
             fields,
             ["credentials.password", "credentials.domain", "options.request_id"]
         );
+    }
+
+    #[test]
+    fn lengths_of_time_that_cannot_be_are_none() {
+        let read = |seconds, nanos| from_wire(&prost_types::Duration { seconds, nanos });
+        assert_eq!(read(1, 500_000_000), Some(Duration::from_millis(1_500)));
+        assert_eq!(read(0, 0), Some(Duration::ZERO));
+        for (seconds, nanos) in [
+            (i64::MIN, 0),
+            (i64::MIN, i32::MIN),
+            (i64::MAX, i32::MAX),
+            (-1, 0),
+            (0, -1),
+            (0, i32::MIN),
+            (1, 1_000_000_000),
+            (315_576_000_001, 0),
+        ] {
+            assert_eq!(read(seconds, nanos), None, "{seconds} {nanos}");
+        }
     }
 }

@@ -215,8 +215,8 @@ impl Default for Inventory {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// A filter such as `info` or `wsfcd=debug,h2=warn`. HTTP/2 (`h2`) logs only errors unless it is named, since any peer
-    /// can make it warn as often as it likes.
+    /// A filter such as `info` or `wsfcd=debug,h2=warn`. What the libraries h2, hyper and rustls warn of, since their peers
+    /// can make them, is logged only when it names them.
     pub filter: String,
     /// Text for people, or JSON lines for machines.
     pub format: LogFormat,
@@ -444,7 +444,7 @@ impl Settings {
                 return Err(Unfit::TooLong { field, most });
             }
         }
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
+        if let Err(error) = crate::logging::filter_of(&self.log.filter) {
             return Err(Unfit::LogFilter {
                 filter: self.log.filter.clone(),
                 reason: error.to_string(),

@@ -81,6 +81,10 @@ fn loopback() -> Peer {
 
 fn request(path: &str, peer: &Peer) -> Request<Body> {
     let mut request = Request::new(Body::empty());
+    *request.method_mut() = http::Method::POST;
+    request
+        .headers_mut()
+        .insert("content-type", http::HeaderValue::from_static("application/grpc"));
     *request.uri_mut() = path.parse().expect("a path");
     request.extensions_mut().insert(peer.clone());
     request

@@ -567,7 +567,7 @@ async fn without_an_authority_there_are_no_tokens_but_roles() {
         clusters: Vec::new(),
     };
     if daemon.is_secured() {
-        let anna = daemon.client_of(Some("anna"));
+        let anna = daemon.client_of("anna");
         assert_eq!(reason(anna.get_host_state("").await), Reason::PermissionMissing);
         root.bind_role(v1::BindRoleRequest { binding: Some(binding) })
             .await

@@ -8,6 +8,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
+use wsfc_client::v1::event_service_client::EventServiceClient;
 use wsfc_client::{Client, Error, Reason, WatchItem, v1};
 use wsfc_proto::methods;
 use wsfc_proto::v1::Permission;
@@ -351,5 +352,32 @@ async fn who_may_not_start_an_operation_may_not_cancel_it() {
     denied(operator.operation(created.id()).cancel().await);
     daemon.simulation().release_all();
     to_the_end(&created).await;
+    daemon.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_refused_often_keeps_the_connection() {
+    let daemon = TestDaemon::builder(world::machines(1))
+        .settings(|settings| bind(settings, "viewer.test", "viewer", None))
+        .start()
+        .await;
+    let viewer = daemon.channel_of("viewer.test").await;
+    let watching = EventServiceClient::new(viewer.clone())
+        .watch(v1::WatchRequest::default())
+        .await;
+    let mut watching = watching.unwrap().into_inner();
+    soon("the first mark", watching.message()).await.unwrap().unwrap();
+    for _ in 0..300 {
+        let refused = call(viewer.clone(), "/wsfc.v1.GroupService/MoveGroup").await.unwrap();
+        assert_eq!(reason(&refused), "PERMISSION_MISSING", "{refused:?}");
+    }
+    // The stream is the one that was opened, since nothing opens it again.
+    let created = daemon
+        .client()
+        .create_cluster(request::create_cluster("CL1", &["n1"]))
+        .await
+        .unwrap();
+    to_the_end(&created).await;
+    soon("a message", watching.message()).await.unwrap().unwrap();
     daemon.finish().await;
 }

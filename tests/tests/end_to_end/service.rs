@@ -115,7 +115,7 @@ async fn every_method_of_the_contract_is_served_and_its_errors_are_typed() {
             }
         }
     }
-    assert_eq!(methods, 120);
+    assert_eq!(methods, wsfc_proto::methods::ALL.len());
     daemon.finish().await;
 }
 

@@ -21,11 +21,11 @@ pub(crate) struct Login {
     /// The daemon: HOST, HOST:PORT or https://HOST:PORT.
     host: String,
     /// The join token that an administrator of the daemon gave; without it, it is asked for.
-    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "join_token_file")]
     token: Option<String>,
     /// The file with the join token.
     #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    join_token_file: Option<PathBuf>,
     /// The context to keep the certificate under [default: the host].
     #[arg(long, value_name = "CONTEXT")]
     name: Option<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Logout {
 
 impl Login {
     fn token(&self, interactive: bool) -> Result<JoinToken, Failure> {
-        let text = match (&self.token, &self.token_file) {
+        let text = match (&self.token, &self.join_token_file) {
             (Some(token), _) => token.clone(),
             (None, Some(path)) => std::fs::read_to_string(path).map_err(|source| Failure::File {
                 path: path.display().to_string(),

@@ -7,6 +7,7 @@ use wsfc_proto::v1;
 
 use super::scene::{End, Run, Scene, Stop, same};
 use super::states;
+use crate::operation::validate::from_wire;
 
 /// What the cluster takes for LooksAlive unless told otherwise (facts 3.3).
 const LOOKS_ALIVE: Duration = Duration::from_secs(5);
@@ -35,7 +36,7 @@ pub(super) fn create(scene: &Scene<'_>, p: &v1::CreateResourceTypeParameters) ->
     scene.begin()?;
     // Validated on the way in, so what cannot be read was not given.
     let interval =
-        |given: Option<prost_types::Duration>, usual| given.and_then(|given| given.try_into().ok()).unwrap_or(usual);
+        |given: Option<prost_types::Duration>, usual| given.and_then(|given| from_wire(&given)).unwrap_or(usual);
     let display_name = if p.display_name.is_empty() {
         &p.resource_type
     } else {

@@ -14,6 +14,7 @@ use crate::journal::{ProgressReport, ProgressSink};
 use crate::operation::call::{Call as _, Parameters};
 use crate::operation::inspect::open_by_any_name;
 use crate::operation::outcome::Returned;
+use crate::operation::validate::from_wire;
 
 /// How long an eviction or a removal waits for its clean-up unless told otherwise; the time that shipped clients use
 /// (facts 1.4).
@@ -104,7 +105,7 @@ fn setup_report(report: SetupProgress) -> ProgressReport {
 fn wait(duration: Option<prost_types::Duration>) -> Duration {
     // Validated on the way in, so what cannot be read was not given.
     duration
-        .and_then(|duration| duration.try_into().ok())
+        .and_then(|duration| from_wire(&duration))
         .unwrap_or(DEFAULT_WAIT)
 }
 

@@ -62,6 +62,7 @@ impl Host {
         };
         settings.listen.address.set_port(0);
         settings.listen.threads = 2;
+        // Agents of these tests come over a bare socket and show nothing.
         settings.access.loopback_role = Some(ADMINISTRATOR.into());
         settings.inventory.observe = self.observe;
         let api = Clusapi::from_provider(self.world.clone());
