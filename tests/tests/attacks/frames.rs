@@ -62,7 +62,7 @@ async fn frames_that_are_none() {
     let channel = target.daemon.channel().await;
     let mut random = seeded("frames that are none");
     let paths: Vec<_> = paths().collect();
-    for count in 0..10_000 {
+    for count in 0..tenth(10_000) {
         let path = paths[random.usize(..paths.len())];
         let body = malformed(&mut random);
         let what = format!("{count}: {path} with {body:02x?}");
@@ -124,7 +124,7 @@ async fn bodies_of_anything() {
     let channel = target.daemon.channel().await;
     let mut random = seeded("bodies of anything");
     let paths: Vec<_> = paths().collect();
-    for count in 0..10_000 {
+    for count in 0..tenth(10_000) {
         let path = paths[random.usize(..paths.len())];
         let body = random_body(path, &mut random);
         is_told(&format!("{count}: {path}"), ask(&channel, request(path, body)).await);

@@ -35,11 +35,12 @@ mod wire;
 
 /// A number of the documents, or a tenth of it unless everything is asked for.
 fn tenth(full: usize) -> usize {
-    if std::env::var("ATTACKS").is_ok_and(|asked| asked == "full") {
-        full
-    } else {
-        full / 10
-    }
+    if everything() { full } else { full / 10 }
+}
+
+/// Whether all numbers are to be those of the documents.
+fn everything() -> bool {
+    std::env::var("ATTACKS").is_ok_and(|asked| asked == "full")
 }
 
 /// What a random attack is made of; printed, so that it can be made again.
