@@ -118,7 +118,6 @@ async fn requests_that_name_two_clusters() {
     let get = |cluster: &str| {
         let message = v1::GetClusterRequest {
             cluster: cluster.into(),
-            ..Default::default()
         };
         message.encode_to_vec()
     };
