@@ -75,6 +75,10 @@ const REPLACE_PAUSE: Duration = Duration::from_millis(100);
 pub const SERVES_ANYBODY: &str =
     "`access.unauthenticated_role` is set: everybody who reaches the address has that role";
 
+/// What an operator must know who serves the network without TLS.
+pub const SERVES_IN_PLAIN: &str =
+    "`listen.allow_plain` is set: whoever is on the way can read and change all that clients and the daemon say";
+
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -437,6 +441,9 @@ impl Daemon {
         }
         if settings.serves_anybody() {
             daemon.tell_open();
+        }
+        if settings.serves_in_plain() {
+            tracing::warn!("{SERVES_IN_PLAIN}");
         }
         let (address, events) = (daemon.address, &daemon.platform.events);
         tracing::info!(%address, tls = settings.tls.is_some(), version = env!("CARGO_PKG_VERSION"), "Serving");

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::SettingsFlags;
 use wsfcd::access::bearer::Bearer;
 use wsfcd::cluster_api;
-use wsfcd::daemon::SERVES_ANYBODY;
+use wsfcd::daemon::{SERVES_ANYBODY, SERVES_IN_PLAIN};
 use wsfcd::listen::tls::{ClientCertificates, server_config};
 use wsfcd::platform::SystemClock;
 use wsfcd::settings::places;
@@ -22,6 +22,9 @@ pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     cluster_api::check(&loaded.settings)?;
     if loaded.settings.serves_anybody() {
         writeln!(std::io::stderr(), "warning: {SERVES_ANYBODY}")?;
+    }
+    if loaded.settings.serves_in_plain() {
+        writeln!(std::io::stderr(), "warning: {SERVES_IN_PLAIN}")?;
     }
     writeln!(std::io::stdout(), "The settings can be used.")?;
     Ok(())

@@ -469,6 +469,11 @@ impl Settings {
         })
     }
 
+    /// Whether what is said off loopback can be read and changed by whoever is on the way.
+    pub fn serves_in_plain(&self) -> bool {
+        !self.listen.address.ip().is_loopback() && self.tls.is_none()
+    }
+
     /// Where the simulated world is kept.
     pub fn simulated_state(&self) -> PathBuf {
         self.cluster_api
@@ -519,7 +524,7 @@ mod tests {
         assert!(matches!(settings.check(), Err(Unfit::NobodyKnown { .. })));
         settings.access.unauthenticated_role = Some("viewer".into());
         assert_eq!(settings.check(), Ok(()));
-        assert!(settings.serves_anybody());
+        assert!(settings.serves_anybody() && settings.serves_in_plain());
         settings.listen.allow_plain = false;
         assert!(matches!(settings.check(), Err(Unfit::PlainOffLoopback { .. })));
     }

@@ -73,4 +73,15 @@ async fn open_control_is_said_aloud() {
     let closed = check(Some(&certificate)).await.unwrap();
     assert!(closed.status.success(), "{closed:?}");
     assert!(closed.stderr.is_empty(), "{closed:?}");
+    let mut plain = Command::new(env!("CARGO_BIN_EXE_wsfcd"));
+    plain
+        .args(["config", "check", "--simulate", "--listen", "0.0.0.0:0"])
+        .env("WSFCD_LISTEN__ALLOW_PLAIN", "true")
+        .env("WSFCD_ACCESS__UNAUTHENTICATED_ROLE", "viewer");
+    let plain = plain.stdin(Stdio::null()).output().await.unwrap();
+    assert!(plain.status.success(), "{plain:?}");
+    assert!(
+        String::from_utf8_lossy(&plain.stderr).contains("whoever is on the way can read and change"),
+        "{plain:?}"
+    );
 }
