@@ -228,8 +228,9 @@ async fn requests_that_are_none() {
             0 => Vec::new(),
             1 => std::iter::repeat_with(|| random.u8(..)).take(300).collect(),
             2 => {
+                // Of the names and the key, which are signed; the frame around them could lose a bit unharmed.
                 let mut damaged = good.clone();
-                let at = random.usize(..damaged.len());
+                let at = random.usize(8..damaged.len() / 2);
                 damaged[at] ^= 1 << random.u8(..8);
                 damaged
             }

@@ -134,6 +134,28 @@ fn a_request_proves_its_key() {
     assert_eq!(refused(&[good.to_vec(), vec![0]].concat()), RequestUnfit::Malformed);
 }
 
+/// Whatever bit is turned of what is signed, and of the signature: it is nobody's request any more. A bit of the DER around
+/// them (a class, a count of unused bits) may be lost, since it says nothing.
+#[test]
+fn a_damaged_request_proves_nothing() {
+    let good = request(|_| ());
+    let (_, parsed) = X509CertificationRequest::from_der(&good).unwrap();
+    let signed = parsed.certification_request_info.raw;
+    let signature = &parsed.signature_value.data;
+    for part in [signed, signature.as_ref()] {
+        let begins = good.windows(part.len()).position(|window| window == part).unwrap();
+        for bit in begins * 8..(begins + part.len()) * 8 {
+            let mut damaged = good.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                ProvenKey::of_request(&damaged).is_err(),
+                "bit {bit} of {}",
+                crate::access::hex::text(&good)
+            );
+        }
+    }
+}
+
 #[test]
 fn other_keys_of_use_are_signed() {
     let authority = authority();
