@@ -1,11 +1,16 @@
 //! Starts that fail, stops, and what an administrator is told of both.
 
+use std::path::Path;
+use std::time::Duration;
+
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::stop::{DRAIN, all_ended, drain};
 use super::*;
 use crate::cluster_api;
-use crate::control::control;
+use crate::control::{StopStep, control};
 use crate::events::{Event, EventLog, RecordedEvents};
 use crate::operation::call::Parameters;
 use crate::operation::start::{Start, Started};
