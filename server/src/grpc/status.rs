@@ -1,7 +1,9 @@
 //! The one place where errors become `tonic::Status`: a code, a sentence, exactly one `ErrorInfo`, and the details that
 //! say something more.
 
+mod access;
 mod identity;
+mod operation;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,17 +14,14 @@ use wsfc_clusapi::Error;
 use wsfc_clusapi::sys::FunctionInfo;
 use wsfc_proto::{ERROR_DOMAIN, reasons, v1};
 
+pub use self::access::{audit, permission_missing, refused, unreadable};
 pub use self::identity::{binding_not_found, enrolment, identity_not_found, token_not_found};
-use crate::access::identity::Refusal;
-use crate::access::request::Unreadable;
-use crate::audit::AuditUnavailable;
+pub use self::operation::{cancel, operation_not_found, start};
 use crate::blocking::BlockingError;
 use crate::inventory::ResolveError;
-use crate::journal::{AppendError, ReadError, StoreFailed};
+use crate::journal::{ReadError, StoreFailed};
 use crate::logging::chain;
 use crate::native;
-use crate::operation::engine::CancelError;
-use crate::operation::start::StartError;
 use crate::operation::validate::{FieldViolation, excerpt};
 use crate::workload::registry::AttachError;
 
@@ -70,44 +69,6 @@ pub fn shutting_down() -> Status {
         reasons::SHUTTING_DOWN,
         &[],
     )
-}
-
-/// A caller that is turned away.
-pub fn refused(refusal: &Refusal) -> Status {
-    let reason = match refusal {
-        Refusal::CredentialsRequired => reasons::CREDENTIALS_REQUIRED,
-        Refusal::CertificateRevoked => reasons::CERTIFICATE_REVOKED,
-        Refusal::CertificateExpired => reasons::CERTIFICATE_EXPIRED,
-        Refusal::TokenInvalid(_) => reasons::TOKEN_INVALID,
-        Refusal::TokenExpired => reasons::TOKEN_EXPIRED,
-    };
-    status(Code::Unauthenticated, refusal.to_string(), reason, &[])
-}
-
-/// A caller without the right to what it asks for, anywhere or on a cluster.
-pub fn permission_missing(permission: v1::Permission, cluster: Option<&str>) -> Status {
-    let name = permission.name();
-    let mut metadata = vec![("permission", name.clone())];
-    let mut message = format!("this needs the permission {name}, which no role of the caller gives");
-    if let Some(cluster) = cluster {
-        message.push_str(" for this cluster");
-        metadata.push(("cluster", excerpt(cluster).to_owned()));
-    }
-    status(Code::PermissionDenied, message, reasons::PERMISSION_MISSING, &metadata)
-}
-
-/// A call that may change something and cannot be written down, so that it is not carried out.
-pub fn audit(error: &AuditUnavailable) -> Status {
-    status(Code::Unavailable, error.to_string(), reasons::AUDIT_UNAVAILABLE, &[])
-}
-
-/// A request whose cluster must be known and cannot be read.
-pub fn unreadable(error: &Unreadable) -> Status {
-    let (code, reason) = match error {
-        Unreadable::TooLarge => (Code::OutOfRange, reasons::MESSAGE_TOO_LARGE),
-        Unreadable::Malformed => (Code::InvalidArgument, reasons::REQUEST_MALFORMED),
-    };
-    status(code, error.to_string(), reason, &[])
 }
 
 /// A page token that this daemon did not give for these filters.
@@ -381,18 +342,6 @@ pub fn list(error: &ReadError) -> Status {
     }
 }
 
-/// There is no such operation.
-pub fn operation_not_found(operation_id: &str) -> Status {
-    let operation_id = excerpt(operation_id);
-    let message = format!("there is no operation {operation_id:?}");
-    status(
-        Code::NotFound,
-        message,
-        reasons::OPERATION_NOT_FOUND,
-        &[("operation_id", operation_id.into())],
-    )
-}
-
 /// There is no such workload.
 pub fn workload_not_found(workload: &str) -> Status {
     let workload = excerpt(workload);
@@ -425,97 +374,6 @@ pub fn attach(workload: &str, error: &AttachError) -> Status {
     }
 }
 
-/// Why a start was refused.
-pub fn start(error: &StartError) -> Status {
-    match error {
-        StartError::Invalid(violations) => invalid(violations),
-        StartError::RequestIdReused {
-            request_id,
-            operation_id,
-        } => {
-            let message = format!("request id {request_id} belongs to another request, operation {operation_id}");
-            let metadata = [
-                ("request_id", request_id.clone()),
-                ("operation_id", operation_id.to_string()),
-            ];
-            status(Code::AlreadyExists, message, reasons::REQUEST_ID_REUSED, &metadata)
-        }
-        StartError::Busy { operation_id } => {
-            let message = format!("operation {operation_id} holds the cluster or one of its nodes");
-            status(
-                Code::Aborted,
-                message,
-                reasons::CLUSTER_BUSY,
-                &[("operation_id", operation_id.clone())],
-            )
-        }
-        StartError::Cluster { cluster, source } => {
-            let what = if cluster.is_empty() {
-                "the cluster of this host".into()
-            } else {
-                format!("cluster {cluster:?}")
-            };
-            cluster_api(&what, source)
-        }
-        StartError::NoObject { kind, name, cluster } => object_not_found(&noun(*kind), name, cluster),
-        StartError::RevisionConflict { expected, found } => {
-            let message = format!("the object has revision {found}, not {expected}");
-            let metadata = [("revision", found.to_string())];
-            status(Code::Aborted, message, reasons::REVISION_CONFLICT, &metadata)
-        }
-        StartError::Foreseen { reason, message, code } => {
-            let metadata: Vec<_> = code.iter().map(|code| ("win32_code", code.to_string())).collect();
-            let grpc = code.map_or(Code::FailedPrecondition, code_of);
-            let grpc = if reason == reasons::FUNCTION_UNAVAILABLE {
-                Code::Unimplemented
-            } else {
-                grpc
-            };
-            status(grpc, message.clone(), reason, &metadata)
-        }
-        StartError::Unsupported { function } => unsupported(function),
-        StartError::Store(failed) => store(failed),
-        StartError::TimedOut { cluster, limit } => deadline(&format!("the look at cluster {cluster:?}"), *limit),
-        StartError::IdTaken { .. } | StartError::Illegal(_) => internal(&chain(error)),
-        StartError::ShuttingDown => shutting_down(),
-        StartError::Blocking(error) => blocking(error),
-    }
-}
-
-/// Why a cancellation was refused.
-pub fn cancel(operation_id: &str, error: &CancelError) -> Status {
-    match error {
-        CancelError::Ended { operation_id, state } => {
-            let message = format!("operation {operation_id} has ended with {}", state.as_str_name());
-            let metadata = [
-                ("operation_id", operation_id.to_string()),
-                ("state", state.as_str_name().to_owned()),
-            ];
-            let mut details = ErrorDetails::new();
-            details.add_precondition_failure_violation(
-                "OPERATION_ENDED",
-                operation_id.to_string(),
-                "the operation has ended",
-            );
-            with_details(
-                Code::FailedPrecondition,
-                message,
-                reasons::OPERATION_ENDED,
-                &metadata,
-                details,
-            )
-        }
-        CancelError::Read(error) => read(operation_id, error),
-        CancelError::Append(AppendError::Failed(failed)) => store(failed),
-        CancelError::Append(
-            AppendError::LockHeld { .. }
-            | AppendError::Unexpected { .. }
-            | AppendError::Illegal(_)
-            | AppendError::NotFound,
-        ) => internal("a cancellation does not fit its operation"),
-    }
-}
-
 /// A read that did not run.
 pub fn blocking(error: &BlockingError) -> Status {
     match error {
@@ -527,6 +385,7 @@ pub fn blocking(error: &BlockingError) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::start::StartError;
 
     #[test]
     fn every_status_carries_one_error_info_of_our_domain() {
