@@ -2,8 +2,9 @@
 //! replay of a full journal, the inventory of the largest cluster, workloads, and what it costs to know who calls.
 //!
 //! `cargo bench -p wsfc-tests --bench figures` takes all of them and prints them as tables in Markdown; behind `--`,
-//! `access`, `handover`, `inventory`, `live`, `platforms`, `replay` or `workloads` takes only one kind. Run without cargo's `--bench` (as `cargo test --bench figures`
-//! does) or with `--quick` it only sees that everything runs, in seconds, and the figures mean nothing.
+//! `access`, `handover`, `inventory`, `live`, `platforms`, `replay` or `workloads` takes only one kind. Run without cargo's
+//! `--bench` (as `cargo test --bench figures` does) or with `--quick` it only sees that everything runs, in seconds, and the
+//! figures mean nothing.
 //!
 //! What is compared is measured in turn in one run, so that it has the same neighbours. Nothing here fails for being slow.
 
