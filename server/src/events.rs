@@ -152,6 +152,8 @@ messages! {
         "The audit log is not as wsfcd left it, and goes on in a fresh file; wsfcctl audit verify tells where: %1";
     /// See [`Event::AuditAnchor`].
     AUDIT_ANCHOR = 603, Information, "The audit log has come to entry %1, whose hash is %2.";
+    /// See [`Event::CallMade`].
+    CALL_MADE = 604, Information, "%1 has called %2 on %3, from %4, and was answered %5 (entry %6 of the audit log).";
 }
 
 /// Something that an administrator of the host should find in the event log.
@@ -293,6 +295,25 @@ pub enum Event {
         /// The hash of that entry.
         hash: String,
     },
+    /// A call that may change something was made and answered. Those that begin an operation have its events instead.
+    CallMade(Box<CallFacts>),
+}
+
+/// What an event says about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallFacts {
+    /// Who has made it.
+    pub principal: String,
+    /// The path of the method.
+    pub method: String,
+    /// The cluster and the objects that it names; may be empty.
+    pub objects: Vec<String>,
+    /// Where it came from.
+    pub place: String,
+    /// The code and the reason of the answer.
+    pub answer: String,
+    /// The sequence number of its intent in the audit log.
+    pub intent: u64,
 }
 
 /// What an event says about an operation.
@@ -384,6 +405,7 @@ impl Event {
             Self::AuditRecovered { .. } => &AUDIT_RECOVERED,
             Self::AuditChanged { .. } => &AUDIT_CHANGED,
             Self::AuditAnchor { .. } => &AUDIT_ANCHOR,
+            Self::CallMade(_) => &CALL_MADE,
         }
     }
 
@@ -437,6 +459,14 @@ impl Event {
             Self::AuditRecovered { refused, lost } => vec![refused.to_string(), lost.to_string()],
             Self::AuditChanged { what } => vec![what.clone()],
             Self::AuditAnchor { sequence, hash } => vec![sequence.to_string(), hash.clone()],
+            Self::CallMade(facts) => vec![
+                facts.principal.clone(),
+                facts.method.clone(),
+                listed(&facts.objects),
+                facts.place.clone(),
+                facts.answer.clone(),
+                facts.intent.to_string(),
+            ],
         };
         strings.iter().map(|text| insertion(text)).collect()
     }

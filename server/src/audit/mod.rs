@@ -23,9 +23,9 @@ use tokio::sync::oneshot;
 pub use wsfc_audit::{Anchor, Call, Origin, Outcome, Who};
 use wsfc_audit::{Entry, Kind, excerpt};
 
-use self::refusals::Refusals;
+use self::refusals::{Refusals, place};
 use self::writer::Writer;
-use crate::events::{Event, EventLog, OperationFacts};
+use crate::events::{CallFacts, Event, EventLog, OperationFacts};
 use crate::platform::Platform;
 
 /// How long a call waits for its entry. A disk that takes longer refuses it.
@@ -168,6 +168,7 @@ impl Audit {
     /// It cannot be written; the call must not be carried out.
     pub async fn intent(&self, asked: Asked) -> Result<Ticket, AuditUnavailable> {
         let mut entry = Entry::new(Kind::Intent);
+        let mut facts = CallFacts::from(&asked);
         asked.write_to(&mut entry);
         let (written, answer) = oneshot::channel();
         {
@@ -185,9 +186,10 @@ impl Audit {
         let intent = answer
             .map_err(|_elapsed| AuditUnavailable::Slow)?
             .map_err(|_gone| AuditUnavailable::Closed)??;
+        facts.intent = intent;
         Ok(Ticket {
             audit: self.clone(),
-            intent,
+            facts,
             told: false,
         })
     }
@@ -289,6 +291,22 @@ impl std::fmt::Debug for Audit {
     }
 }
 
+impl From<&Asked> for CallFacts {
+    fn from(asked: &Asked) -> Self {
+        let call = &asked.call;
+        let cluster = Some(&call.cluster).filter(|cluster| !cluster.is_empty());
+        let objects = cluster.into_iter().chain(&call.objects).take(MOST_OBJECTS);
+        Self {
+            principal: excerpt(&asked.who.principal),
+            method: excerpt(&call.method),
+            objects: objects.map(|object| excerpt(object)).collect(),
+            place: place(&asked.from),
+            answer: String::new(),
+            intent: 0,
+        }
+    }
+}
+
 impl Asked {
     /// Texts of callers are bounded, so that nobody fills the disk by long names.
     fn write_to(mut self, entry: &mut Entry) {
@@ -316,14 +334,15 @@ impl Asked {
 #[must_use = "a call that was carried out has an outcome"]
 pub struct Ticket {
     audit: Audit,
-    intent: u64,
+    /// What the event log is told of it.
+    facts: CallFacts,
     told: bool,
 }
 
 impl Ticket {
     /// The sequence number of the intent.
     pub fn intent(&self) -> u64 {
-        self.intent
+        self.facts.intent
     }
 
     /// Writes down what the call was answered. Never waits.
@@ -332,9 +351,16 @@ impl Ticket {
         self.write(outcome, operation_id);
     }
 
-    fn write(&self, outcome: Outcome, operation_id: Option<String>) {
+    /// The event log has a call, too. One that has begun an operation is told there by the events of the operation, and
+    /// one that was refused because of who asked by those of refusals.
+    fn write(&mut self, outcome: Outcome, operation_id: Option<String>) {
+        if operation_id.is_none() && !call::is_refusal(&outcome) {
+            self.facts.answer = [outcome.code.as_str(), &outcome.reason].join(" ").trim_end().to_owned();
+            let event = Event::CallMade(Box::new(self.facts.clone()));
+            self.audit.0.platform.events.report(&event);
+        }
         let mut entry = Entry::new(Kind::Outcome);
-        entry.intent = Some(self.intent);
+        entry.intent = Some(self.facts.intent);
         entry.operation_id = operation_id;
         entry.result = Some(outcome);
         self.audit.note(entry);

@@ -165,6 +165,40 @@ async fn the_go_ahead_comes_when_the_entry_is_on_disk_and_the_outcome_follows() 
 }
 
 #[tokio::test]
+async fn the_event_log_has_the_calls_that_begin_no_operation() {
+    let mut lab = Lab::new();
+    let begins = lab.intent("one").await.unwrap();
+    begins.outcome(done(), Some("an-operation".into()));
+    let refused = lab.intent("two").await.unwrap();
+    let outcome = |code: &str, reason: &str| Outcome {
+        code: code.into(),
+        reason: reason.into(),
+    };
+    refused.outcome(outcome("PERMISSION_DENIED", "PERMISSION_MISSING"), None);
+    let fails = lab.intent("three").await.unwrap();
+    let intent = fails.intent();
+    fails.outcome(outcome("INVALID_ARGUMENT", "INVALID_FIELD"), None);
+    drop(lab.intent("four").await.unwrap());
+    let events = lab.events.take();
+    let calls: Vec<_> = events.iter().filter(|event| event.message().id == 604).collect();
+    let [failed, left] = calls.as_slice() else {
+        panic!("{events:?}");
+    };
+    let strings = failed.insertions();
+    assert_eq!(strings[0], "anna");
+    assert_eq!(
+        strings[2..],
+        [
+            "CL1, group=three",
+            "10.0.0.1:50000",
+            "INVALID_ARGUMENT INVALID_FIELD",
+            &intent.to_string()
+        ]
+    );
+    assert_eq!(left.insertions()[4], "CANCELLED CALLER_LEFT");
+}
+
+#[tokio::test]
 async fn a_call_whose_caller_leaves_has_an_outcome_too() {
     let mut lab = Lab::new();
     drop(lab.intent("SQL").await.unwrap());
@@ -349,7 +383,7 @@ async fn a_full_disk_refuses_what_changes_something_until_it_has_room() {
     assert_eq!(gap.count, Some(3), "{gap:?}");
     assert_eq!(entries[4].operation_id.as_deref(), Some("one"), "no outcome is lost");
     let events: Vec<_> = lab.events.take().iter().map(|event| event.message().id).collect();
-    assert_eq!(events, [603, 600, 601]);
+    assert_eq!(events, [603, 600, 601, 604]);
 }
 
 #[tokio::test]

@@ -85,6 +85,14 @@ fn every_event() -> Vec<Event> {
             sequence: 17,
             hash: "0".repeat(64),
         },
+        Event::CallMade(Box::new(CallFacts {
+            principal: "anna".into(),
+            method: "/wsfc.v1.IdentityService/BindRole".into(),
+            objects: vec!["eve".into()],
+            place: "10.0.0.1:50000".into(),
+            answer: "OK".into(),
+            intent: 18,
+        })),
     ]
 }
 
