@@ -96,7 +96,7 @@ pub enum Kind {
     Ended,
     /// Settings have changed while the daemon runs.
     Settings,
-    /// A call was refused because of who asked, or what for.
+    /// A call was refused because of who asked, or what for; or, without a call, connections in their handshake.
     Refusal,
     /// The end of the file was an unfinished line and is kept in `file`.
     Torn,

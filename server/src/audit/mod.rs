@@ -15,6 +15,7 @@ pub mod refusals;
 pub mod request;
 mod writer;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -231,7 +232,23 @@ impl Audit {
         self.note(entry);
     }
 
-    /// Events of operations go into the log as well, and all events on to `events`.
+    /// Writes down that connections were refused in the handshake, the last of them from `address`. Never waits.
+    fn connections_refused(&self, count: u64, address: SocketAddr, error: &str) {
+        let mut entry = Entry::new(Kind::Refusal);
+        entry.from = Some(Origin {
+            address: address.to_string(),
+            medium: "tls".into(),
+        });
+        entry.result = Some(Outcome {
+            code: "UNAUTHENTICATED".into(),
+            reason: "HANDSHAKE_REFUSED".into(),
+        });
+        entry.count = (count > 1).then_some(count);
+        entry.detail = Some(excerpt(error));
+        self.note(entry);
+    }
+
+    /// Events of operations and of handshakes go into the log as well, and all events on to `events`.
     pub fn with_events(&self, events: Arc<dyn EventLog>) -> Arc<dyn EventLog> {
         Arc::new(Audited {
             audit: self.clone(),
@@ -270,7 +287,7 @@ impl Audit {
     }
 }
 
-/// An event log behind which the audit log hears how operations end.
+/// An event log behind which the audit log hears how operations end, and what came to no call.
 struct Audited {
     audit: Audit,
     events: Arc<dyn EventLog>,
@@ -278,8 +295,10 @@ struct Audited {
 
 impl EventLog for Audited {
     fn report(&self, event: &Event) {
-        if let Event::OperationEnded(operation) = event {
-            self.audit.ended(operation);
+        match event {
+            Event::OperationEnded(operation) => self.audit.ended(operation),
+            Event::ClientRefused { count, address, error } => self.audit.connections_refused(*count, *address, error),
+            _ => {}
         }
         self.events.report(event);
     }

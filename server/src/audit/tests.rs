@@ -165,6 +165,24 @@ async fn the_go_ahead_comes_when_the_entry_is_on_disk_and_the_outcome_follows() 
 }
 
 #[tokio::test]
+async fn connections_that_were_refused_in_the_handshake_are_refusals() {
+    let mut lab = Lab::new();
+    let events = lab.audit.with_events(lab.events.clone());
+    events.report(&Event::ClientRefused {
+        count: 3,
+        address: "10.0.0.9:50000".parse().unwrap(),
+        error: "invalid peer certificate: Revoked".into(),
+    });
+    lab.turn();
+    let refusal = sound(&lab.dir()).pop().unwrap();
+    assert_eq!((refusal.kind, refusal.count), (Kind::Refusal, Some(3)));
+    assert_eq!(refusal.from.unwrap().address, "10.0.0.9:50000");
+    assert_eq!(refusal.result.unwrap().reason, "HANDSHAKE_REFUSED");
+    assert_eq!(refusal.detail.unwrap(), "invalid peer certificate: Revoked");
+    assert_eq!(lab.events.take().len(), 1, "the event log has it, too");
+}
+
+#[tokio::test]
 async fn the_event_log_has_the_calls_that_begin_no_operation() {
     let mut lab = Lab::new();
     let begins = lab.intent("one").await.unwrap();
