@@ -1,4 +1,5 @@
-//! Time, threads, randomness, the event log and the service managers, so that the daemon runs whole inside a deterministic simulation.
+//! Time, threads, randomness, the event log and the service managers, so that the daemon runs whole inside a deterministic
+//! simulation.
 //!
 //! Core code asks a [`Platform`] instead of the operating system. Production uses [`Platform::system`]; a simulation
 //! brings a clock that follows simulated time, threads that it schedules itself, and [`SeededEntropy`].

@@ -1,8 +1,8 @@
 //! `COVERAGE.md`: that every function of `clusapi.dll` and every cmdlet of the PowerShell module has its row, and that
 //! the rows are true.
 //!
-//! The page is made of the list of C functions, the descriptor set of the contract, the commands of `wsfcctl`, and the two tables
-//! in `tests/coverage`. `WSFC_UPDATE_COVERAGE=1 cargo test -p wsfc-tests --test coverage` writes it anew.
+//! The page is made of the list of C functions, the descriptor set of the contract, the commands of `wsfcctl`, and the two
+//! tables in `tests/coverage`. `WSFC_UPDATE_COVERAGE=1 cargo test -p wsfc-tests --test coverage` writes it anew.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "how a test fails")]

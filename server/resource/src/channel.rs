@@ -151,7 +151,8 @@ impl Channel {
         self.is_open() && self.sent < self.outgoing.len()
     }
 
-    /// When the connection wants to be looked after by [`Channel::step`] and [`Channel::listen`]; `None` when only the daemon can change anything.
+    /// When the connection wants to be looked after by [`Channel::step`] and [`Channel::listen`]; `None` when only the daemon
+    /// can change anything.
     pub(crate) fn due(&self) -> Option<Instant> {
         match self.phase {
             Phase::Pause { until } | Phase::Greeting { until, .. } => Some(until),
@@ -168,8 +169,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// Somebody else than the daemon serves the endpoint; that is told once until the daemon is there. Any other try that fails is
-    /// none.
+    /// Somebody else than the daemon serves the endpoint; that is told once until the daemon is there. Any other try that
+    /// fails is none.
     pub(crate) fn step(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
         let Phase::Pause { until } = self.phase else {
             return Ok(());
@@ -188,8 +189,8 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether the daemon has said nothing for too long. `now` must be a time at which the system was asked for what has arrived, and that be
-    /// read: the thread may have been held up in the monitor longer than the daemon was silent.
+    /// Whether the daemon has said nothing for too long. `now` must be a time at which the system was asked for what has
+    /// arrived, and that be read: the thread may have been held up in the monitor longer than the daemon was silent.
     ///
     /// # Errors
     ///

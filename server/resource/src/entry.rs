@@ -444,8 +444,8 @@ unsafe extern "system" fn begin_resource_type_control(
     unsafe { resource_type_control(name, code, input, input_size, output, room, returned) }
 }
 
-/// Nothing is done in the name of the user, so that the token is not looked at: what is answered is no secret, and what is set is
-/// stored by the cluster service.
+/// Nothing is done in the name of the user, so that the token is not looked at: what is answered is no secret, and what is
+/// set is stored by the cluster service.
 unsafe extern "system" fn begin_resource_control_as_user(
     resource: RESID,
     _token: HANDLE,

@@ -1,7 +1,7 @@
 //! The event that is given to the monitor with the final Online status: it is signalled when health turns bad.
 //!
-//! On Windows it is an event object. Elsewhere, by a convention of this project, the handle is the file descriptor of a pipe that
-//! becomes readable.
+//! On Windows it is an event object. Elsewhere, by a convention of this project, the handle is the file descriptor of a pipe
+//! that becomes readable.
 
 #[cfg(not(windows))]
 pub(crate) use unix::Event;

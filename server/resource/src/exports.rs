@@ -168,7 +168,7 @@ fn stay_loaded() {
     let inside = stay_loaded as *const ();
     let flags = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
     let mut module = core::ptr::null_mut();
-    // SAFETY: With this flag the name is any address inside the module; the handle goes to a local variable. It can fail for an
-    // address outside every module only, so there is nothing to do about a failure.
+    // SAFETY: With this flag the name is any address inside the module; the handle goes to a local variable. It can fail for
+    // an address outside every module only, so there is nothing to do about a failure.
     unsafe { GetModuleHandleExW(flags, inside.cast(), &raw mut module) };
 }

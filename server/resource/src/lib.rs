@@ -1,7 +1,7 @@
 //! The resource DLL: `wsfcres.dll` on Windows, `libwsfcres.so` elsewhere.
 //!
-//! The Resource Monitor of the cluster loads it for resources of the type ["wsfcd Workload"](RESOURCE_TYPE) and calls its entry
-//! points; what it is asked it passes on to the daemon of the host, which asks the program that implements the resource
+//! The Resource Monitor of the cluster loads it for resources of the type ["wsfcd Workload"](RESOURCE_TYPE) and calls its
+//! entry points; what it is asked it passes on to the daemon of the host, which asks the program that implements the resource
 //! (`wsfc_resource_channel` has what the two say to each other). Each status of the daemon becomes a check point that the
 //! monitor is told.
 //!

@@ -16,8 +16,8 @@ const FOR_EACH_RESOURCE: usize = 4;
 /// Told statuses that are kept at most while the daemon is away; then the oldest are forgotten.
 const KEPT: usize = 1024;
 
-/// How long a connection must last before the daemon counts as having been there. A guess: longer than a daemon takes that fails as
-/// soon as it has started.
+/// How long a connection must last before the daemon counts as having been there. A guess: longer than a daemon takes that
+/// fails as soon as it has started.
 pub(crate) const STEADY: Duration = Duration::from_secs(10);
 
 /// A daemon, and what waits to be sent to it.
@@ -52,8 +52,8 @@ impl Link {
         self.reach == Reach::Open
     }
 
-    /// Says something. While the daemon is away only what it could not find out later is kept: what was told to the monitor, and
-    /// what was terminated. The rest it learns when it is back.
+    /// Says something. While the daemon is away only what it could not find out later is kept: what was told to the monitor,
+    /// and what was terminated. The rest it learns when it is back.
     pub(crate) fn say(&mut self, message: Message) {
         match (self.reach, &message) {
             (Reach::Open, _) => {}
@@ -75,8 +75,8 @@ impl Link {
         self.waiting.push_back(message);
     }
 
-    /// The daemon is there: it is told how resources ended first, since there may be others of their names by now, then the opened
-    /// resources, what waits of earlier calls, the calls that are under way, and what waits of them.
+    /// The daemon is there: it is told how resources ended first, since there may be others of their names by now, then the
+    /// opened resources, what waits of earlier calls, the calls that are under way, and what waits of them.
     pub(crate) fn open(
         &mut self,
         now: Instant,
@@ -99,8 +99,8 @@ impl Link {
         self.waiting.extend(later);
     }
 
-    /// The daemon is gone since then. One that is there for a moment again and again must not renew the time that it may be away, so the time
-    /// that it was away before a short connection counts too.
+    /// The daemon is gone since then. One that is there for a moment again and again must not renew the time that it may be
+    /// away, so the time that it was away before a short connection counts too.
     pub(crate) fn lose(&mut self, gone: Instant) {
         if self.is_open() {
             let since = match self.opened.take() {
@@ -129,9 +129,9 @@ impl Link {
         self.waiting.iter().any(|message| is_termination_of(message, instance))
     }
 
-    /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since there is nobody
-    /// for whom it matters; but not how it `ended`, if the cluster terminated it: its work may run. A daemon that was restarted
-    /// does not know the instance, so it is told of that, too.
+    /// Says that an instance is no longer there. What waits for a daemon that is away is forgotten with it, since there is
+    /// nobody for whom it matters; but not how it `ended`, if the cluster terminated it: its work may run. A daemon that was
+    /// restarted does not know the instance, so it is told of that, too.
     pub(crate) fn close(&mut self, instance: u64, ended: Option<[Message; 2]>) {
         let closed = Message::Closed(Closed { instance });
         if self.is_open() {

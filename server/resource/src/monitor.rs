@@ -62,8 +62,8 @@ impl Monitor {
     ///
     /// # Safety
     ///
-    /// The handle must be the monitor's. Who holds the result must not tell a status or write to the log any more once the monitor
-    /// was told that the resource is closed.
+    /// The handle must be the monitor's. Who holds the result must not tell a status or write to the log any more once the
+    /// monitor was told that the resource is closed.
     pub(crate) unsafe fn new(callbacks: Callbacks, handle: RESOURCE_HANDLE) -> Self {
         Self { callbacks, handle }
     }

@@ -1,7 +1,7 @@
 //! The resources that are open, and the daemons that they belong to: the state that entry points and the thread share.
 //!
-//! Everything here returns at once and calls nobody; what is to be told to the monitor is handed out, so that it is told without
-//! a lock.
+//! Everything here returns at once and calls nobody; what is to be told to the monitor is handed out, so that it is told
+//! without a lock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ struct Resource {
     event: Option<Arc<Event>>,
     /// Its event was signalled since its last call, which the monitor takes for a failure whatever comes after.
     signalled: bool,
-    /// The cluster has terminated it after so many calls, and no daemon is known to have heard of that: one that speaks of a later
-    /// call has.
+    /// The cluster has terminated it after so many calls, and no daemon is known to have heard of that: one that speaks of a
+    /// later call has.
     terminated: Option<u64>,
     /// Whether a daemon was told of the resource already.
     announced: bool,
@@ -207,8 +207,8 @@ impl Resources {
 
     /// Begins a call with the settings as they are now; false for a resource that is not open.
     ///
-    /// A resource comes online in one place only. So another one of the same name, workload and daemon that is online or on its
-    /// way belongs to a monitor that is no more, which had no time to close it, and is replaced.
+    /// A resource comes online in one place only. So another one of the same name, workload and daemon that is online or on
+    /// its way belongs to a monitor that is no more, which had no time to close it, and is replaced.
     pub(crate) fn begin(&mut self, instance: u64, kind: CallKind, settings: Settings, now: Instant) -> bool {
         let Some(resource) = self.resources.get(&instance) else {
             return false;
@@ -296,7 +296,8 @@ impl Resources {
     }
 
     /// What LooksAlive and IsAlive answer: the last health that was heard, which is bad once the daemon has been away for too
-    /// long. It stays bad once the event was signalled, since that cannot be taken back, and the two must not disagree. A resource on its way is not judged, since the call judges it.
+    /// long. It stays bad once the event was signalled, since that cannot be taken back, and the two must not disagree. A
+    /// resource on its way is not judged, since the call judges it.
     pub(crate) fn is_alive(&self, instance: u64, now: Instant) -> bool {
         let Some(resource) = self.resources.get(&instance) else {
             return false;
@@ -489,7 +490,8 @@ impl Resources {
             if let Some(call) = resource.terminated
                 && !waits(*instance)
             {
-                // Whether the daemon has read it on its former connection is not known. It comes before a call that has begun since.
+                // Whether the daemon has read it on its former connection is not known. It comes before a call that has begun
+                // since.
                 let instance = *instance;
                 terminated.push(Message::Terminated(Terminated { instance, call }));
             }
@@ -542,8 +544,8 @@ impl Resources {
         }
     }
 
-    /// A resource has this daemon no more. One that is away sees it when it is back; but that the resource was terminated it is told,
-    /// if any was told of the resource: the work may run.
+    /// A resource has this daemon no more. One that is away sees it when it is back; but that the resource was terminated it
+    /// is told, if any was told of the resource: the work may run.
     fn leave(&mut self, instance: u64, endpoint: &str) {
         let (Some(resource), Some(link)) = (self.resources.get_mut(&instance), self.links.get_mut(endpoint)) else {
             return;

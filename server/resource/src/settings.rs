@@ -230,8 +230,8 @@ fn check_endpoint(endpoint: &str) -> Result<(), SettingsError> {
     })
 }
 
-/// Whether a name is that of a named pipe of this host. Windows resolves `.` and `..` and takes `/` for `\` before it looks for the
-/// prefix, so a name with those may lie elsewhere.
+/// Whether a name is that of a named pipe of this host. Windows resolves `.` and `..` and takes `/` for `\` before it looks
+/// for the prefix, so a name with those may lie elsewhere.
 fn is_pipe(endpoint: &str) -> bool {
     let Some((prefix, name)) = endpoint.split_at_checked(PIPES.len()) else {
         return false;

@@ -1,7 +1,7 @@
 //! The thread that talks to the daemons and tells the monitor.
 //!
-//! There is one, however many resources are open: from the first Open to the last Close. It waits for the daemons, for entry points
-//! that wake it, and for the next time that something is due.
+//! There is one, however many resources are open: from the first Open to the last Close. It waits for the daemons, for entry
+//! points that wake it, and for the next time that something is due.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,12 +26,12 @@ const WAKER: Token = Token(0);
 /// How long a daemon that no resource has any more may take to be told so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long one that is away is waited for, to be told of resources that the cluster terminated. A daemon that runs takes a DLL that
-/// is away for so long for gone, and ends what it had by itself.
+/// How long one that is away is waited for, to be told of resources that the cluster terminated. A daemon that runs takes a
+/// DLL that is away for so long for gone, and ends what it had by itself.
 const LAST_WORD: Duration = Duration::from_secs(30);
 
-/// How long an entry point waits for a call of the monitor that the thread is in. A monitor that does not answer must not hang the
-/// entry point too: entry points return within 300 ms (facts 5.2).
+/// How long an entry point waits for a call of the monitor that the thread is in. A monitor that does not answer must not
+/// hang the entry point too: entry points return within 300 ms (facts 5.2).
 const IN_FLIGHT: Duration = Duration::from_millis(200);
 
 /// What entry points and the thread share.
@@ -73,8 +73,8 @@ impl Shared {
         result
     }
 
-    /// Ends what is under way of a resource because the cluster terminated it; the call, 0 if none was, or `None` for a resource that
-    /// is not open. The monitor is told nothing more of it once this returns.
+    /// Ends what is under way of a resource because the cluster terminated it; the call, 0 if none was, or `None` for a
+    /// resource that is not open. The monitor is told nothing more of it once this returns.
     pub(crate) fn terminate(&self, instance: u64) -> Option<u64> {
         let mut resources = self.resources();
         let call = resources.end(instance)?;
@@ -363,8 +363,8 @@ impl Worker<'_> {
             Some(Message::Status(status)) if connection.channel.is_open() => self.hear(&status, now),
             Some(Message::Health(health)) if connection.channel.is_open() => self.judge(&health),
             Some(Message::Status(_) | Message::Health(_)) => return Err(Lost::Unwelcome),
-            // That it has come is all that a heartbeat says. A second welcome changes nothing, and what a later release says is
-            // passed over.
+            // That it has come is all that a heartbeat says. A second welcome changes nothing, and what a later release says
+            // is passed over.
             Some(Message::Welcome(_) | Message::Heartbeat(_)) | None => {}
         }
         Ok(())
@@ -419,8 +419,8 @@ impl Worker<'_> {
             "wsfcd: state {}, check point {}{percent}: {}",
             report.state, report.check_point, report.message
         );
-        // First, so that nothing comes between what has just been found to be so and the monitor's knowing it: a line of the log
-        // may take long, and the resource be terminated or closed meanwhile.
+        // First, so that nothing comes between what has just been found to be so and the monitor's knowing it: a line of the
+        // log may take long, and the resource be terminated or closed meanwhile.
         let exit_state = telling.tell();
         if self.shared.resources().find(telling.instance).is_some() {
             telling.monitor.log(level, &line);

@@ -55,8 +55,8 @@ pub struct AccessLayer {
 }
 
 impl AccessLayer {
-    /// Decides by this access; clusters are known by these, and these rates are kept. What changes something is in the audit log before it is carried
-    /// out; without one it is not written down.
+    /// Decides by this access; clusters are known by these, and these rates are kept. What changes something is in the audit
+    /// log before it is carried out; without one it is not written down.
     pub fn new(
         access: Access,
         clusters: Clusters,

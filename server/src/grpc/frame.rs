@@ -5,8 +5,8 @@ use prost::DecodeError;
 use prost::encoding::{DecodeContext, WireType, skip_field};
 use wsfc_proto::v1;
 
-/// An encoded message of a record stream: `WatchOperationResponse`, or an answer of a call that starts an operation, which share its
-/// shape (field 1 `records`, field 2 `mark`, field 3 `validation`).
+/// An encoded message of a record stream: `WatchOperationResponse`, or an answer of a call that starts an operation, which
+/// share its shape (field 1 `records`, field 2 `mark`, field 3 `validation`).
 ///
 /// The journal encodes each record once, as field 1; a frame is those bytes, and every watcher is sent the same ones.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,7 +54,8 @@ impl prost::Message for Frame {
     }
 }
 
-/// An encoded message of a stream of events, `WatchResponse` or `WatchStatusResponse`, in parts that are sent one behind the other.
+/// An encoded message of a stream of events, `WatchResponse` or `WatchStatusResponse`, in parts that are sent one behind the
+/// other.
 ///
 /// The events are bytes that the journal encoded, once for whoever watches; the mark is the watcher's own.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -47,8 +47,8 @@ pub(super) struct Asked {
 }
 
 /// Serves a service of reads, of calls that start operations, of reads that leave out what their caller may not see, and of
-/// streams of events. A read and a stream of events are functions `module::method`; the starts differ in their request alone: the stream, the variant of the parameters, the
-/// field that holds them, and what else is asked.
+/// streams of events. A read and a stream of events are functions `module::method`; the starts differ in their request alone:
+/// the stream, the variant of the parameters, the field that holds them, and what else is asked.
 macro_rules! serve {
     (
         $service:ident:

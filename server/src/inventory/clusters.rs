@@ -26,8 +26,8 @@ use crate::settings::current::Current;
 /// looked at whether the cluster of this host is still the same.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a stop, and the end of a destruction, waits for observers. One that is within a call of the cluster API that does not come back must not
-/// hold up the daemon.
+/// How long a stop, and the end of a destruction, waits for observers. One that is within a call of the cluster API that does
+/// not come back must not hold up the daemon.
 const END: Duration = Duration::from_secs(3);
 
 /// A cluster that a name stands for.

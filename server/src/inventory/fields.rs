@@ -147,8 +147,8 @@ pub fn set_properties(object: &mut InventoryObject, list: &PropertyList) -> bool
     understood & set_prefixes(object, list) & tells_the_metric(object, list)
 }
 
-/// Whoever gives a network a metric takes its choice from the cluster, and the cluster tells only what was given: one of the two
-/// properties alone does not say what became of the other.
+/// Whoever gives a network a metric takes its choice from the cluster, and the cluster tells only what was given: one of the
+/// two properties alone does not say what became of the other.
 fn tells_the_metric(object: &InventoryObject, list: &PropertyList) -> bool {
     let told = |name| list.get(name).is_some();
     !matches!(object.object, Some(Object::Network(_))) || told("Metric") == told("AutoMetric")

@@ -55,7 +55,8 @@ fn undecoded(raw: u32) -> v1::NativeStatus {
     }
 }
 
-/// How many published records or events stay in memory, over all operations and clusters. Whichever bound is met first evicts the oldest.
+/// How many published records or events stay in memory, over all operations and clusters. Whichever bound is met first evicts
+/// the oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBudget {
     /// The number of records.

@@ -18,8 +18,8 @@ use crate::settings::Limits;
 pub struct Origin(IpAddr);
 
 impl Origin {
-    /// Of an address. Nobody for loopback, which every program of the host shares: a limit there would let one of them lock out
-    /// the others.
+    /// Of an address. Nobody for loopback, which every program of the host shares: a limit there would let one of them lock
+    /// out the others.
     pub fn of(address: IpAddr) -> Option<Self> {
         let address = address.to_canonical();
         if address.is_loopback() {

@@ -229,7 +229,8 @@ pub(crate) fn system_error(error: windows_service::Error) -> io::Error {
 ///
 /// # Errors
 ///
-/// See [`ControlError`]; a service that is there and runs another program is refused. Settings that a service works without, and that the system refuses, are named in [`Installed`].
+/// See [`ControlError`]; a service that is there and runs another program is refused. Settings that a service works without,
+/// and that the system refuses, are named in [`Installed`].
 pub fn install(definition: &Definition) -> Result<Installed, ControlError> {
     let name = definition.name.as_str();
     let failed = |call| move |error: windows_service::Error| ControlError::of(name, call, system_error(error));

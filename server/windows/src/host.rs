@@ -68,7 +68,8 @@ pub struct Service {
     pub body: Box<dyn FnOnce() -> Exit + Send>,
 }
 
-/// Connects this process to the service control manager, and returns when the service has ended ("StartServiceCtrlDispatcherW").
+/// Connects this process to the service control manager, and returns when the service has ended
+/// ("StartServiceCtrlDispatcherW").
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! The inventory of the largest cluster that Windows supports: its fill, its memory, lists, and what a watcher hears when a node
-//! dies.
+//! The inventory of the largest cluster that Windows supports: its fill, its memory, lists, and what a watcher hears when a
+//! node dies.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};

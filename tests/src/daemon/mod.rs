@@ -95,7 +95,8 @@ impl Builder {
         self
     }
 
-    /// Observes clusters, as daemons do anyway. Tests that hold and count calls of the cluster API want nobody else to make any.
+    /// Observes clusters, as daemons do anyway. Tests that hold and count calls of the cluster API want nobody else to make
+    /// any.
     #[must_use]
     pub fn observing(mut self) -> Self {
         self.settings.inventory.observe = true;

@@ -1,8 +1,8 @@
 //! The model test: a client that only watched holds what the cluster holds.
 //!
-//! From a seed, verbs and faults come down on a simulated cluster at random, thousands of them, while a client keeps a copy of the
-//! inventory from a watch that loses its connection and its daemon again and again. After each step the copy is compared
-//! with a fresh read of the cluster through the C functions, which the watch has no part in.
+//! From a seed, verbs and faults come down on a simulated cluster at random, thousands of them, while a client keeps a copy
+//! of the inventory from a watch that loses its connection and its daemon again and again. After each step the copy is
+//! compared with a fresh read of the cluster through the C functions, which the watch has no part in.
 //!
 //! `MODEL_SEEDS=20 MODEL_STEPS=2000 cargo test -p wsfc-tests --test model` runs more of it, `MODEL_SEED=7` one seed again.
 

@@ -24,7 +24,8 @@ pub(crate) enum Verb {
         /// The context.
         name: String,
     },
-    /// Make a context from --endpoint, --ca, --cert, --key, --server-name, --token-file and --cluster, or change what they name.
+    /// Make a context from --endpoint, --ca, --cert, --key, --server-name, --token-file and --cluster, or change what they
+    /// name.
     Set(Set),
     /// Remove a context.
     Remove {

@@ -102,8 +102,8 @@ impl Group {
 }
 
 impl Resource {
-    /// Brings the resource online, and before it what it depends on (`OnlineClusterResourceEx`, also without flags). The flags are
-    /// [`resource_online_flags`](crate::sys::constants::resource_online_flags).
+    /// Brings the resource online, and before it what it depends on (`OnlineClusterResourceEx`, also without flags). The
+    /// flags are [`resource_online_flags`](crate::sys::constants::resource_online_flags).
     ///
     /// # Errors
     ///
@@ -115,8 +115,8 @@ impl Resource {
         Accepted::from_code("OnlineClusterResourceEx", code)
     }
 
-    /// Takes the resource offline, and before it what depends on it (`OfflineClusterResourceEx`, also without flags). The flags are
-    /// [`resource_offline_flags`](crate::sys::constants::resource_offline_flags).
+    /// Takes the resource offline, and before it what depends on it (`OfflineClusterResourceEx`, also without flags). The
+    /// flags are [`resource_offline_flags`](crate::sys::constants::resource_offline_flags).
     ///
     /// # Errors
     ///

@@ -50,7 +50,8 @@ pub type StartupEx = unsafe extern "system" fn(
     table: *mut *mut CLRES_FUNCTION_TABLE,
 ) -> u32;
 
-/// Looks up a function of the cluster API by its exported name, as GetProcAddress does in `clusapi.dll`; null when there is none.
+/// Looks up a function of the cluster API by its exported name, as GetProcAddress does in `clusapi.dll`; null when there is
+/// none.
 ///
 /// Off Windows there is no system library that a resource DLL could take the cluster API from, so who loads it gives it this
 /// function, by calling what it exports as `SetClusterApi` before its `Startup`. A convention of this project.

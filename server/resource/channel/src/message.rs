@@ -283,8 +283,8 @@ pub struct Terminated {
     /// The resource.
     #[prost(uint64, tag = "1")]
     pub instance: u64,
-    /// The call that this ends, 0 when none was under way; or, where it is told again, the last call before it. A call that began
-    /// later is not meant.
+    /// The call that this ends, 0 when none was under way; or, where it is told again, the last call before it. A call that
+    /// began later is not meant.
     #[prost(uint64, tag = "2")]
     pub call: u64,
 }

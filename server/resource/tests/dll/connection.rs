@@ -13,8 +13,8 @@ use crate::daemon::{Daemon, PATIENCE};
 use crate::monitor::{Resource, assert_rising, is_readable};
 use crate::socket;
 
-/// What entry points promise (facts 5.2), with room for a busy machine: the promise is that they do not wait for the daemon, which
-/// would be for seconds.
+/// What entry points promise (facts 5.2), with room for a busy machine: the promise is that they do not wait for the daemon,
+/// which would be for seconds.
 const AT_ONCE: Duration = Duration::from_millis(300 * 5);
 
 #[expect(

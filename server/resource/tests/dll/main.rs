@@ -1,5 +1,5 @@
-//! The entry points as a Resource Monitor calls them, with a daemon that a test plays over a Unix socket. The code is the same on
-//! Windows but for the pipe and the event.
+//! The entry points as a Resource Monitor calls them, with a daemon that a test plays over a Unix socket. The code is the
+//! same on Windows but for the pipe and the event.
 #![cfg(unix)]
 #![expect(
     unsafe_code,

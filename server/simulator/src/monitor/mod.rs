@@ -81,9 +81,9 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    /// The functions of the DLL, which the first resource starts; the others wait for it, as long as it may take. Guess: a DLL that
-    /// could not be loaded or started is tried again for the next resource that is opened, since an administrator may have put it
-    /// into its place meanwhile.
+    /// The functions of the DLL, which the first resource starts; the others wait for it, as long as it may take. Guess: a
+    /// DLL that could not be loaded or started is tried again for the next resource that is opened, since an administrator
+    /// may have put it into its place meanwhile.
     fn functions(&self) -> Result<Functions, Failure> {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
         match *functions {

@@ -49,9 +49,9 @@ impl ClusterService<'_> {
     }
 
     /// The best Up node for a group beside those that are excluded: first the preferred owners in their order, then the
-    /// others. Nodes that it has just failed on come last, and so do those that an affinity rule or an anti-affinity
-    /// speaks against (with ClusterEnforcedAntiAffinity they do not come at all). Guess: of the others, the node with the fewest groups, then
-    /// the lowest number.
+    /// others. Nodes that it has just failed on come last, and so do those that an affinity rule or an anti-affinity speaks
+    /// against (with ClusterEnforcedAntiAffinity they do not come at all). Guess: of the others, the node with the fewest
+    /// groups, then the lowest number.
     pub(crate) fn best_owner(&self, group_id: &str, excluded: &[u32]) -> Option<u32> {
         let group = self.cluster.groups.get(group_id)?;
         let enforced = self.cluster_dword("ClusterEnforcedAntiAffinity", 0) != 0;

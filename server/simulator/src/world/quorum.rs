@@ -78,8 +78,8 @@ impl Cluster {
     }
 
     /// The side that goes on. Quorum that is forced decides (guess: of two such sides, for the one that goes on already);
-    /// nodes that shall form nothing go on with others only. Else it has more than half of all votes, of which the witness gives its own to one side only,
-    /// first to the one that owns the core group.
+    /// nodes that shall form nothing go on with others only. Else it has more than half of all votes, of which the witness
+    /// gives its own to one side only, first to the one that owns the core group.
     fn winner(&self, mut sides: Vec<BTreeSet<u32>>) -> BTreeSet<u32> {
         let forced = |side: &&BTreeSet<u32>| self.started_so(side, |node| node.start == Start::Forced);
         let goes_on = |side: &&BTreeSet<u32>| self.started_so(side, |node| node.present);

@@ -17,8 +17,8 @@ pub(crate) enum Upgrade {
 }
 
 impl World {
-    /// The check of facts 1.7: 5974 while quorum is forced, 5973 when some but not all nodes support the next level. Guess: a node that is not an
-    /// active member cannot say that it does.
+    /// The check of facts 1.7: 5974 while quorum is forced, 5973 when some but not all nodes support the next level. Guess: a
+    /// node that is not an active member cannot say that it does.
     pub(crate) fn check_upgrade(&self, cluster: &Cluster) -> Result<Upgrade, u32> {
         if cluster.quorum.forced {
             return Err(ERROR_CLUSTER_UPGRADE_FIX_QUORUM_NOT_SUPPORTED);

@@ -371,8 +371,8 @@ impl Registry {
         self.forget_workload(workload_id);
     }
 
-    /// Whether its workload has the resource of an instance open once more. That is so when a monitor has died and the resource
-    /// is restarted in another: the daemon hears of the restart long before it takes the first monitor for gone.
+    /// Whether its workload has the resource of an instance open once more. That is so when a monitor has died and the
+    /// resource is restarted in another: the daemon hears of the restart long before it takes the first monitor for gone.
     fn has_another(&self, id: InstanceId) -> bool {
         let Some(instance) = self.instances.get(&id) else {
             return false;

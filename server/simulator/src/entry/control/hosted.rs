@@ -1,5 +1,5 @@
-//! Control codes that go to a resource DLL first (facts 3.2 and 5.1). What it does not know, the cluster service answers, which
-//! is how DLLs leave the default processing of properties to it.
+//! Control codes that go to a resource DLL first (facts 3.2 and 5.1). What it does not know, the cluster service answers,
+//! which is how DLLs leave the default processing of properties to it.
 
 use super::{Buffers, Call};
 use crate::entry::Answer;

@@ -90,8 +90,9 @@ impl ClusterService<'_> {
                 resource_state::ONLINE if !staying.contains(&resource.id) && !self.has_active_dependents(resource) => {
                     begin.push((resource.id.clone(), resource_state::OFFLINE_PENDING));
                 }
-                // It is not wanted any more, or what it needs has gone, while it was coming online. Guess: the monitor terminates it
-                // rather than let the attempt go on; documentation is silent, and administrators take offline what hangs there.
+                // It is not wanted any more, or what it needs has gone, while it was coming online. Guess: the monitor
+                // terminates it rather than let the attempt go on; documentation is silent, and administrators take offline
+                // what hangs there.
                 resource_state::ONLINE_PENDING if !resource.wanted || !holds_over(resource, &staying) => {
                     begin.push((resource.id.clone(), resource_state::OFFLINE));
                 }

@@ -1,8 +1,8 @@
 //! Resources whose type is implemented by a resource DLL: when the Resource Monitor calls which entry point, and what follows
 //! from what it answers and tells (facts 5.2). States, restarts and failover are those of every resource, in `running`.
 //!
-//! Here is how instances begin and end; in `heard` what their DLLs answer and tell, in `health` how they are asked whether they
-//! are alive, in `lost` what ends without them.
+//! Here is how instances begin and end; in `heard` what their DLLs answer and tell, in `health` how they are asked whether
+//! they are alive, in `lost` what ends without them.
 
 mod health;
 mod heard;
