@@ -61,9 +61,14 @@ impl Lab {
         }
     }
 
-    /// The daemon ends suddenly, and another one comes.
-    fn again(self) -> Self {
-        Self::in_folder(self.folder, |_options| {}, Arc::new(open_on_disk))
+    /// The daemon ends suddenly, and leaves its folder. While it lives Windows lets nobody else write to its files.
+    fn ends(self) -> tempfile::TempDir {
+        self.folder
+    }
+
+    /// Another daemon comes.
+    fn after(folder: tempfile::TempDir) -> Self {
+        Self::in_folder(folder, |_options| {}, Arc::new(open_on_disk))
     }
 
     fn dir(&self) -> std::path::PathBuf {
@@ -241,10 +246,11 @@ async fn an_unfinished_line_is_kept_beside_the_log_which_goes_on() {
     let mut lab = Lab::new();
     lab.intent("one").await.unwrap().outcome(done(), None);
     let file = last_file(&lab.dir()).path;
+    let folder = lab.ends();
     let mut bytes = std::fs::read(&file).unwrap();
     bytes.extend_from_slice(b"{\"sequence\":4,\"ti");
     std::fs::write(&file, &bytes).unwrap();
-    let mut lab = lab.again();
+    let mut lab = Lab::after(folder);
     lab.intent("two").await.unwrap().outcome(done(), None);
     let entries = sound(&lab.dir());
     let torn = entries.iter().find(|entry| entry.kind == Kind::Torn).unwrap();
@@ -262,11 +268,12 @@ async fn a_log_that_was_edited_stays_as_it_is_and_a_fresh_file_says_so() {
     lab.pass(Duration::from_secs(1));
     lab.turn();
     let file = last_file(&lab.dir()).path;
+    let folder = lab.ends();
     let edited = std::fs::read_to_string(&file)
         .unwrap()
         .replace("group=one", "group=two");
     std::fs::write(&file, &edited).unwrap();
-    let mut lab = lab.again();
+    let mut lab = Lab::after(folder);
     lab.intent("two").await.unwrap().outcome(done(), None);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), edited);
     assert_eq!(files(&lab.dir()).unwrap().len(), 2);
@@ -290,10 +297,11 @@ async fn a_log_whose_end_was_cut_off_shows_at_the_anchor() {
     lab.pass(Duration::from_secs(10));
     lab.turn();
     let file = last_file(&lab.dir()).path;
+    let folder = lab.ends();
     let text = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<_> = text.lines().collect();
     std::fs::write(&file, format!("{}\n", lines[..2].join("\n"))).unwrap();
-    let mut lab = lab.again();
+    let mut lab = Lab::after(folder);
     lab.intent("two").await.unwrap().outcome(done(), None);
     let report = verify(&lab.dir(), &[]).unwrap();
     assert_eq!(
@@ -305,10 +313,12 @@ async fn a_log_whose_end_was_cut_off_shows_at_the_anchor() {
     lab.pass(Duration::from_secs(10));
     lab.turn();
     let anchor = lab.entries().pop().unwrap().sequence;
-    for file in files(&lab.dir()).unwrap() {
+    let written = files(&lab.dir()).unwrap();
+    let folder = lab.ends();
+    for file in written {
         std::fs::remove_file(file.path).unwrap();
     }
-    let mut lab = lab.again();
+    let mut lab = Lab::after(folder);
     lab.intent("three").await.unwrap().outcome(done(), None);
     assert_eq!(lab.entries()[0].sequence, anchor + 1);
     assert_eq!(lab.kinds()[..2], [Kind::File, Kind::Alarm]);
