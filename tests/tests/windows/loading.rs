@@ -23,7 +23,7 @@ impl Home {
         let data = wine::windows_path(&folder.path().join("data"));
         let library = library.map_or(String::new(), |path| format!("cluster_api.library = '{path}'\n"));
         let settings = format!(
-            "data_dir = '{data}'\nlisten.address = '127.0.0.1:0'\nlisten.threads = 1\nlog.format = 'json'\n{library}"
+            "data_dir = '{data}'\nlisten.address = '127.0.0.1:0'\nlisten.threads = 1\naccess.loopback_role = 'administrator'\nlog.format = 'json'\n{library}"
         );
         fs::write(folder.path().join("wsfcd.toml"), settings).unwrap();
         Self { folder }

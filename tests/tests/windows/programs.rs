@@ -10,7 +10,7 @@ use wsfc_tests::wine;
 /// What the daemon's and the command line's programs and the simulated library may be linked with: libraries that
 /// Windows Server 2016 carries in every edition, Server Core included. `clusapi.dll` comes with a feature, so it is
 /// loaded by name at run time and is none of them.
-const SYSTEM_LIBRARIES: [&str; 19] = [
+const SYSTEM_LIBRARIES: [&str; 20] = [
     "advapi32.dll",
     "api-ms-win-core-synch-l1-2-0.dll",
     "api-ms-win-core-winrt-error-l1-1-0.dll",
@@ -18,6 +18,7 @@ const SYSTEM_LIBRARIES: [&str; 19] = [
     "bcryptprimitives.dll",
     "combase.dll",
     "crypt32.dll",
+    "iphlpapi.dll",
     "kernel32.dll",
     "ktmw32.dll",
     "msvcrt.dll",

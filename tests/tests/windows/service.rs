@@ -59,7 +59,7 @@ impl Service {
         let path = |name: &str| wine::windows_path(&self.path(name));
         // Literal strings of TOML take backslashes as they are.
         let mut settings = format!(
-            "data_dir = '{}'\nlisten.ready_file = '{}'\nlisten.threads = 1\nlog.dir = '{}'\nlog.format = 'json'\n{more}",
+            "data_dir = '{}'\nlisten.ready_file = '{}'\nlisten.threads = 1\naccess.loopback_role = 'administrator'\nlog.dir = '{}'\nlog.format = 'json'\n{more}",
             path("data"),
             path("address"),
             path("logs"),

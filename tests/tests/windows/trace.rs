@@ -63,9 +63,8 @@ async fn create(address: &str) {
 fn of_windows(folder: &Path) -> Trace {
     let (scenario, file) = (folder.join("world.toml"), folder.join("windows.jsonl"));
     std::fs::write(&scenario, WORLD).unwrap();
-    // The machine may have settings of its own, which are read where none are named.
-    let settings = folder.join("no-settings.toml");
-    std::fs::write(&settings, "").unwrap();
+    let settings = folder.join("settings.toml");
+    std::fs::write(&settings, "access.loopback_role = 'administrator'\n").unwrap();
     let mut command = wine::command(wine::program("wsfcd.exe"));
     command
         .args([
