@@ -231,6 +231,14 @@ impl Error {
         }
     }
 
+    /// The status of a refusal because the token that was shown is over.
+    pub(crate) fn expired_token(&self) -> Option<&Status> {
+        match self {
+            Self::Rejected { rejection, .. } if rejection.reason == Reason::TokenExpired => Some(&rejection.status),
+            _ => None,
+        }
+    }
+
     /// What the daemon said, when it rejected the request.
     pub fn rejection(&self) -> Option<&Rejection> {
         match self {
