@@ -307,7 +307,6 @@ mod tests {
             .await
         }
 
-        #[expect(clippy::type_complexity, reason = "what opens a stream gives it so")]
         fn open(&self, source: Option<&BearerSource>) -> Result<(Messages<usize>, Way), (Error, Option<Way>)> {
             let shown = Credentials::of(source);
             let token = self.token.lock().unwrap().clone();

@@ -143,9 +143,12 @@ mod system {
 
     #[cfg(test)]
     mod tests {
+        use std::io::Read as _;
         use std::os::unix::fs::{PermissionsExt, chown};
+        use std::time::Duration;
 
         use super::*;
+        use crate::{Client, ConnectOptions};
 
         #[tokio::test]
         async fn a_daemon_of_this_account_is_believed() {
@@ -153,6 +156,35 @@ mod system {
             let path = folder.path().join("api.sock");
             let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
             connect(&LocalEndpoint::Socket(path)).await.unwrap();
+        }
+
+        #[tokio::test]
+        async fn a_stranger_hears_nothing() {
+            if !rustix::process::geteuid().is_root() {
+                eprintln!("Not tried: only root can be somebody else.");
+                return;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+            let path = folder.path().join("api.sock");
+            let bound = path.clone();
+            let listen = move || {
+                let somebody = rustix::process::Uid::from_raw(65_534);
+                // Of this thread alone.
+                rustix::thread::set_thread_res_uid(somebody, somebody, somebody).unwrap();
+                std::os::unix::net::UnixListener::bind(bound).unwrap()
+            };
+            let stranger = std::thread::spawn(listen).join().unwrap();
+            let client = Client::lazy(ConnectOptions {
+                request_timeout: Duration::from_millis(500),
+                ..ConnectOptions::new([format!("unix:{}", path.display())])
+            });
+            let error = client.unwrap().list_clusters().await.unwrap_err();
+            let told = format!("{error:?}");
+            assert!(told.contains("65534"), "{told}");
+            let mut heard = Vec::new();
+            stranger.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+            assert!(heard.is_empty(), "{heard:?}");
         }
 
         #[test]
