@@ -174,7 +174,7 @@ mod system {
                 rustix::thread::set_thread_res_uid(somebody, somebody, somebody).unwrap();
                 std::os::unix::net::UnixListener::bind(bound).unwrap()
             };
-            let stranger = std::thread::spawn(listen).join().unwrap();
+            let stranger = std::thread::Builder::new().spawn(listen).unwrap().join().unwrap();
             let client = Client::lazy(ConnectOptions {
                 request_timeout: Duration::from_millis(500),
                 ..ConnectOptions::new([format!("unix:{}", path.display())])

@@ -1,8 +1,7 @@
 //! Starts of operations beyond the rate.
 
-use std::time::Instant;
-
 use prost::Message as _;
+use tokio::time::Instant;
 use tonic::Code;
 use tonic_types::StatusExt;
 use wsfc_client::v1;
