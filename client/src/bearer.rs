@@ -18,6 +18,10 @@ type Give = dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>>
 /// Where the token of a call comes from. It is asked for before each call, so that a token that was renewed is used without
 /// a new connection.
 ///
+/// A call that is refused because its token is over is made once more when there is another token by then. A stream that
+/// ends because of that is opened again where it ended as soon as there is another one, which is waited for as long as
+/// [`request_timeout`](crate::ConnectOptions::request_timeout) says, unless the token is always the same.
+///
 /// Its `Debug` form never shows a token.
 #[derive(Clone)]
 pub struct BearerSource(Source);
@@ -51,6 +55,11 @@ impl BearerSource {
         give: impl Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
         Self(Source::Given(Arc::new(give)))
+    }
+
+    /// Whether it can have another token later.
+    pub(crate) fn changes(&self) -> bool {
+        !matches!(self.0, Source::Fixed(_))
     }
 
     fn value(&self) -> Result<AsciiMetadataValue, String> {
@@ -112,17 +121,34 @@ fn value(token: &str) -> Result<AsciiMetadataValue, String> {
     Ok(value)
 }
 
-/// Puts the token on each call.
-#[derive(Debug, Clone)]
-pub(crate) struct Credentials(pub(crate) Option<BearerSource>);
+/// Puts a token on a call. It is read before the call, so that afterwards it is known which one was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Credentials(Option<Result<AsciiMetadataValue, String>>);
+
+impl Credentials {
+    /// What a source has now.
+    pub(crate) fn of(source: Option<&BearerSource>) -> Self {
+        Self(source.map(BearerSource::value))
+    }
+
+    /// Whether these have a token, and another one than `shown`.
+    pub(crate) fn differ_from(&self, shown: &Self) -> bool {
+        matches!(self.0, Some(Ok(_))) && self != shown
+    }
+}
 
 impl Interceptor for Credentials {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(source) = &self.0 {
-            let value = source
-                .value()
-                .map_err(|problem| Status::unauthenticated(format!("there is no bearer token to show: {problem}")))?;
-            request.metadata_mut().insert("authorization", value);
+        match &self.0 {
+            Some(Ok(value)) => {
+                request.metadata_mut().insert("authorization", value.clone());
+            }
+            Some(Err(problem)) => {
+                return Err(Status::unauthenticated(format!(
+                    "there is no bearer token to show: {problem}"
+                )));
+            }
+            None => {}
         }
         Ok(request)
     }
@@ -133,7 +159,7 @@ mod tests {
     use super::*;
 
     fn shown(source: &BearerSource) -> Result<String, String> {
-        let request = Credentials(Some(source.clone())).call(Request::new(()));
+        let request = Credentials::of(Some(source)).call(Request::new(()));
         let request = request.map_err(|status| status.message().to_owned())?;
         // A debugger's form of the request has no token in it.
         assert!(!format!("{request:?}").contains("Bearer"), "{request:?}");
@@ -179,5 +205,15 @@ mod tests {
         assert!(shown(&source).is_err());
         std::fs::remove_file(&path).unwrap();
         assert!(shown(&source).is_err(), "a token that was taken away is not shown");
+    }
+
+    #[test]
+    fn only_a_token_that_is_there_differs_from_the_one_that_was_shown() {
+        let of = |token: &str| Credentials::of(Some(&BearerSource::token(token)));
+        assert!(of("second").differ_from(&of("first")));
+        assert!(!of("first").differ_from(&of("first")));
+        assert!(!of("").differ_from(&of("first")), "what is no token");
+        assert!(of("first").differ_from(&of("")));
+        assert!(!Credentials::of(None).differ_from(&of("first")));
     }
 }

@@ -19,7 +19,7 @@ use wsfc_proto::v1::resource_service_client::ResourceServiceClient;
 use wsfc_proto::v1::workload_service_client::WorkloadServiceClient;
 
 use crate::backoff::Backoff;
-use crate::connect::{Channel, ConnectOptions, Connections};
+use crate::connect::{Channel, ConnectOptions, Connections, Way};
 use crate::error::Error;
 use crate::line::Messages;
 use crate::operation::{Opened, Operation};
@@ -111,7 +111,7 @@ impl Client {
         if options.request_id.is_empty() {
             options.request_id = Uuid::new_v4().to_string();
         }
-        let (opened, generation) = self.open(request).await?;
+        let (opened, way) = self.open(request).await?;
         let (first, rest) = opened;
         let Some(operation_id) = first.operation_id().map(ToOwned::to_owned) else {
             return Err(Error::Malformed {
@@ -125,7 +125,7 @@ impl Client {
             Some(Opened {
                 first,
                 rest,
-                generation,
+                way,
                 method: P::Request::METHOD,
             }),
         ))
@@ -147,7 +147,7 @@ impl Client {
     }
 
     /// Opens the stream of a start and reads its first message.
-    async fn open<R: StartRequest>(&self, request: R) -> Result<((crate::start::Chunk, ChunkStream), u64), Error> {
+    async fn open<R: StartRequest>(&self, request: R) -> Result<((crate::start::Chunk, ChunkStream), Way), Error> {
         self.bounded(R::METHOD, request, |channel, request: R| async move {
             let mut chunks = request.open(channel).await?;
             match chunks.next().await {
@@ -169,10 +169,10 @@ impl Client {
         &self,
         request: v1::WatchOperationRequest,
         failed: Option<u64>,
-    ) -> Result<(ChunkStream, u64), (Error, Option<u64>)> {
+    ) -> Result<(ChunkStream, Way), (Error, Option<Way>)> {
         let open = |channel| async move { OperationServiceClient::new(channel).watch_operation(request).await };
-        let (stream, generation) = self.open_stream(WATCH_OPERATION, failed, open).await?;
-        Ok((chunks(stream), generation))
+        let (stream, way) = self.open_stream(WATCH_OPERATION, failed, open).await?;
+        Ok((chunks(stream), way))
     }
 
     /// Opens a stream of events, as [`records`](Self::records) does one of records.
@@ -180,10 +180,10 @@ impl Client {
         &self,
         request: v1::WatchRequest,
         failed: Option<u64>,
-    ) -> Result<(Messages<v1::WatchResponse>, u64), (Error, Option<u64>)> {
+    ) -> Result<(Messages<v1::WatchResponse>, Way), (Error, Option<Way>)> {
         let open = |channel| async move { EventServiceClient::new(channel).watch(request).await };
-        let (stream, generation) = self.open_stream(WATCH, failed, open).await?;
-        Ok((Box::pin(stream), generation))
+        let (stream, way) = self.open_stream(WATCH, failed, open).await?;
+        Ok((Box::pin(stream), way))
     }
 
     /// Opens a stream of the statuses of resources. They are events, and are made to look like a stream of those.
@@ -191,9 +191,9 @@ impl Client {
         &self,
         request: v1::WatchStatusRequest,
         failed: Option<u64>,
-    ) -> Result<(Messages<v1::WatchResponse>, u64), (Error, Option<u64>)> {
+    ) -> Result<(Messages<v1::WatchResponse>, Way), (Error, Option<Way>)> {
         let open = |channel| async move { ResourceServiceClient::new(channel).watch_status(request).await };
-        let (stream, generation) = self.open_stream(WATCH_STATUS, failed, open).await?;
+        let (stream, way) = self.open_stream(WATCH_STATUS, failed, open).await?;
         let events = stream.map(|message| {
             message.map(|v1::WatchStatusResponse { events, mark }| v1::WatchResponse {
                 events,
@@ -201,7 +201,7 @@ impl Client {
                 ..Default::default()
             })
         });
-        Ok((Box::pin(events), generation))
+        Ok((Box::pin(events), way))
     }
 
     /// Opens the stream of an agent, which `said` speaks in.
@@ -209,10 +209,10 @@ impl Client {
         &self,
         said: impl Stream<Item = v1::AttachRequest> + Send + 'static,
         failed: Option<u64>,
-    ) -> Result<(Messages<v1::AttachResponse>, u64), (Error, Option<u64>)> {
+    ) -> Result<(Messages<v1::AttachResponse>, Way), (Error, Option<Way>)> {
         let open = |channel| async move { WorkloadServiceClient::new(channel).attach(said).await };
-        let (stream, generation) = self.open_stream(ATTACH, failed, open).await?;
-        Ok((Box::pin(stream), generation))
+        let (stream, way) = self.open_stream(ATTACH, failed, open).await?;
+        Ok((Box::pin(stream), way))
     }
 
     /// Opens a stream once, on a connection that has not `failed`.
@@ -221,7 +221,7 @@ impl Client {
         method: &'static str,
         failed: Option<u64>,
         open: impl FnOnce(Channel) -> A,
-    ) -> Result<(Streaming<M>, u64), (Error, Option<u64>)>
+    ) -> Result<(Streaming<M>, Way), (Error, Option<Way>)>
     where
         A: Future<Output = Result<Response<Streaming<M>>, Status>>,
     {
@@ -231,7 +231,7 @@ impl Client {
             .connection(failed)
             .await
             .map_err(|error| (error, None))?;
-        let generation = connection.generation;
+        let way = connection.way;
         let after = self.shared.options.silence_timeout;
         let opened = match tokio::time::timeout(after, open(connection.channel)).await {
             Ok(opened) => opened.map_err(|status| Error::from_status(method, status)),
@@ -242,13 +242,13 @@ impl Client {
             }),
         };
         match opened {
-            Ok(stream) => Ok((stream.into_inner(), generation)),
-            Err(error) => Err((error, Some(generation))),
+            Ok(stream) => Ok((stream.into_inner(), way)),
+            Err(error) => Err((error, Some(way))),
         }
     }
 
     /// Calls until there is an answer, a final error, or `request_timeout` has passed.
-    pub(crate) async fn bounded<Q, T, F, A>(&self, method: &'static str, request: Q, call: F) -> Result<(T, u64), Error>
+    pub(crate) async fn bounded<Q, T, F, A>(&self, method: &'static str, request: Q, call: F) -> Result<(T, Way), Error>
     where
         Q: Clone,
         F: Fn(Channel, Q) -> A,
@@ -258,15 +258,15 @@ impl Client {
         self.repeating(method, budget, request, call).await
     }
 
-    /// Calls until there is an answer, a final error, or `budget` has passed. Gives the number of the connection with
-    /// the answer.
+    /// Calls until there is an answer, a final error, or `budget` has passed. Gives the way that the answer came. A token
+    /// that is over is exchanged once for one that is there.
     async fn repeating<Q, T, F, A>(
         &self,
         method: &'static str,
         budget: Option<Duration>,
         request: Q,
         call: F,
-    ) -> Result<(T, u64), Error>
+    ) -> Result<(T, Way), Error>
     where
         Q: Clone,
         F: Fn(Channel, Q) -> A,
@@ -276,13 +276,20 @@ impl Client {
         let mut last = None;
         let attempts = async {
             let mut failed = None;
+            let mut exchanged = false;
             loop {
                 let error = match self.shared.connections.connection(failed).await {
                     Ok(connection) => match call(connection.channel, request.clone()).await {
-                        Ok(answer) => return Ok((answer, connection.generation)),
+                        Ok(answer) => return Ok((answer, connection.way)),
                         Err(status) => {
-                            failed = Some(connection.generation);
-                            Error::from_status(method, status)
+                            let error = Error::from_status(method, status);
+                            let over = !exchanged && error.expired_token().is_some();
+                            if over && self.has_another_token(&connection.way) {
+                                exchanged = true;
+                                continue;
+                            }
+                            failed = Some(connection.way.generation);
+                            error
                         }
                     },
                     Err(error) => error,
@@ -303,6 +310,11 @@ impl Client {
             Ok(result) => result,
             Err(_) => Err(Error::TimedOut { method, after, last }),
         }
+    }
+
+    /// Whether there is another token now than the one that was shown on the way.
+    pub(crate) fn has_another_token(&self, way: &Way) -> bool {
+        self.shared.connections.credentials().differ_from(&way.shown)
     }
 
     pub(crate) fn backoff(&self) -> Backoff {

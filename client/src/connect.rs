@@ -111,7 +111,7 @@ struct Target {
 /// The endpoints of a daemon and the connection that is in use.
 pub(crate) struct Connections {
     endpoints: Vec<(String, Target)>,
-    credentials: Credentials,
+    bearer: Option<BearerSource>,
     connect_timeout: Duration,
     dial: Box<dyn Fn(Target) -> Dialled + Send + Sync>,
     current: Mutex<Current>,
@@ -121,18 +121,26 @@ pub(crate) struct Connections {
 
 #[derive(Default)]
 struct Current {
-    channel: Option<Channel>,
+    channel: Option<tonic::transport::Channel>,
     /// Counts the connections, so that a caller discards the one that failed it and not a newer one.
     generation: u64,
     /// The endpoint to try first: the last one that worked.
     first: usize,
 }
 
-/// A connection and its number.
-#[derive(Clone)]
+/// A connection, for one call.
 pub(crate) struct Connection {
     pub(crate) channel: Channel,
+    pub(crate) way: Way,
+}
+
+/// Which way a call went.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    /// The number of the connection.
     pub(crate) generation: u64,
+    /// What the call showed.
+    pub(crate) shown: Credentials,
 }
 
 impl Connections {
@@ -186,7 +194,7 @@ impl Connections {
             .map(|text| Ok((text.clone(), target(text, options)?)));
         Ok(Self {
             endpoints: endpoints.collect::<Result<_, Error>>()?,
-            credentials: Credentials(options.bearer.clone()),
+            bearer: options.bearer.clone(),
             connect_timeout: options.connect_timeout,
             dial,
             current: Mutex::default(),
@@ -211,15 +219,13 @@ impl Connections {
             let (name, target) = &self.endpoints[index];
             match tokio::time::timeout(self.connect_timeout, (self.dial)(target.clone())).await {
                 Ok(Ok(channel)) => {
-                    let channel = InterceptedService::new(channel, self.credentials.clone());
                     let mut current = self.locked();
                     current.channel = Some(channel.clone());
                     current.generation += 1;
                     current.first = index;
-                    return Ok(Connection {
-                        channel,
-                        generation: current.generation,
-                    });
+                    let generation = current.generation;
+                    drop(current);
+                    return Ok(self.showing(channel, generation));
                 }
                 Ok(Err(error)) => failures.push(ConnectFailure {
                     endpoint: name.clone(),
@@ -240,10 +246,23 @@ impl Connections {
             current.channel = None;
         }
         let generation = current.generation;
-        current
-            .channel
-            .clone()
-            .map(|channel| Connection { channel, generation })
+        let channel = current.channel.clone()?;
+        drop(current);
+        Some(self.showing(channel, generation))
+    }
+
+    /// A connection whose call shows the token that there is now.
+    fn showing(&self, channel: tonic::transport::Channel, generation: u64) -> Connection {
+        let shown = self.credentials();
+        Connection {
+            channel: InterceptedService::new(channel, shown.clone()),
+            way: Way { generation, shown },
+        }
+    }
+
+    /// What a call would show now.
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials::of(self.bearer.as_ref())
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Current> {

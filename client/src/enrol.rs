@@ -29,6 +29,7 @@ use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::connect::Identity;
+use crate::demand::{Attentive, Demand};
 use crate::error::{ConnectFailure, Error};
 
 /// The port of a daemon where none is said.
@@ -89,7 +90,8 @@ pub struct Enrolled {
 /// # Errors
 ///
 /// [`Error::Invalid`] for an endpoint that cannot be; [`Error::Connect`] when nobody answers, or somebody who is not of the
-/// authority that the token pins, and then the token was not sent; [`Error::Rejected`] with why the token gives nothing.
+/// authority that the token pins, and then the token was not sent; [`Error::NotAwaited`] when the daemon awaits nobody with a
+/// token; [`Error::Rejected`] with why the token gives nothing.
 pub async fn enrol(options: EnrolOptions) -> Result<Enrolled, Error> {
     let timeout = options.timeout;
     let enrolled = tokio::time::timeout(timeout, enrol_untimed(options));
@@ -103,21 +105,27 @@ pub async fn enrol(options: EnrolOptions) -> Result<Enrolled, Error> {
 async fn enrol_untimed(options: EnrolOptions) -> Result<Enrolled, Error> {
     let target = Target::read(&options.endpoint, options.server_name.as_deref())?;
     let key = NewKey::make()?;
-    let stream = target
-        .connect(options.token.pin)
-        .await
-        .map_err(|error| target.failed(error.into()))?;
-    let channel = target
-        .channel(stream)
-        .await
-        .map_err(|error| target.failed(error.into()))?;
+    let demand = Demand::default();
+    let failed = |error: Error| {
+        if demand.was_heard() {
+            Error::NotAwaited { endpoint: target.uri() }
+        } else {
+            error
+        }
+    };
+    let stream = target.connect(options.token.pin).await;
+    let stream = stream.inspect_err(|error| demand.look_at(error));
+    let stream = stream.map_err(|error| failed(target.failed(error.into())))?;
+    let channel = target.channel(Attentive::new(stream, demand.clone())).await;
+    let channel = channel.map_err(|error| failed(target.failed(error.into())))?;
     let request = v1::EnrolRequest {
         token_id: options.token.id.clone(),
         token_secret: options.token.secret.expose().to_vec(),
         certificate_request: key.request.clone(),
     };
     let answer = IdentityServiceClient::new(channel).enrol(request).await;
-    let answer = answer.map_err(|status| Error::from_status(ENROL, status))?.into_inner();
+    let answer = answer.map_err(|status| failed(Error::from_status(ENROL, status)))?;
+    let answer = answer.into_inner();
     let issued = answer.certificate.unwrap_or_default();
     let authority = CertificateDer::from(issued.authority.clone());
     if pin_of(&authority) != Some(options.token.pin) {
@@ -346,7 +354,7 @@ impl Target {
     }
 
     /// HTTP/2 over the connection, and over no other.
-    async fn channel(&self, stream: TlsStream<TcpStream>) -> Result<Channel, tonic::transport::Error> {
+    async fn channel(&self, stream: Attentive<TlsStream<TcpStream>>) -> Result<Channel, tonic::transport::Error> {
         // The scheme is the one of a plain endpoint, since the connection is secured already.
         let origin = self.authority();
         let endpoint = Endpoint::from_shared(format!("http://{origin}"))?;

@@ -92,6 +92,15 @@ pub enum Error {
         /// What the daemon said.
         message: String,
     },
+    /// The daemon wants a certificate of everybody: no join token waits there, so the one at hand was used or revoked, or its
+    /// time is over.
+    #[error(
+        "{endpoint} lets in only who shows a certificate, so no join token waits there: this one was used or revoked, or its time is over"
+    )]
+    NotAwaited {
+        /// The endpoint.
+        endpoint: String,
+    },
     /// An answer lacks what the contract promises.
     #[error("malformed answer to {method}: {problem}")]
     Malformed {
@@ -227,7 +236,16 @@ impl Error {
             | Self::StoreChanged { .. }
             | Self::WatchStoreChanged { .. }
             | Self::Detached { .. }
+            | Self::NotAwaited { .. }
             | Self::Malformed { .. } => false,
+        }
+    }
+
+    /// The status of a refusal because the token that was shown is over.
+    pub(crate) fn expired_token(&self) -> Option<&Status> {
+        match self {
+            Self::Rejected { rejection, .. } if rejection.reason == Reason::TokenExpired => Some(&rejection.status),
+            _ => None,
         }
     }
 

@@ -50,6 +50,7 @@ mod cache;
 mod client;
 mod connect;
 mod cursor;
+mod demand;
 mod enrol;
 mod error;
 pub mod fields;

@@ -1,6 +1,7 @@
 //! The local endpoint of a daemon: a socket or pipe of the host, where the operating system says who calls.
 //!
-//! The names are here alone; the daemon takes them from here.
+//! The names are here alone; the daemon takes them from here. While no daemon runs others could listen in its place, so who does
+//! is looked at before anything is said.
 
 use std::fmt;
 use std::io;
@@ -96,16 +97,26 @@ pub(crate) use system::connect;
 
 #[cfg(unix)]
 mod system {
+    use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::net::UnixStream as BlockingStream;
+    use std::path::Path;
 
     use tokio::net::UnixStream;
+    use wsfc_peer::Stranger;
 
     use super::{LocalEndpoint, io};
 
-    /// Connects.
+    /// Connects to a daemon, and to nobody else.
     pub(crate) async fn connect(endpoint: &LocalEndpoint) -> io::Result<UnixStream> {
         match endpoint {
-            LocalEndpoint::Socket(path) => UnixStream::connect(path).await,
+            LocalEndpoint::Socket(path) => {
+                let stream = UnixStream::connect(path).await?;
+                match wsfc_peer::check(&stream) {
+                    Err(Stranger::Account(account)) if is_given_to(path, &account) => {}
+                    checked => checked.map_err(io::Error::other)?,
+                }
+                Ok(stream)
+            }
             LocalEndpoint::Pipe(_) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "named pipes are on Windows only",
@@ -113,8 +124,94 @@ mod system {
         }
     }
 
+    /// Whether the folder of a socket is an account's, and lies where only root or this account could have put it: the
+    /// folder of a daemon that runs as a user of its own, which root talks to.
+    fn is_given_to(socket: &Path, account: &str) -> bool {
+        let owner = || {
+            let folder = socket.parent()?.canonicalize().ok()?;
+            let above = folder.parent()?.metadata().ok()?;
+            let trusted = above.uid() == 0 || above.uid() == rustix::process::geteuid().as_raw();
+            let folder = folder.metadata().ok()?;
+            (trusted && (above.mode() | folder.mode()) & 0o022 == 0).then_some(folder.uid())
+        };
+        owner().is_some_and(|owner| owner.to_string() == account)
+    }
+
     pub(super) fn is_open(endpoint: &LocalEndpoint) -> bool {
         matches!(endpoint, LocalEndpoint::Socket(path) if BlockingStream::connect(path).is_ok())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::io::Read as _;
+        use std::os::unix::fs::{PermissionsExt, chown};
+        use std::time::Duration;
+
+        use super::*;
+        use crate::{Client, ConnectOptions};
+
+        #[tokio::test]
+        async fn a_daemon_of_this_account_is_believed() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("api.sock");
+            let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+            connect(&LocalEndpoint::Socket(path)).await.unwrap();
+        }
+
+        #[tokio::test]
+        async fn a_stranger_hears_nothing() {
+            if !rustix::process::geteuid().is_root() {
+                eprintln!("Not tried: only root can be somebody else.");
+                return;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+            let path = folder.path().join("api.sock");
+            let bound = path.clone();
+            let listen = move || {
+                let somebody = rustix::process::Uid::from_raw(65_534);
+                // Of this thread alone.
+                rustix::thread::set_thread_res_uid(somebody, somebody, somebody).unwrap();
+                std::os::unix::net::UnixListener::bind(bound).unwrap()
+            };
+            let stranger = std::thread::Builder::new().spawn(listen).unwrap().join().unwrap();
+            let client = Client::lazy(ConnectOptions {
+                request_timeout: Duration::from_millis(500),
+                ..ConnectOptions::new([format!("unix:{}", path.display())])
+            });
+            let error = client.unwrap().list_clusters().await.unwrap_err();
+            let told = format!("{error:?}");
+            assert!(told.contains("65534"), "{told}");
+            let mut heard = Vec::new();
+            stranger.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+            assert!(heard.is_empty(), "{heard:?}");
+        }
+
+        #[test]
+        fn a_folder_is_given_by_root_or_by_whoever_asks() {
+            let above = tempfile::tempdir().unwrap();
+            let folder = above.path().join("wsfcd");
+            let socket = folder.join("api.sock");
+            std::fs::create_dir(&folder).unwrap();
+            let allow = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+            let own = rustix::process::geteuid().as_raw().to_string();
+            allow(above.path(), 0o755);
+            allow(&folder, 0o755);
+            assert!(is_given_to(&socket, &own) && !is_given_to(&socket, "4711"));
+            // Others can put a socket or a folder there.
+            allow(&folder, 0o1777);
+            assert!(!is_given_to(&socket, &own));
+            allow(&folder, 0o755);
+            allow(above.path(), 0o1777);
+            assert!(!is_given_to(&socket, &own));
+            allow(above.path(), 0o755);
+            if own == "0" {
+                chown(&folder, Some(4_711), None).unwrap();
+                assert!(is_given_to(&socket, "4711") && !is_given_to(&socket, "4712"));
+                chown(above.path(), Some(4_711), None).unwrap();
+                assert!(!is_given_to(&socket, "4711"), "it may have made the folder itself");
+            }
+        }
     }
 }
 
@@ -134,7 +231,7 @@ mod system {
     /// Whoever made the pipe may learn who calls, and not act as the caller ("Impersonation Levels").
     const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
 
-    /// Connects.
+    /// Connects to a daemon, and to nobody else.
     pub(crate) async fn connect(endpoint: &LocalEndpoint) -> io::Result<NamedPipeClient> {
         let LocalEndpoint::Pipe(name) = endpoint else {
             let problem = "the local endpoint of Windows is a named pipe";
@@ -146,7 +243,12 @@ mod system {
             match options.open(name) {
                 // Whoever dials sets a time for it.
                 Err(error) if error.raw_os_error() == Some(BUSY) => tokio::time::sleep(PAUSE).await,
-                opened => return opened,
+                opened => {
+                    let pipe = opened?;
+                    // Asks the service manager of this host at most, which answers at once.
+                    wsfc_peer::check(&pipe).map_err(io::Error::other)?;
+                    return Ok(pipe);
+                }
             }
         }
     }

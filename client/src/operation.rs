@@ -6,6 +6,7 @@ use std::time::Duration;
 use wsfc_proto::v1::{self, OperationState};
 
 use crate::client::Client;
+use crate::connect::Way;
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::progress::ProgressStream;
@@ -26,7 +27,7 @@ pub struct Operation {
 pub(crate) struct Opened {
     pub(crate) first: Chunk,
     pub(crate) rest: ChunkStream,
-    pub(crate) generation: u64,
+    pub(crate) way: Way,
     pub(crate) method: &'static str,
 }
 

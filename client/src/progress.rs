@@ -23,7 +23,8 @@ use crate::start::Chunk;
 pub enum Progress {
     /// The next record.
     Record(Box<OperationRecord>),
-    /// The connection is lost, and is tried again after a pause. The operation goes on meanwhile.
+    /// The connection is lost, or the token that the stream was opened with is over; it is tried again after a pause.
+    /// The operation goes on meanwhile.
     Reconnecting {
         /// The number of the coming attempt since the connection was lost, from 1.
         attempt: u32,
@@ -83,7 +84,7 @@ impl ProgressStream {
             cursor.sequence = mark.sequence;
         }
         let mut stream = Self {
-            line: Line::open(client.clone(), opened.method, opened.rest, opened.generation),
+            line: Line::open(client.clone(), opened.method, opened.rest, opened.way),
             client,
             cursor,
             state: State::Following,

@@ -32,7 +32,7 @@ pub enum WatchItem {
         /// The revision to resume after.
         revision: u64,
     },
-    /// The connection is lost, and is tried again after a pause.
+    /// The connection is lost, or the token that the stream was opened with is over; it is tried again after a pause.
     Reconnecting {
         /// The number of the coming attempt since the connection was lost, from 1.
         attempt: u32,

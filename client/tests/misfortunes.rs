@@ -9,6 +9,7 @@
 )]
 
 mod daemon;
+mod rejecting;
 mod watching;
 
 use std::time::Duration;
@@ -17,7 +18,8 @@ use tonic::{Code, Status};
 use wsfc_client::{ConnectOptions, Error, Reason, v1};
 
 use daemon::Step::{Cut, Fail, Mark, Records, Refuse, Silence, Validation};
-use daemon::{Daemon, OPERATION, STORE, collected, outcome, rejection, told};
+use daemon::{Daemon, OPERATION, STORE, collected, outcome, told};
+use rejecting::rejection;
 
 fn options() -> ConnectOptions {
     ConnectOptions::new(["http://one:1"])

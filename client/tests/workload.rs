@@ -8,6 +8,7 @@
 )]
 
 mod calling;
+mod rejecting;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +22,8 @@ use wsfc_client::workload::{AgentOptions, Call, CallProgress, Notice, Standing, 
 use wsfc_client::workload::{ProcessOptions, ProcessWorkload};
 use wsfc_client::{Client, ConnectOptions, Error, Reason};
 
-use calling::{Daemon, Opened, call, rejection};
+use calling::{Daemon, Opened, call};
+use rejecting::rejection;
 
 /// A workload whose calls do what the test says, and whose life is written down.
 #[derive(Clone, Default)]

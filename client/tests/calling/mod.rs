@@ -11,9 +11,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, StreamingService};
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
-use tonic_types::{ErrorDetails, StatusExt as _};
 use wsfc_client::v1::attach_request::Message as Said;
 use wsfc_client::v1::attach_response::Message as Told;
 use wsfc_client::v1::{self, AttachRequest, AttachResponse, WorkloadCallEnd, WorkloadCallKind, WorkloadRejection};
@@ -169,13 +168,6 @@ pub fn call(call_id: &str, kind: WorkloadCallKind, resource: &str) -> v1::Worklo
         timeout: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
         ..Default::default()
     }
-}
-
-/// A status as the daemon sends it.
-pub fn rejection(code: Code, reason: &str) -> Status {
-    let mut details = ErrorDetails::new();
-    details.set_error_info(reason, "wsfc.v1", []);
-    Status::with_error_details(code, "no", details)
 }
 
 struct Attach(Daemon);

@@ -19,10 +19,11 @@ use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
-use tonic_types::{ErrorDetails, StatusExt as _};
 use wsfc_client::v1::operation_record::Payload;
 use wsfc_client::v1::{self, OperationRecord, OperationState, StreamMark};
 use wsfc_client::{Client, ConnectOptions};
+
+use crate::rejecting::rejection;
 
 pub const OPERATION: &str = "0190c9a4-0000-7000-8000-000000000001";
 pub const STORE: &str = "store-1";
@@ -293,13 +294,6 @@ pub fn outcome() -> v1::OperationOutcome {
         state: OperationState::Succeeded.into(),
         ..Default::default()
     }
-}
-
-/// A status as the daemon sends it.
-pub fn rejection(code: Code, reason: &str) -> Status {
-    let mut details = ErrorDetails::new();
-    details.set_error_info(reason, "wsfc.v1", []);
-    Status::with_error_details(code, "no", details)
 }
 
 struct Start(Daemon);

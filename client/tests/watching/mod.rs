@@ -10,7 +10,8 @@ use wsfc_client::v1::{
 use wsfc_client::{Cache, ConnectOptions, Error, Reason, Watch, WatchItem, object};
 
 use crate::daemon::Step::{self, Cut, Events, Fail, Silence};
-use crate::daemon::{Daemon, STORE, rejection};
+use crate::daemon::{Daemon, STORE};
+use crate::rejecting::rejection;
 
 fn options() -> ConnectOptions {
     ConnectOptions::new(["http://one:1"])

@@ -208,6 +208,11 @@ fn tell_call(err: &mut dyn Write, what: &str, error: &Error) -> io::Result<()> {
                 "check that wsfcd runs, or give it more time with --timeout",
             )
         }
+        Error::NotAwaited { .. } => {
+            writeln!(err, "error: {what}: {error}")?;
+            let next = "ask an administrator of the daemon for a new one: wsfcctl access token --name NAME --role ROLE";
+            detail(err, "next", next)
+        }
         other => writeln!(err, "error: {what}: {}", chain(other)),
     }
 }
@@ -329,6 +334,21 @@ mod tests {
         };
         insta::assert_snapshot!(told(&failure));
         assert_eq!(failure.exit(), Exit::Unreachable);
+    }
+
+    #[test]
+    fn a_token_that_nobody_awaits_is_told_with_who_gives_another() {
+        let failure = Failure::Call {
+            action: "log in at n1".to_owned(),
+            source: Error::NotAwaited {
+                endpoint: "https://n1:7443".to_owned(),
+            },
+        };
+        insta::assert_snapshot!(told(&failure), @r"
+        error: cannot log in at n1: https://n1:7443 lets in only who shows a certificate, so no join token waits there: this one was used or revoked, or its time is over
+          next    ask an administrator of the daemon for a new one: wsfcctl access token --name NAME --role ROLE
+        ");
+        assert_eq!(failure.exit(), Exit::Refused);
     }
 
     #[test]

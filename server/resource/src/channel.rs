@@ -10,7 +10,6 @@ use wsfc_resource_channel::to_daemon::Message;
 use wsfc_resource_channel::{Hello, ToDaemon, ToMonitor, VERSION, Welcome};
 
 use crate::link::STEADY;
-use crate::peer::{self, Stranger};
 use crate::stream::{self, Stream};
 
 /// How long the first pause before another try is, and the longest.
@@ -46,7 +45,7 @@ pub(crate) enum Lost {
     Frame(#[from] FrameError),
     /// Somebody else serves the endpoint.
     #[error("the endpoint is not used: {0}")]
-    Stranger(#[from] Stranger),
+    Stranger(#[from] wsfc_peer::Stranger),
     /// The daemon says something before its welcome.
     #[error("the daemon says something before its welcome")]
     Unwelcome,
@@ -205,7 +204,7 @@ impl Channel {
 
     fn connect(&mut self, registry: &Registry, monitor_id: &str, now: Instant) -> Result<(), Lost> {
         let mut stream = stream::connect(&self.endpoint)?;
-        peer::check(&stream)?;
+        wsfc_peer::check(&stream)?;
         registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
         self.phase = Phase::Greeting {
             stream,

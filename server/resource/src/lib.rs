@@ -38,7 +38,6 @@ mod event;
 mod exports;
 mod link;
 mod monitor;
-mod peer;
 mod resources;
 mod settings;
 mod stream;

@@ -10,7 +10,7 @@ use wsfc_simulator::Simulation;
 use wsfcd::cluster_api::Connected;
 use wsfcd::daemon::{Daemon, StartError};
 use wsfcd::events::LoggedEvents;
-use wsfcd::platform::{OsEntropy, OsThreads, Platform, SystemClock, Threads};
+use wsfcd::platform::{Clock, OsEntropy, OsThreads, Platform, Threads};
 use wsfcd::settings::Settings;
 
 use super::NotStarted;
@@ -26,13 +26,20 @@ pub(super) struct InProcess {
 
 impl InProcess {
     #[expect(clippy::expect_used, reason = "how a test fails")]
-    pub(super) async fn start(settings: Settings, simulation: Simulation, logs: &Logs) -> Result<Self, NotStarted> {
+    pub(super) async fn start(
+        settings: Settings,
+        simulation: Simulation,
+        clock: Arc<dyn Clock>,
+        logs: &Logs,
+    ) -> Result<Self, NotStarted> {
         let (stop, stopped) = oneshot::channel();
         let (started, start) = oneshot::channel();
         let (done, ended) = oneshot::channel();
         let dispatch = logs.dispatch();
         let thread = std::thread::Builder::new().name("wsfcd".into()).spawn(move || {
-            tracing::dispatcher::with_default(&dispatch, || run(settings, simulation, &dispatch, started, stopped));
+            tracing::dispatcher::with_default(&dispatch, || {
+                run(settings, simulation, clock, &dispatch, started, stopped);
+            });
             // The receiver sees the sender go.
             drop(done);
         });
@@ -66,6 +73,7 @@ impl InProcess {
 fn run(
     settings: Settings,
     simulation: Simulation,
+    clock: Arc<dyn Clock>,
     dispatch: &Dispatch,
     started: oneshot::Sender<Result<SocketAddr, StartError>>,
     stopped: oneshot::Receiver<()>,
@@ -79,7 +87,7 @@ fn run(
     };
     let Connected { api, hosts } = Connected::simulated(simulation);
     let platform = Platform {
-        clock: Arc::new(SystemClock),
+        clock,
         threads: Arc::new(LoggingThreads(dispatch.clone())),
         entropy: Arc::new(OsEntropy),
         events: Arc::new(LoggedEvents),

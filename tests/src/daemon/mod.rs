@@ -15,6 +15,7 @@ use wsfc_client::{BearerSource, Client, ConnectOptions, TlsOptions};
 use wsfc_simulator::remote::RemoteControl;
 use wsfc_simulator::{Scenario, Simulation};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding};
+use wsfcd::platform::{Clock, SystemClock};
 use wsfcd::settings::{Settings, Tls};
 
 use self::in_process::InProcess;
@@ -41,6 +42,7 @@ pub struct TestDaemon {
     /// Who certified it, when the harness did: its own certificate and those of its clients.
     authority: Option<Certified>,
     logs: Logs,
+    clock: Arc<dyn Clock>,
     dir: Arc<TempDir>,
     running: Option<Running>,
     judged: bool,
@@ -77,10 +79,18 @@ pub struct Builder {
     /// Whether it gets a certificate, unless the test gives it one.
     secured: bool,
     log: Option<&'static str>,
+    clock: Arc<dyn Clock>,
     dir: Arc<TempDir>,
 }
 
 impl Builder {
+    /// Takes the time from this clock; only where the daemon is [in this process](Self::in_process).
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Logs what this filter lets through.
     #[must_use]
     pub fn log(mut self, filter: &'static str) -> Self {
@@ -155,6 +165,7 @@ impl Builder {
             settings: self.settings,
             authority,
             logs: Logs::filtered(self.log),
+            clock: self.clock,
             dir: self.dir,
             running: None,
             judged: false,
@@ -258,6 +269,7 @@ impl TestDaemon {
             settings,
             secured: true,
             log: None,
+            clock: Arc::new(SystemClock),
             dir,
         }
     }
@@ -504,7 +516,7 @@ impl TestDaemon {
         let settings = &self.settings;
         self.running = Some(match self.world.simulation() {
             Some(simulation) => {
-                let daemon = InProcess::start(settings.clone(), simulation.clone(), &self.logs);
+                let daemon = InProcess::start(settings.clone(), simulation.clone(), self.clock.clone(), &self.logs);
                 Running::InProcess(daemon.await?)
             }
             None => {

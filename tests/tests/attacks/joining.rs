@@ -44,21 +44,28 @@ fn settings(builder: &Builder) -> Settings {
 }
 
 /// A daemon with an authority of its own, and its first administrator.
-struct Joined {
-    daemon: TestDaemon,
-    administrator: Client,
+pub struct Joined {
+    pub daemon: TestDaemon,
+    pub administrator: Client,
     enrolled: Enrolled,
 }
 
 impl Joined {
     async fn start() -> Option<Self> {
-        let builder = TestDaemon::builder(world::machines(1)).settings(|settings| {
-            settings.tls = Some(Tls::own());
-            // The attacks are about tokens, not about how many calls there are.
-            settings.limits.calls_per_second = 0;
-            settings.limits.changes_per_second = 0;
-        });
-        let builder = builder.in_process("the test's process sets the daemon up")?;
+        // The attacks are about tokens, not about how many calls there are.
+        Self::start_as(|builder| {
+            builder.settings(|settings| {
+                settings.limits.calls_per_second = 0;
+                settings.limits.changes_per_second = 0;
+            })
+        })
+        .await
+    }
+
+    /// A daemon of this make; nothing where it cannot be in this process.
+    pub async fn start_as(make: impl FnOnce(Builder) -> Builder) -> Option<Self> {
+        let builder = TestDaemon::builder(world::machines(1)).settings(|settings| settings.tls = Some(Tls::own()));
+        let builder = make(builder).in_process("the test's process sets the daemon up")?;
         let set_up = settings(&builder);
         let grant = grant("boss", ADMINISTRATOR);
         let invitation = init(&set_up, &[], grant, HOUR, &Platform::system(), || Ok(())).unwrap();
@@ -73,7 +80,7 @@ impl Joined {
     }
 
     /// Makes a token.
-    async fn token(&self, name: &str, role: &str) -> JoinToken {
+    pub async fn token(&self, name: &str, role: &str) -> JoinToken {
         let create = v1::CreateTokenRequest {
             name: name.into(),
             role: role.into(),
@@ -99,13 +106,19 @@ impl Joined {
         endpoint.connect().await.unwrap()
     }
 
+    /// The administrator again, after a restart.
+    pub fn reconnected(&self) -> Client {
+        client(&self.daemon, &self.enrolled)
+    }
+
     async fn finish(self) {
         self.administrator.get_host_state("").await.unwrap();
         self.daemon.finish().await;
     }
 }
 
-async fn join(daemon: &TestDaemon, token: JoinToken) -> Result<Enrolled, Error> {
+/// Gets a certificate for a token.
+pub async fn join(daemon: &TestDaemon, token: JoinToken) -> Result<Enrolled, Error> {
     let options = EnrolOptions {
         server_name: Some("localhost".into()),
         ..EnrolOptions::new(daemon.address().to_string(), token)
@@ -121,7 +134,8 @@ fn shown(enrolled: &Enrolled) -> TlsOptions {
     }
 }
 
-fn client(daemon: &TestDaemon, enrolled: &Enrolled) -> Client {
+/// A client that shows what it has got.
+pub fn client(daemon: &TestDaemon, enrolled: &Enrolled) -> Client {
     let options = ConnectOptions {
         tls: Some(shown(enrolled)),
         request_timeout: UnderTest::get().patience(Duration::from_secs(10)),

@@ -22,12 +22,14 @@
 
 mod asking;
 mod certificates;
+mod clock;
 mod connections;
 mod floods;
 mod frames;
 mod joining;
 mod names;
 mod scopes;
+mod starts;
 mod target;
 mod tokens;
 mod watches;

@@ -1,13 +1,17 @@
 //! Bearer tokens in place of certificates.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tonic::Request;
+use wsfc_client::v1::SetupPhase;
 use wsfc_client::v1::cluster_service_client::ClusterServiceClient;
-use wsfc_client::{BearerSource, Client, ConnectOptions, Error, Reason, v1};
-use wsfc_tests::records::{assert_succeeded, soon, to_the_end};
+use wsfc_client::{BearerSource, Client, ConnectOptions, Error, Progress, Reason, WatchItem, v1};
+use wsfc_simulator::Point;
+use wsfc_tests::records::{Record as _, assert_succeeded, assert_whole, soon, to_the_end};
 use wsfc_tests::tokens::Issuer;
+use wsfc_tests::watching::{after, record};
 use wsfc_tests::{Builder, TestDaemon, request, world};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding, VIEWER};
 
@@ -144,6 +148,100 @@ async fn a_token_that_was_renewed_in_its_file_is_used_without_a_new_connection()
     assert_eq!(refused(&look(&client).await.unwrap_err()), Some("TOKEN_EXPIRED"));
     std::fs::write(&file, tokens.issuer.token("ada", &["ops", "more"], LONG)).unwrap();
     look(&client).await.unwrap();
+    tokens.daemon.finish().await;
+}
+
+#[tokio::test]
+async fn streams_go_on_with_the_next_token_in_the_file() {
+    let tokens = start().await;
+    let simulation = tokens.daemon.simulation();
+    let forming = Point::phase("CreateCluster", SetupPhase::FormingCluster.into());
+    simulation.hold(forming.clone());
+    let starter = tokens.daemon.client();
+    let operation = starter
+        .create_cluster(request::create_cluster("CL1", &["n1"]))
+        .await
+        .unwrap();
+
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, tokens.issuer.token("ada", &["ops"], Duration::from_secs(2))).unwrap();
+    let mut options = tokens.daemon.connect_options();
+    options.bearer = Some(BearerSource::file(&file));
+    let ada = Client::lazy(options).unwrap();
+    let mut progress = ada.operation(operation.id()).progress();
+    let mut watch = ada.watch(v1::WatchRequest {
+        operations: true,
+        ..after(0, "")
+    });
+
+    // Only when the first token is over there is another one, and only then the operation goes on.
+    let mut records = Vec::new();
+    let following = async {
+        let (mut losses, mut resumed) = (0, 0);
+        while let Some(item) = progress.next().await {
+            match item.unwrap() {
+                Progress::Record(record) => records.push(*record),
+                Progress::Reconnecting { error, .. } => {
+                    assert_eq!(refused(&error), Some("TOKEN_EXPIRED"), "{error}");
+                    if losses == 0 {
+                        std::fs::write(&file, tokens.issuer.token("ada", &["ops", "more"], LONG)).unwrap();
+                    }
+                    losses += 1;
+                }
+                Progress::Resumed { .. } => {
+                    resumed += 1;
+                    simulation.release(&forming);
+                }
+            }
+        }
+        assert_eq!(resumed, 1, "after {losses} losses");
+    };
+    let mut watched = Vec::new();
+    let watching = async {
+        let mut losses = 0;
+        while watched
+            .last()
+            .is_none_or(|last: &v1::OperationRecord| last.outcome().is_none())
+        {
+            match watch.next().await.unwrap().unwrap() {
+                WatchItem::Event(event) => {
+                    let told = record(&event).filter(|record| record.operation_id == operation.id());
+                    watched.extend(told.cloned());
+                }
+                WatchItem::Reconnecting { error, .. } => {
+                    assert_eq!(refused(&error), Some("TOKEN_EXPIRED"), "{error}");
+                    losses += 1;
+                }
+                _ => {}
+            }
+        }
+        assert!(losses > 0);
+    };
+    soon("the end of both streams", async { tokio::join!(following, watching) }).await;
+    assert_whole(&records);
+    assert_succeeded(&records);
+    assert_eq!(watched, records);
+    tokens.daemon.finish().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_token_is_over_is_made_once_more_with_another() {
+    let tokens = start().await;
+    let showing = |next: String| {
+        let first = Mutex::new(Some(tokens.issuer.token("ada", &["ops"], Duration::ZERO)));
+        let mut options = tokens.daemon.connect_options();
+        options.bearer = Some(BearerSource::from_fn(move || {
+            Ok(first.lock().unwrap().take().unwrap_or_else(|| next.clone()))
+        }));
+        Client::lazy(options).unwrap()
+    };
+    look(&showing(tokens.issuer.token("ada", &["ops"], LONG)))
+        .await
+        .unwrap();
+    let over = tokens.issuer.token("ada", &["ops", "more"], Duration::ZERO);
+    let error = look(&showing(over)).await.unwrap_err();
+    assert_eq!(refused(&error), Some("TOKEN_EXPIRED"), "{error}");
     tokens.daemon.finish().await;
 }
 

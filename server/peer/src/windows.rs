@@ -1,15 +1,15 @@
 //! The owner of a named pipe, and the account of the daemon's service.
 #![expect(unsafe_code, reason = "accounts and services are told by C functions")]
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use std::io;
-use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, FromRawHandle as _, OwnedHandle};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
     ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SERVICE_NOT_ACTIVE, GetLastError, HANDLE, LocalFree,
 };
-use windows_sys::Win32::Security::Authorization::{ConvertSidToStringSidW, GetSecurityInfo, SE_KERNEL_OBJECT};
+use windows_sys::Win32::Security::Authorization::{ConvertSidToStringSidA, GetSecurityInfo, SE_KERNEL_OBJECT};
 use windows_sys::Win32::Security::{
     GetTokenInformation, OWNER_SECURITY_INFORMATION, TOKEN_OWNER, TOKEN_QUERY, TokenOwner,
 };
@@ -23,10 +23,6 @@ use windows_sys::Win32::System::Threading::{
 use windows_sys::w;
 
 use super::{Stranger, is_trusted};
-use crate::stream::Stream;
-
-/// Most units of a security identifier as text ("SECURITY_MAX_SID_STRING_CHARACTERS").
-const LONGEST_SID: usize = 187;
 
 /// Looks who has made a pipe. Only the first end of a pipe decides that, and who may make another is up to its maker.
 ///
@@ -36,7 +32,7 @@ const LONGEST_SID: usize = 187;
 /// # Errors
 ///
 /// It is neither the daemon nor somebody who controls the host.
-pub(crate) fn check(pipe: &Stream) -> Result<(), Stranger> {
+pub fn check(pipe: &impl AsRawHandle) -> Result<(), Stranger> {
     let owner = owner(pipe.as_raw_handle())?;
     // SAFETY: The call takes nothing and gives a constant.
     let own = || account(unsafe { GetCurrentProcess() });
@@ -118,13 +114,13 @@ fn text(sid: *mut c_void) -> io::Result<String> {
     }
     let mut written = ptr::null_mut();
     // SAFETY: Every caller has the identifier from a call that succeeded, and `written` takes one pointer.
-    if unsafe { ConvertSidToStringSidW(sid, &raw mut written) } == 0 {
+    if unsafe { ConvertSidToStringSidA(sid, &raw mut written) } == 0 {
         return Err(io::Error::last_os_error());
     }
     let _freed = Local(written.cast());
-    // SAFETY: The call succeeded and left text with a NUL.
-    let text = unsafe { wsfc_clusapi::text_from_c(written, LONGEST_SID) };
-    text.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    // SAFETY: The call succeeded and left text with a NUL, which is copied before it is freed.
+    let text = unsafe { CStr::from_ptr(written.cast()) };
+    text.to_str().map(ToOwned::to_owned).map_err(io::Error::other)
 }
 
 /// A handle of the service manager.
@@ -200,6 +196,7 @@ fn process_of(service: &Services) -> io::Result<Option<u32>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
@@ -211,13 +208,12 @@ mod tests {
     use windows_sys::Win32::System::Pipes::{CreateNamedPipeW, PIPE_REJECT_REMOTE_CLIENTS};
 
     use super::*;
-    use crate::stream::connect;
 
     /// A pipe with an access list, as the daemon makes its own, and its name. Wine keeps an owner only of what has a list.
     fn pipe() -> (OwnedHandle, String) {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!(r"\\.\pipe\wsfcres-test-{}-{number}", std::process::id());
+        let name = format!(r"\\.\pipe\wsfc-peer-test-{}-{number}", std::process::id());
         let mut descriptor = ptr::null_mut();
         // SAFETY: The text ends with a NUL, and `descriptor` takes one pointer; the size is not asked for.
         let made = unsafe {
@@ -258,7 +254,7 @@ mod tests {
     #[test]
     fn the_pipe_of_this_account_is_trusted() {
         let (_pipe, name) = pipe();
-        let client = connect(&name).unwrap();
+        let client = OpenOptions::new().read(true).write(true).open(&name).unwrap();
         let owner = owner(client.as_raw_handle()).unwrap();
         assert!(owner.starts_with("S-1-5-"), "{owner}");
         check(&client).unwrap();

@@ -1,24 +1,23 @@
-//! Who serves an endpoint.
+//! Who serves a pipe or socket of the host.
 //!
-//! What is said there decides what the cluster believes of its resources, and while no daemon runs anybody on the host may make a
-//! pipe of its name. So the DLL looks whose it is before it says a word: the daemon's, or that of somebody who controls the host
-//! anyhow.
+//! While no daemon runs anybody on the host may make a pipe of its name. The resource DLL, which decides what the cluster believes
+//! of its resources by what is said there, and the client, which says there what is to become of the cluster, look whose it is
+//! before they say a word: the daemon's, or that of somebody who controls the host anyhow.
 
 use std::io;
+#[cfg(unix)]
+use std::os::fd::AsFd;
 
 #[cfg(windows)]
 mod windows;
 
 #[cfg(windows)]
-pub(crate) use windows::check;
-
-#[cfg(unix)]
-use crate::stream::Stream;
+pub use windows::check;
 
 /// Whoever serves the endpoint is not the daemon.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Stranger {
-    /// It belongs to an account that the daemon does not have.
+pub enum Stranger {
+    /// It belongs to an account that the daemon does not have: its number, on Windows its security identifier.
     #[error("it belongs to the account {0}, which is not the daemon's")]
     Account(String),
     /// The system does not say whose it is.
@@ -32,8 +31,8 @@ pub(crate) enum Stranger {
 ///
 /// It is somebody else.
 #[cfg(unix)]
-pub(crate) fn check(stream: &Stream) -> Result<(), Stranger> {
-    let account = account(stream)?;
+pub fn check(socket: impl AsFd) -> Result<(), Stranger> {
+    let account = account(socket)?;
     if account == 0 || account == rustix::process::geteuid().as_raw() {
         return Ok(());
     }
@@ -42,17 +41,20 @@ pub(crate) fn check(stream: &Stream) -> Result<(), Stranger> {
 
 /// Who listens.
 #[cfg(any(target_os = "android", target_os = "linux"))]
-fn account(stream: &Stream) -> io::Result<u32> {
-    Ok(rustix::net::sockopt::socket_peercred(stream)?.uid.as_raw())
+fn account(socket: impl AsFd) -> io::Result<u32> {
+    Ok(rustix::net::sockopt::socket_peercred(socket)?.uid.as_raw())
 }
 
 /// Who has made the socket; the folder that it lies in is the daemon's own.
 #[cfg(all(unix, not(any(target_os = "android", target_os = "linux"))))]
-fn account(stream: &Stream) -> io::Result<u32> {
+fn account(socket: impl AsFd) -> io::Result<u32> {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::MetadataExt as _;
-    let address = stream.peer_addr()?;
-    let path = address.as_pathname().ok_or(io::ErrorKind::NotFound)?;
-    Ok(std::fs::symlink_metadata(path)?.uid())
+    let address = rustix::net::getpeername(socket)?.ok_or(io::ErrorKind::NotConnected)?;
+    let address = rustix::net::SocketAddrUnix::try_from(address)?;
+    let path = address.path().ok_or(io::ErrorKind::NotFound)?;
+    Ok(std::fs::symlink_metadata(OsStr::from_bytes(path.to_bytes()))?.uid())
 }
 
 /// The security identifiers of LocalSystem and of the group of administrators ("Well-known SIDs"). What an administrator's
@@ -98,5 +100,12 @@ mod tests {
         }
         // What the system does not tell is not taken for good.
         assert_eq!(is_trusted("S-1-1-0", || Ok(OWN.to_owned()), || Err(())), Err(()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_socket_of_this_account_is_trusted() {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        check(&ours).unwrap();
     }
 }
