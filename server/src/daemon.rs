@@ -85,7 +85,7 @@ pub enum StartError {
     /// Settings that do not fit together.
     #[error("the settings do not fit together")]
     Settings(#[from] Unfit),
-    /// Certificate files.
+    /// Certificates.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
     /// Issuers of bearer tokens.
@@ -159,7 +159,7 @@ pub enum ReloadError {
     /// They cannot be had.
     #[error("the settings cannot be read")]
     Settings(#[from] SettingsError),
-    /// Certificate files.
+    /// Certificates.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
 }
@@ -252,7 +252,7 @@ impl Core {
         let identities = Identities {
             enrolment: self.enrolment.clone(),
             access: self.access.clone(),
-            settings: self.settings.clone(),
+            certificates: self.certificates.clone(),
         };
         let routes = grpc::routes(
             &self.engine,
@@ -343,7 +343,9 @@ impl Daemon {
             own::freshen(&folder, &platform)?;
         }
         let clients = ClientCertificates::of_settings(&settings);
-        let files = settings.tls.as_ref().map(|tls| Files::read(tls, clients)).transpose()?;
+        let store = &*platform.certificate_store;
+        let read = |tls| Files::read(tls, clients, store);
+        let files = settings.tls.as_ref().map(read).transpose()?;
         let bearer = Bearer::of_settings(&settings, &*platform.clock)?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
@@ -501,7 +503,7 @@ impl Daemon {
         tokio::spawn(connections.clone().report(stop.clone()));
         tokio::spawn(connections.clone().follow(self.core.access.clone(), stop.clone()));
         if let Some(keeper) = &self.tls {
-            tokio::spawn(keeper.clone().watch(self.core.settings.clone(), stop.clone()));
+            tokio::spawn(keeper.clone().watch(stop.clone()));
         }
         Ok(())
     }
@@ -534,8 +536,8 @@ impl Daemon {
         failed
     }
 
-    /// Takes settings that were read again, as far as they can change while the daemon runs; certificate files are read
-    /// again in any case. What runs goes on as it began.
+    /// Takes settings that were read again, as far as they can change while the daemon runs; certificates are read again in
+    /// any case. What runs goes on as it began.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Time, threads, randomness, the event log and the service managers, so that the daemon runs whole inside a deterministic simulation.
+//! Time, threads, randomness, the event log, the service managers and the certificate store, so that the daemon runs whole inside a deterministic simulation.
 //!
 //! Core code asks a [`Platform`] instead of the operating system. Production uses [`Platform::system`]; a simulation
 //! brings a clock that follows simulated time, threads that it schedules itself, and [`SeededEntropy`].
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::events::{EventLog, LoggedEvents};
 use crate::hosts::Hosts;
+use crate::listen::certificate_store::{self, CertificateStore};
 
 /// Tells the wall-clock time.
 pub trait Clock: Send + Sync {
@@ -56,6 +57,8 @@ pub struct Platform {
     pub events: Arc<dyn EventLog>,
     /// The service managers of hosts.
     pub hosts: Arc<dyn Hosts>,
+    /// The certificates that the machine keeps.
+    pub certificate_store: Arc<dyn CertificateStore>,
 }
 
 impl Platform {
@@ -67,6 +70,7 @@ impl Platform {
             entropy: Arc::new(OsEntropy),
             events: Arc::new(LoggedEvents),
             hosts: crate::hosts::system(),
+            certificate_store: certificate_store::system(),
         }
     }
 }
