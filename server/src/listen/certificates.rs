@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::certificate_store::CertificateStore;
 use super::registry::Connections;
 use super::tls::{Certificates, ClientCertificates, Secured, TlsError, server_config};
+use crate::blocking::Blocking;
 use crate::events::Event;
 use crate::logging::chain;
 use crate::platform::Platform;
@@ -166,14 +167,16 @@ impl Keeper {
 
     /// Looks at files and store every now and then, takes what has changed, and tells once a day what expires.
     pub async fn watch(self, stop: CancellationToken) {
+        // The store may ask the network for certificates of authorities.
+        let blocking = Blocking::new(self.platform.clone());
         let look = async {
             loop {
                 let every = self.state().tls.look_every;
                 tokio::time::sleep(every).await;
                 let keeper = self.clone();
-                // The store may ask the network for certificates of authorities.
-                if let Err(error) = tokio::task::spawn_blocking(move || keeper.look()).await {
-                    tracing::error!(%error, "The certificates could not be looked at");
+                if let Err(error) = blocking.run("wsfcd-tls", move || keeper.look()).await {
+                    let error = chain(&error);
+                    tracing::error!(error, "The certificates could not be looked at");
                 }
             }
         };
