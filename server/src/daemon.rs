@@ -109,7 +109,9 @@ impl Daemon {
             own::freshen(&folder, &platform)?;
         }
         let clients = ClientCertificates::of_settings(&settings);
-        let files = settings.tls.as_ref().map(|tls| Files::read(tls, clients)).transpose()?;
+        let store = &*platform.certificate_store;
+        let read = |tls| Files::read(tls, clients, store);
+        let files = settings.tls.as_ref().map(read).transpose()?;
         let bearer = Bearer::of_settings(&settings, &*platform.clock)?;
         let socket = bind(settings.listen.address).map_err(|source| StartError::Bind {
             address: settings.listen.address,
@@ -267,7 +269,7 @@ impl Daemon {
         tokio::spawn(connections.clone().report(stop.clone()));
         tokio::spawn(connections.clone().follow(self.core.access.clone(), stop.clone()));
         if let Some(keeper) = &self.tls {
-            tokio::spawn(keeper.clone().watch(self.core.settings.clone(), stop.clone()));
+            tokio::spawn(keeper.clone().watch(stop.clone()));
         }
         Ok(())
     }
@@ -300,8 +302,8 @@ impl Daemon {
         failed
     }
 
-    /// Takes settings that were read again, as far as they can change while the daemon runs; certificate files are read
-    /// again in any case. What runs goes on as it began.
+    /// Takes settings that were read again, as far as they can change while the daemon runs; certificates are read again in
+    /// any case. What runs goes on as it began.
     ///
     /// # Errors
     ///

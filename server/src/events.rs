@@ -134,10 +134,10 @@ messages! {
     /// See [`Event::CertificateExpired`].
     CERTIFICATE_EXPIRED = 502, Error, "What %1 names has expired, at %2.";
     /// See [`Event::CertificatesReloaded`].
-    CERTIFICATES_RELOADED = 503, Information, "The certificate files have changed and were read again.";
+    CERTIFICATES_RELOADED = 503, Information, "The certificates have changed and were read again.";
     /// See [`Event::CertificatesRefused`].
     CERTIFICATES_REFUSED = 504, Error,
-        "The certificate files have changed and cannot be used; the former ones stay: %1";
+        "The certificates have changed and cannot be used; the former ones stay: %1";
     /// See [`Event::CallsRefused`].
     CALLS_REFUSED = 520, Warning,
         "%1 calls were refused within a minute because of who asked or what for. The last came from %2 at %3: %4 (%5)";
@@ -251,9 +251,9 @@ pub enum Event {
         /// When it expired.
         at: String,
     },
-    /// Certificate files have changed, and were read again.
+    /// Certificates have changed, and were read again.
     CertificatesReloaded,
-    /// Certificate files have changed, and are no good.
+    /// Certificates have changed, and are no good.
     CertificatesRefused {
         /// Why, with all causes.
         error: String,

@@ -1,5 +1,5 @@
-//! Time, threads, randomness, the event log and the service managers, so that the daemon runs whole inside a deterministic
-//! simulation.
+//! Time, threads, randomness, the event log, the service managers and the certificate store, so that the daemon runs whole
+//! inside a deterministic simulation.
 //!
 //! Core code asks a [`Platform`] instead of the operating system. Production uses [`Platform::system`]; a simulation
 //! brings a clock that follows simulated time, threads that it schedules itself, and [`SeededEntropy`].
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::events::{EventLog, LoggedEvents};
 use crate::hosts::Hosts;
+use crate::listen::certificate_store::{self, CertificateStore};
 
 /// Tells the wall-clock time.
 pub trait Clock: Send + Sync {
@@ -57,6 +58,8 @@ pub struct Platform {
     pub events: Arc<dyn EventLog>,
     /// The service managers of hosts.
     pub hosts: Arc<dyn Hosts>,
+    /// The certificates that the machine keeps.
+    pub certificate_store: Arc<dyn CertificateStore>,
 }
 
 impl Platform {
@@ -68,6 +71,7 @@ impl Platform {
             entropy: Arc::new(OsEntropy),
             events: Arc::new(LoggedEvents),
             hosts: crate::hosts::system(),
+            certificate_store: certificate_store::system(),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::SettingsFlags;
 use wsfcd::access::bearer::Bearer;
 use wsfcd::cluster_api;
 use wsfcd::daemon::{SERVES_ANYBODY, SERVES_IN_PLAIN};
+use wsfcd::listen::certificate_store;
 use wsfcd::listen::tls::{ClientCertificates, server_config};
 use wsfcd::platform::SystemClock;
 use wsfcd::settings::places;
@@ -16,7 +17,8 @@ pub fn check(flags: &SettingsFlags) -> Result<(), Box<dyn Error>> {
     let loaded = flags.load()?;
     let resolved = loaded.settings.clone().resolved();
     if let Some(tls) = &resolved.tls {
-        server_config(tls, ClientCertificates::of_settings(&resolved))?;
+        let clients = ClientCertificates::of_settings(&resolved);
+        server_config(tls, clients, &*certificate_store::system())?;
     }
     Bearer::new(&loaded.settings.access.bearer, &SystemClock)?;
     cluster_api::check(&loaded.settings)?;

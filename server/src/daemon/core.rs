@@ -114,7 +114,7 @@ impl Core {
         let identities = Identities {
             enrolment: self.enrolment.clone(),
             access: self.access.clone(),
-            settings: self.settings.clone(),
+            certificates: self.certificates.clone(),
         };
         let routes = grpc::routes(
             &self.engine,

@@ -19,7 +19,7 @@ pub enum StartError {
     /// Settings that do not fit together.
     #[error("the settings do not fit together")]
     Settings(#[from] Unfit),
-    /// Certificate files.
+    /// Certificates.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
     /// Issuers of bearer tokens.
@@ -93,7 +93,7 @@ pub enum ReloadError {
     /// They cannot be had.
     #[error("the settings cannot be read")]
     Settings(#[from] SettingsError),
-    /// Certificate files.
+    /// Certificates.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
 }

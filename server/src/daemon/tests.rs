@@ -1,5 +1,7 @@
 //! Starts that fail, stops, and what an administrator is told of both.
 
+mod stored;
+
 use std::path::Path;
 use std::time::Duration;
 

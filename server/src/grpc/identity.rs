@@ -13,7 +13,6 @@ use wsfc_proto::v1;
 use super::generated::identity_service_server::IdentityService;
 use super::status;
 use crate::access::Access;
-use crate::access::authority::ServerCertificate;
 use crate::access::enrolment::{Enrolled, Enrolment, EnrolmentError};
 use crate::access::identity::{Identity, Method, Subject};
 use crate::access::layer::Caller;
@@ -23,8 +22,8 @@ use crate::access::tokens::{Grant, Token};
 use crate::access::{hex, name};
 use crate::audit::{self, Deferred};
 use crate::listen::connection::Peer;
+use crate::listen::tls::Certificates;
 use crate::operation::validate::{self, FieldViolation, excerpt};
-use crate::settings::Settings;
 use crate::settings::current::Current;
 
 /// How long a token can be used where nobody says.
@@ -44,8 +43,8 @@ pub struct Identities {
     pub enrolment: Enrolment,
     /// The roles that there are.
     pub access: Access,
-    /// Where the daemon's certificate is.
-    pub settings: Current<Settings>,
+    /// Until when the daemon's certificate is good.
+    pub certificates: Current<Certificates>,
 }
 
 #[tonic::async_trait]
@@ -112,22 +111,12 @@ impl IdentityService for Identities {
                     Scope::Clusters(names) => names.iter().cloned().collect(),
                 },
             });
-        let file = self.settings.get().tls.as_ref().map(|tls| tls.certificate.clone());
-        let served = match file {
-            None => None,
-            // What cannot be read now is served all the same, as it was.
-            Some(file) => {
-                let read = move || std::fs::read(file).ok().and_then(|pem| ServerCertificate::of_pem(&pem));
-                let read = self.enrolment.blocking(read).await;
-                read.map_err(|error| status::enrolment(&error.into()))?
-            }
-        };
         Ok(Response::new(v1::WhoAmIResponse {
             principal: identity.principal.clone(),
             subjects: identity.subjects.iter().map(ToString::to_string).collect(),
             permissions: permissions.collect(),
             expire_time: identity.expires.map(Into::into),
-            server_certificate_expire_time: served.map(|certificate| certificate.expires.into()),
+            server_certificate_expire_time: self.certificates.get().server_not_after.map(Into::into),
             roles: self.roles_of(&identity),
         }))
     }

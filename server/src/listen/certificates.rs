@@ -1,4 +1,4 @@
-//! Certificate files while the daemon runs: what has changed is taken, what others hold of it is judged anew, and what
+//! Certificates while the daemon runs: what has changed is taken, what others hold of it is judged anew, and what
 //! expires is told in time.
 
 use std::path::PathBuf;
@@ -7,20 +7,22 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use super::certificate_store::CertificateStore;
 use super::registry::Connections;
 use super::tls::{Certificates, ClientCertificates, Secured, TlsError, server_config};
+use crate::blocking::Blocking;
 use crate::events::Event;
 use crate::logging::chain;
 use crate::platform::Platform;
+use crate::settings::Tls;
 use crate::settings::current::Current;
-use crate::settings::{Settings, Tls};
 
 /// How often it is told what expires.
 const TELL_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before it does.
 const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Keeps what connections are secured with as the files have it. Clones keep the same.
+/// Keeps what connections are secured with as files and store have it. Clones keep the same.
 #[derive(Clone)]
 pub struct Keeper {
     live: Current<Secured>,
@@ -31,13 +33,15 @@ pub struct Keeper {
 }
 
 struct State {
+    /// Where they came from when they were read last. The settings in effect may be behind for a moment.
+    tls: Tls,
     client_certificates: ClientCertificates,
     /// How the files looked when they were read last.
     seen: Look,
     trouble: Trouble,
 }
 
-/// What came of the last look at files that had changed.
+/// What came of the last look at certificates that had changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     None,
@@ -65,9 +69,10 @@ impl Look {
     }
 }
 
-/// The files as they were read for the first time.
+/// The certificates as they were read for the first time.
 #[derive(Debug)]
 pub struct Files {
+    tls: Tls,
     seen: Look,
     secured: Secured,
     client_certificates: ClientCertificates,
@@ -79,18 +84,23 @@ impl Files {
     /// # Errors
     ///
     /// See [`TlsError`].
-    pub fn read(tls: &Tls, client_certificates: ClientCertificates) -> Result<Self, TlsError> {
+    pub fn read(
+        tls: &Tls,
+        client_certificates: ClientCertificates,
+        store: &dyn CertificateStore,
+    ) -> Result<Self, TlsError> {
         Ok(Self {
             // First the look: what changes while they are read is seen later.
             seen: Look::at(tls),
-            secured: server_config(tls, client_certificates)?,
+            tls: tls.clone(),
+            secured: server_config(tls, client_certificates, store)?,
             client_certificates,
         })
     }
 }
 
 impl Keeper {
-    /// Goes on from the files as they were read first. `told` gets until when they are good.
+    /// Goes on from the certificates as they were read first. `told` gets until when they are good.
     pub fn new(files: Files, connections: Connections, told: Current<Certificates>, platform: Platform) -> Self {
         told.set(files.secured.certificates());
         Self {
@@ -99,6 +109,7 @@ impl Keeper {
             connections,
             platform,
             state: Arc::new(Mutex::new(State {
+                tls: files.tls,
                 client_certificates: files.client_certificates,
                 seen: files.seen,
                 trouble: Trouble::None,
@@ -111,7 +122,7 @@ impl Keeper {
         &self.live
     }
 
-    /// Reads the files again. Connections stay, but those whose certificate would be refused now are cut.
+    /// Reads the certificates again. Connections stay, but those whose certificate would be refused now are cut.
     ///
     /// # Errors
     ///
@@ -137,9 +148,11 @@ impl Keeper {
 
     fn reload_as(&self, tls: &Tls, state: &mut State) -> Result<(), TlsError> {
         let seen = Look::at(tls);
-        let secured = Arc::new(server_config(tls, state.client_certificates)?);
+        let store = &*self.platform.certificate_store;
+        let secured = Arc::new(server_config(tls, state.client_certificates, store)?);
         self.told.set(secured.certificates());
         self.live.set(Arc::clone(&secured));
+        state.tls.clone_from(tls);
         state.seen = seen;
         state.trouble = Trouble::None;
         let cut = self.connections.cut_refused(|shown| secured.refuses(shown));
@@ -152,14 +165,18 @@ impl Keeper {
         Ok(())
     }
 
-    /// Looks at the files every now and then, takes what has changed, and tells once a day what expires.
-    pub async fn watch(self, settings: Current<Settings>, stop: CancellationToken) {
+    /// Looks at files and store every now and then, takes what has changed, and tells once a day what expires.
+    pub async fn watch(self, stop: CancellationToken) {
+        // The store may ask the network for certificates of authorities.
+        let blocking = Blocking::new(self.platform.clone());
         let look = async {
             loop {
-                let Some(tls) = settings.get().tls.clone() else { return };
-                tokio::time::sleep(tls.look_every).await;
-                if let Some(tls) = &settings.get().tls {
-                    self.look(tls);
+                let every = self.state().tls.look_every;
+                tokio::time::sleep(every).await;
+                let keeper = self.clone();
+                if let Err(error) = blocking.run("wsfcd-tls", move || keeper.look()).await {
+                    let error = chain(&error);
+                    tracing::error!(error, "The certificates could not be looked at");
                 }
             }
         };
@@ -176,29 +193,36 @@ impl Keeper {
         }
     }
 
-    fn look(&self, tls: &Tls) {
+    fn look(&self) {
         let mut state = self.state();
-        let looks = Look::at(tls);
-        if looks == state.seen && state.trouble != Trouble::New {
+        let tls = state.tls.clone();
+        let looks = Look::at(&tls);
+        let is_new = looks != state.seen;
+        // A store shows nothing from outside: what it has must be read, and with it comes a key that is good now.
+        let is_stored = tls.store_thumbprint.is_some();
+        let before = state.trouble;
+        if !is_new && !is_stored && before != Trouble::New {
             return;
         }
-        let is_new = looks != state.seen;
-        match self.reload_as(tls, &mut state) {
+        let served = self.live.get();
+        match self.reload_as(&tls, &mut state) {
+            Ok(()) if !is_new && before == Trouble::None && self.live.get().chain() == served.chain() => {}
             Ok(()) => {
-                tracing::info!("The certificate files have changed and were read again");
+                tracing::info!("The certificates have changed and were read again");
                 self.platform.events.report(&Event::CertificatesReloaded);
             }
-            // Of files that are replaced one by one the first alone may not do.
-            Err(_unfinished) if is_new => {
+            // Of files that are replaced one by one the first alone may not do, and a certificate may come before its key.
+            Err(_unfinished) if is_new || before == Trouble::None => {
                 state.seen = looks;
                 state.trouble = Trouble::New;
             }
+            Err(_still) if before == Trouble::Told => {}
             Err(error) => {
                 state.trouble = Trouble::Told;
                 let error = chain(&error);
                 tracing::error!(
                     error,
-                    "The certificate files have changed and cannot be used; the former ones stay"
+                    "The certificates have changed and cannot be used; the former ones stay"
                 );
                 self.platform.events.report(&Event::CertificatesRefused { error });
             }
@@ -229,7 +253,7 @@ impl Keeper {
 /// Something that expires soon, or has expired.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Expiry {
-    /// What, by the setting that names its file.
+    /// What, by the setting that names it.
     pub what: &'static str,
     /// When.
     pub at: SystemTime,
@@ -241,11 +265,17 @@ pub struct Expiry {
 pub fn expiring(certificates: &Certificates, now: SystemTime) -> Vec<Expiry> {
     let Certificates {
         server_not_after,
+        server_is_stored,
         client_ca_not_after,
         crl_next_update,
     } = *certificates;
+    let server = if server_is_stored {
+        "tls.store_thumbprint"
+    } else {
+        "tls.certificate"
+    };
     [
-        ("tls.certificate", server_not_after),
+        (server, server_not_after),
         ("tls.client_ca", client_ca_not_after),
         ("tls.crl", crl_next_update),
     ]
@@ -273,6 +303,7 @@ mod tests {
         let day = Duration::from_secs(24 * 60 * 60);
         let certificates = |server, authority, list| Certificates {
             server_not_after: Some(server),
+            server_is_stored: false,
             client_ca_not_after: Some(authority),
             crl_next_update: Some(list),
         };
@@ -285,5 +316,10 @@ mod tests {
             told,
             [("tls.certificate", Some(7)), ("tls.client_ca", None), ("tls.crl", None)]
         );
+        let stored = Certificates {
+            server_is_stored: true,
+            ..certificates(now + 7 * day, now + 3_650 * day, now + day)
+        };
+        assert_eq!(expiring(&stored, now)[0].what, "tls.store_thumbprint");
     }
 }

@@ -10,6 +10,7 @@
 
 pub mod accept;
 pub mod calls;
+pub mod certificate_store;
 pub mod certificates;
 pub mod connection;
 pub mod counters;

@@ -1,22 +1,25 @@
-//! TLS from certificate files.
+//! TLS from certificate files, and from a certificate that the machine keeps.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 use x509_parser::time::ASN1Time;
 
+use super::certificate_store::{self, CertificateStore, StoreError};
 use super::key_file::{self, KeyFileError};
-use crate::settings::{Settings, Tls, TlsVersion};
+use crate::settings::{Settings, Thumbprint, Tls, TlsVersion};
 
-/// Certificate files that cannot be used.
+/// Certificates that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read, or holds nothing of the kind.
@@ -62,6 +65,18 @@ pub enum TlsError {
     /// The key does not belong to the certificate, or the like.
     #[error("`tls.certificate` and `tls.key` cannot be used together")]
     Pair(#[source] rustls::Error),
+    /// A certificate of the machine's store.
+    #[error("`tls.store_thumbprint` {thumbprint} cannot be used")]
+    Store {
+        /// The certificate.
+        thumbprint: Thumbprint,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// Versions of TLS that do not go with what signs and encrypts.
+    #[error("TLS cannot be spoken with `tls.minimum_version`")]
+    Versions(#[source] rustls::Error),
     /// An authority that cannot be one, or a list that cannot be one of its.
     #[error("`tls.client_ca` {} cannot be used", path.display())]
     ClientAuthority {
@@ -107,6 +122,8 @@ impl ClientCertificates {
 pub struct Certificates {
     /// That of the server; absent without TLS.
     pub server_not_after: Option<SystemTime>,
+    /// That of the server is one that the machine keeps.
+    pub server_is_stored: bool,
     /// The first of the authorities of clients to expire.
     pub client_ca_not_after: Option<SystemTime>,
     /// The first of the lists that its authority wants to be replaced.
@@ -116,6 +133,7 @@ pub struct Certificates {
 /// What connections are secured with.
 pub struct Secured {
     config: Arc<ServerConfig>,
+    served: Arc<CertifiedKey>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
     certificates: Certificates,
 }
@@ -132,6 +150,11 @@ impl Secured {
     /// What handshakes are made with.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// The certificates that clients are shown, that of the server first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.served.cert
     }
 
     /// Until when its certificates are good.
@@ -155,19 +178,25 @@ impl Secured {
 /// # Errors
 ///
 /// See [`TlsError`]; each names the setting and the file.
-pub fn server_config(tls: &Tls, client_certificates: ClientCertificates) -> Result<Secured, TlsError> {
-    let chain: Vec<CertificateDer<'static>> = read("tls.certificate", &tls.certificate, "certificate")?;
-    key_file::check(&tls.key).map_err(|source| TlsError::Key {
-        path: tls.key.clone(),
-        source,
-    })?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|source| TlsError::Read {
-        setting: "tls.key",
-        path: tls.key.clone(),
-        source,
-    })?;
+pub fn server_config(
+    tls: &Tls,
+    client_certificates: ClientCertificates,
+    store: &dyn CertificateStore,
+) -> Result<Secured, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let served = match tls.store_thumbprint {
+        Some(thumbprint) => certificate_store::take(store, &tls.store, thumbprint)
+            .map_err(|source| TlsError::Store { thumbprint, source })?,
+        None => of_files(tls, &provider)?,
+    };
+    let served = Arc::new(served);
     let mut certificates = Certificates {
-        server_not_after: first_to_expire("tls.certificate", &tls.certificate, chain.get(..1).unwrap_or_default())?,
+        server_not_after: first_to_expire(
+            "tls.certificate",
+            &tls.certificate,
+            served.cert.get(..1).unwrap_or_default(),
+        )?,
+        server_is_stored: tls.store_thumbprint.is_some(),
         ..Certificates::default()
     };
     let verifier = match &tls.client_ca {
@@ -178,24 +207,38 @@ pub fn server_config(tls: &Tls, client_certificates: ClientCertificates) -> Resu
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::V1_3 => &[&rustls::version::TLS13],
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(TlsError::Pair)?;
+        .map_err(TlsError::Versions)?;
     let builder = match &verifier {
         None => builder.with_no_client_auth(),
         Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Pair)?;
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&served))));
     config.alpn_protocols = vec![b"h2".to_vec()];
     // A session that is taken up again passes by the verifier, and with it by the lists of revoked certificates.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Secured {
         config: Arc::new(config),
+        served,
         verifier,
         certificates,
     })
+}
+
+fn of_files(tls: &Tls, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let chain: Vec<CertificateDer<'static>> = read("tls.certificate", &tls.certificate, "certificate")?;
+    key_file::check(&tls.key).map_err(|source| TlsError::Key {
+        path: tls.key.clone(),
+        source,
+    })?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|source| TlsError::Read {
+        setting: "tls.key",
+        path: tls.key.clone(),
+        source,
+    })?;
+    CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)
 }
 
 fn verifier(

@@ -11,7 +11,7 @@ use crate::access::files::AccessFolder;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TlsAuthority {
-    /// From files that the settings name.
+    /// From files that the settings name; that of the server from the machine's certificate store, if they name it there.
     #[default]
     Files,
     /// From the daemon's own authority, which `wsfcd init` makes.
@@ -38,22 +38,31 @@ impl Tls {
     }
 
     pub(super) fn check_authority(&self) -> Result<(), Unfit> {
-        let set = [
+        let files = [
             ("tls.certificate", !is_absent(&self.certificate)),
             ("tls.key", !is_absent(&self.key)),
+        ];
+        let others = [
+            ("tls.store_thumbprint", self.store_thumbprint.is_some()),
             ("tls.client_ca", self.client_ca.is_some()),
         ];
-        match self.authority {
-            TlsAuthority::Own => set
+        let of = |wanted: bool| move |(field, is_set): (&'static str, bool)| (is_set == wanted).then_some(field);
+        let unfit = match (self.authority, self.store_thumbprint) {
+            (TlsAuthority::Own, _) => files
                 .into_iter()
-                .find(|(_, is_set)| *is_set)
-                .map_or(Ok(()), |(field, _)| Err(Unfit::TwoAuthorities { field })),
-            TlsAuthority::Files => set
+                .chain(others)
+                .find_map(of(true))
+                .map(|field| Unfit::TwoAuthorities { field }),
+            (TlsAuthority::Files, Some(_stored)) => files
                 .into_iter()
-                .take(2)
-                .find(|(_, is_set)| !*is_set)
-                .map_or(Ok(()), |(field, _)| Err(Unfit::NoCertificate { field })),
-        }
+                .find_map(of(true))
+                .map(|field| Unfit::TwoCertificates { field }),
+            (TlsAuthority::Files, None) => files
+                .into_iter()
+                .find_map(of(false))
+                .map(|field| Unfit::NoCertificate { field }),
+        };
+        unfit.map_or(Ok(()), Err)
     }
 }
 
@@ -94,6 +103,19 @@ mod tests {
         assert_eq!(
             check("authority = 'own'\nclient_ca = '/ca'"),
             Err(Unfit::TwoAuthorities { field: "tls.client_ca" })
+        );
+        let stored = "store_thumbprint = '00A1B2C3D4E5F60718293A4B5C6D7E8F90ABCDEF'";
+        assert_eq!(check(stored), Ok(()));
+        assert_eq!(check(&format!("{stored}\nclient_ca = '/ca'")), Ok(()));
+        for (file, field) in [("certificate", "tls.certificate"), ("key", "tls.key")] {
+            let both = check(&format!("{stored}\n{file} = '/f'"));
+            assert_eq!(both, Err(Unfit::TwoCertificates { field }));
+        }
+        assert_eq!(
+            check(&format!("authority = 'own'\n{stored}")),
+            Err(Unfit::TwoAuthorities {
+                field: "tls.store_thumbprint"
+            })
         );
         assert_eq!(
             check("key = '/k'"),

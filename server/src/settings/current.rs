@@ -64,7 +64,7 @@ pub fn change(current: &Settings, read: &Settings) -> Change {
     settings.log.filter.clone_from(&read.log.filter);
     settings.access.clone_from(&read.access);
     settings.access.bearer.clone_from(&current.access.bearer);
-    // Files can be exchanged for others; whether there is TLS at all is decided at the start.
+    // Certificates can be exchanged for others, wherever they come from; whether there is TLS at all is decided at the start.
     if settings.tls.is_some() && read.tls.is_some() {
         settings.tls.clone_from(&read.tls);
     }
@@ -201,6 +201,8 @@ mod tests {
                 authority: TlsAuthority::Own,
                 certificate: "/new".into(),
                 key: "/new".into(),
+                store_thumbprint: Some([7; 20].into()),
+                store: "new".into(),
                 client_ca: Some("/new".into()),
                 crl: vec!["/new".into()],
                 minimum_version: TlsVersion::V1_2,

@@ -10,6 +10,7 @@ pub mod current;
 mod limits;
 pub mod places;
 pub mod sources;
+mod thumbprint;
 mod tls;
 mod workloads;
 
@@ -25,6 +26,7 @@ pub use self::audit::Audit;
 pub use self::authority::TlsAuthority;
 pub use self::bearer::BearerIssuer;
 pub use self::limits::Limits;
+pub use self::thumbprint::{NoThumbprint, Thumbprint};
 pub use self::tls::{Tls, TlsVersion};
 pub use self::workloads::Workloads;
 use self::workloads::{PIPES, check_endpoint};
@@ -40,7 +42,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where the daemon listens.
     pub listen: Listen,
-    /// The certificate files. Absent: no TLS, and then loopback only.
+    /// The certificates. Absent: no TLS, and then loopback only.
     pub tls: Option<Tls>,
     /// Who may call what.
     pub access: Access,
@@ -281,12 +283,31 @@ pub enum Unfit {
     },
     /// TLS without a certificate.
     #[error(
-        "`{field}` is not set; set `tls.certificate` and `tls.key`, or run `wsfcd init` and set `tls.authority` to `own`"
+        "`{field}` is not set; set `tls.certificate` and `tls.key`, or on Windows `tls.store_thumbprint` alone, or run `wsfcd init` and set `tls.authority` to `own`"
     )]
     NoCertificate {
         /// What is missing.
         field: &'static str,
     },
+    /// A certificate from files, and one from the machine's store.
+    #[error(
+        "`tls.store_thumbprint` and `{field}` are both set; the certificate of the server comes from one place, so set one of the two"
+    )]
+    TwoCertificates {
+        /// What else is set.
+        field: &'static str,
+    },
+    /// A name that is none of a store of this machine.
+    #[error(
+        "`tls.store` {store:?} is no name of a store of this machine, such as \"MY\" or \"WebHosting\"; `Get-ChildItem Cert:\\LocalMachine` in PowerShell lists them"
+    )]
+    NotAStore {
+        /// The value.
+        store: String,
+    },
+    /// A store, and no certificate that is wanted of it.
+    #[error("`tls.store` is set and `tls.store_thumbprint` is not; set both or neither")]
+    NothingStored,
     /// Callers off loopback could not show who they are.
     #[error(
         "`listen.address` {address} is not a loopback address and callers cannot show who they are; run `wsfcd init`, set `tls.client_ca` or `access.bearer`, or listen on 127.0.0.1"

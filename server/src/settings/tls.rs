@@ -1,4 +1,4 @@
-//! The certificate files.
+//! The certificates.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,13 +6,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::authority::is_absent;
-use super::{LONGEST, TlsAuthority, Unfit};
+use super::{LONGEST, Thumbprint, TlsAuthority, Unfit};
 
 /// Files that are looked at more often would be all that the daemon does.
 const FASTEST_LOOK: Duration = Duration::from_millis(10);
 
-/// The certificate files, PEM. Certificates of the Windows certificate store have to be exported: their keys (CNG) cannot be
-/// tried on the systems that the daemon is tested on.
+/// The store of a computer's own certificates.
+const OWN_STORE: &str = "MY";
+
+/// The certificates. Files are PEM.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
@@ -26,6 +28,12 @@ pub struct Tls {
     /// The private key of the server. Nobody but the daemon's account may be able to read it.
     #[serde(default, skip_serializing_if = "is_absent")]
     pub key: PathBuf,
+    /// On Windows, instead of the two files: the certificate of the server in a store of the machine, which keeps its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_thumbprint: Option<Thumbprint>,
+    /// The store of the machine that it is in.
+    #[serde(default = "own_store", skip_serializing_if = "is_own_store")]
+    pub store: String,
     /// The authorities of clients: who shows a certificate from one of them has the roles that `access.bindings` give to
     /// its names. When set, a client without one is refused in the handshake, unless it may show something else.
     #[serde(default)]
@@ -37,7 +45,7 @@ pub struct Tls {
     /// The oldest version of TLS that is spoken.
     #[serde(default)]
     pub minimum_version: TlsVersion,
-    /// How often the files are looked at. What has changed is taken.
+    /// How often files and store are looked at. What has changed is taken.
     #[serde(default = "look_every", with = "humantime_serde")]
     pub look_every: Duration,
 }
@@ -54,6 +62,14 @@ pub enum TlsVersion {
     V1_3,
 }
 
+fn own_store() -> String {
+    OWN_STORE.into()
+}
+
+fn is_own_store(store: &str) -> bool {
+    store == OWN_STORE
+}
+
 fn look_every() -> Duration {
     Duration::from_secs(60)
 }
@@ -65,6 +81,8 @@ impl Tls {
             authority: TlsAuthority::Files,
             certificate: certificate.into(),
             key: key.into(),
+            store_thumbprint: None,
+            store: own_store(),
             client_ca: None,
             crl: Vec::new(),
             minimum_version: TlsVersion::default(),
@@ -72,9 +90,26 @@ impl Tls {
         }
     }
 
+    /// With a certificate of the machine's store.
+    pub fn stored(thumbprint: Thumbprint) -> Self {
+        Self {
+            store_thumbprint: Some(thumbprint),
+            ..Self::new("", "")
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), Unfit> {
         if !self.crl.is_empty() && self.client_ca.is_none() {
             return Err(Unfit::NobodyToRevoke);
+        }
+        // A backslash would name a store of another machine, or of a service.
+        if self.store.is_empty() || self.store.contains(['\\', '/', '\0']) {
+            return Err(Unfit::NotAStore {
+                store: self.store.clone(),
+            });
+        }
+        if !is_own_store(&self.store) && self.store_thumbprint.is_none() {
+            return Err(Unfit::NothingStored);
         }
         let field = "tls.look_every";
         if self.look_every < FASTEST_LOOK {
@@ -102,6 +137,23 @@ mod tests {
         assert_eq!(tls.check(), Err(Unfit::NobodyToRevoke));
         tls.client_ca = Some("/ca.pem".into());
         assert_eq!(tls.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_store_is_named_plainly_and_for_something() {
+        let mut tls = Tls::stored([7; 20].into());
+        assert_eq!((tls.store.as_str(), tls.check()), ("MY", Ok(())));
+        tls.store = "WebHosting".into();
+        assert_eq!(tls.check(), Ok(()));
+        for store in ["", r"\\other\MY", "a/b"] {
+            tls.store = store.into();
+            assert_eq!(tls.check(), Err(Unfit::NotAStore { store: store.into() }));
+        }
+        let tls = Tls {
+            store: "WebHosting".into(),
+            ..Tls::new("/c.pem", "/k.pem")
+        };
+        assert_eq!(tls.check(), Err(Unfit::NothingStored));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What the daemon asks of Windows beside the cluster API: service control, the event log, named pipes, the
-//! folders that Windows names, and who may use a folder.
+//! folders that Windows names, who may use a folder, and the machine's certificates.
 //!
 //! The unsafe code of this kind lives here. On other systems the crate holds only what is plain data: the
-//! [`lifecycle`] of a service and the [`patience`] of those who wait for one.
+//! [`lifecycle`] of a service, the [`patience`] of those who wait for one, and why [`certificates`] cannot be used.
 
+pub mod certificates;
 pub mod lifecycle;
 pub mod patience;
 

@@ -10,6 +10,7 @@ use wsfc_simulator::Simulation;
 use wsfcd::cluster_api::Connected;
 use wsfcd::daemon::{Daemon, StartError};
 use wsfcd::events::LoggedEvents;
+use wsfcd::listen::certificate_store;
 use wsfcd::platform::{Clock, OsEntropy, OsThreads, Platform, Threads};
 use wsfcd::settings::Settings;
 
@@ -92,6 +93,7 @@ fn run(
         entropy: Arc::new(OsEntropy),
         events: Arc::new(LoggedEvents),
         hosts,
+        certificate_store: certificate_store::system(),
     };
     runtime.block_on(async {
         match Daemon::start(settings, api, platform).await {

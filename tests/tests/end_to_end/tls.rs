@@ -377,7 +377,7 @@ async fn files_that_change_are_taken_under_live_streams() {
     let mut stream = watch(secured.channel(&old, None).await.unwrap()).await;
 
     // Files that are no good change nothing, and are told once.
-    let message = "The certificate files have changed and cannot be used; the former ones stay";
+    let message = "The certificates have changed and cannot be used; the former ones stay";
     secured.daemon.logs().expect(message);
     replace(&secured.files.path().join("server.pem"), b"no certificate");
     soon("the refusal", async {

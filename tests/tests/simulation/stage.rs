@@ -105,6 +105,7 @@ impl Stage {
             entropy: Arc::new(SeededEntropy::new(seed)),
             events: Arc::new(wsfcd::events::LoggedEvents),
             hosts: Arc::new(wsfcd::hosts::NoHosts),
+            certificate_store: wsfcd::listen::certificate_store::system(),
         }
     }
 

@@ -365,6 +365,11 @@ async fn a_start_that_fails_says_why() {
             1,
             "its settings cannot be used",
         ),
+        (
+            format!("tls.store_thumbprint = '{}'\n", "07".repeat(20)),
+            1,
+            "its settings cannot be used",
+        ),
     ] {
         service.set(&settings);
         let started = service.verb("start", &[]);

@@ -2,7 +2,7 @@
 //!
 //! | code | the service ended because |
 //! | --- | --- |
-//! | 1 | its settings cannot be used, the certificate files included |
+//! | 1 | its settings cannot be used, the certificates included |
 //! | 2 | there is no cluster API to serve |
 //! | 3 | it cannot listen on its address |
 //! | 4 | its journal cannot be opened or written |

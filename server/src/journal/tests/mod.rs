@@ -126,6 +126,7 @@ fn platform(seed: u64) -> (Arc<TestClock>, Platform) {
             entropy,
             events: Arc::new(LoggedEvents),
             hosts: Arc::new(crate::hosts::NoHosts),
+            certificate_store: crate::listen::certificate_store::system(),
         },
     )
 }

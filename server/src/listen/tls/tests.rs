@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
+use crate::listen::certificate_store::tests::{Shelf, stored};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
@@ -84,7 +85,7 @@ async fn clients_need_a_certificate_unless_it_is_optional_and_a_bad_one_never_do
         (ClientCertificates::Required, false),
         (ClientCertificates::Optional, true),
     ] {
-        let secured = server_config(&tls, asked).unwrap();
+        let secured = server_config(&tls, asked, &Shelf::default()).unwrap();
         let good = identity(&own, |params| params.extended_key_usages = vec![client()]);
         let shown = shake_hands(&secured, &own, Some((good.0.clone(), good.1)))
             .await
@@ -130,7 +131,7 @@ async fn without_an_authority_nobody_is_asked() {
         client_ca: None,
         ..files(&folder, &own)
     };
-    let secured = server_config(&tls, ClientCertificates::Required).unwrap();
+    let secured = server_config(&tls, ClientCertificates::Required, &Shelf::default()).unwrap();
     assert_eq!(shake_hands(&secured, &own, None).await, Ok(Vec::new()));
     assert!(!secured.refuses(&[]));
 }
@@ -138,7 +139,7 @@ async fn without_an_authority_nobody_is_asked() {
 #[test]
 fn a_session_is_never_taken_up_again() {
     let (folder, own) = (TempDir::new().unwrap(), authority("own"));
-    let secured = server_config(&files(&folder, &own), ClientCertificates::Required).unwrap();
+    let secured = server_config(&files(&folder, &own), ClientCertificates::Required, &Shelf::default()).unwrap();
     let config = secured.config();
     assert_eq!((config.send_tls13_tickets, config.max_early_data_size), (0, 0));
     assert!(!config.session_storage.can_cache() && !config.ticketer.enabled());
@@ -147,7 +148,7 @@ fn a_session_is_never_taken_up_again() {
 #[test]
 fn it_is_known_until_when_certificates_are_good() {
     let (folder, own) = (TempDir::new().unwrap(), authority("own"));
-    let certificates = server_config(&files(&folder, &own), ClientCertificates::Required)
+    let certificates = server_config(&files(&folder, &own), ClientCertificates::Required, &Shelf::default())
         .unwrap()
         .certificates();
     // The first day of the year 3000, and of the year 4096, which is as long as the library knows.
@@ -155,4 +156,29 @@ fn it_is_known_until_when_certificates_are_good() {
     assert_eq!(certificates.server_not_after, at(32_503_680_000));
     assert_eq!(certificates.client_ca_not_after, at(67_090_118_400));
     assert_eq!(certificates.crl_next_update, None);
+}
+
+#[tokio::test]
+async fn a_key_that_the_machine_keeps_signs_handshakes() {
+    let (root, shelf) = (authority("root"), Shelf::default());
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "middle");
+    let middle = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([String::from("localhost")]).unwrap();
+    params.not_after = date_time_ymd(3000, 1, 1);
+    let leaf = params.signed_by(&key, &middle).unwrap();
+    // The client knows the root alone: it gets through by the chain that the machine gives.
+    let chain = [leaf.der().clone(), middle.der().clone()];
+    let tls = Tls::stored(shelf.put(stored(chain.clone(), &key)));
+    let secured = server_config(&tls, ClientCertificates::Required, &shelf).unwrap();
+    assert_eq!(shake_hands(&secured, &root, None).await, Ok(Vec::new()));
+    assert_eq!(secured.chain(), chain);
+    let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(32_503_680_000);
+    assert_eq!(secured.certificates().server_not_after, Some(expires));
+    assert!(secured.certificates().server_is_stored);
+    let absent = Tls::stored([7; 20].into());
+    let fault = server_config(&absent, ClientCertificates::Required, &shelf).unwrap_err();
+    assert!(fault.to_string().starts_with("`tls.store_thumbprint` 0707"), "{fault}");
 }
