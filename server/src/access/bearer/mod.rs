@@ -1,7 +1,7 @@
 //! Bearer tokens: JSON Web Tokens of OpenID Connect issuers, for operators and dashboards.
 //!
-//! Verifying never waits: it uses the keys that a task of each issuer keeps current ([`source`]), and a token that was
-//! verified before is known by its hash ([`recent`]).
+//! Verifying never waits: it uses the keys that a task of each issuer keeps current (`source`), and a token that was
+//! verified before is known by its hash (`recent`).
 //!
 //! The signatures are verified by `ring`, which is here for TLS anyway, with a reader of tokens of our own. Of the library
 //! that is usual for it, `jsonwebtoken`, the line over `ring` is no longer maintained (GHSA-h395-gr6q-cpjc stays open in it),

@@ -57,6 +57,8 @@ async fn a_daemon_that_restarts_while_a_resource_comes_online_goes_on_with_it() 
 #[tokio::test]
 async fn a_monitor_that_is_killed_takes_its_resources_with_it_and_they_come_back() {
     let daemon = daemon().start().await;
+    // The daemon may be asking the monitor for properties when it dies.
+    daemon.logs().expect("Changes of a cluster may have been missed");
     let client = daemon.client();
     register(&daemon, &client, "hosted", &[]).await;
     let mut agent = Agent::attached(daemon.client(), "hosted", AgentOptions::default(), Script::default()).await;
