@@ -109,7 +109,8 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 #[tokio::test]
 async fn a_secret_is_found_nowhere_whatever_becomes_of_its_call() {
     let mut daemon = TestDaemon::builder(world::machines(2))
-        .log("trace")
+        // The libraries speak when they are named.
+        .log("trace,h2=trace,hyper=trace,rustls=trace")
         .settings(|settings| {
             settings.access.bindings.push(Binding {
                 subject: "dns:viewer.test".into(),
