@@ -54,8 +54,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Attentive<S> {
 }
 
 impl<S: AsyncRead + Unpin> Attentive<S> {
-    /// The daemon takes nothing more. Why may be on its way still, and nobody reads after this, so it is waited for: whoever closes
-    /// a connection ends what can be read of it, too.
+    /// The daemon takes nothing more. Why may be on its way still, and nobody reads after this, so it is waited for: whoever
+    /// closes a connection ends what can be read of it, too.
     fn last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut buffer = [0; 256];

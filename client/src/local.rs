@@ -1,7 +1,7 @@
 //! The local endpoint of a daemon: a socket or pipe of the host, where the operating system says who calls.
 //!
-//! The names are here alone; the daemon takes them from here. While no daemon runs others could listen in its place, so who does
-//! is looked at before anything is said.
+//! The names are here alone; the daemon takes them from here. While no daemon runs others could listen in its place, so who
+//! does is looked at before anything is said.
 
 use std::fmt;
 use std::io;

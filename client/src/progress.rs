@@ -42,10 +42,10 @@ pub enum Progress {
 
 /// The records of an operation to its outcome, each once and in order.
 ///
-/// It reconnects and resumes by itself, also across a restart of the daemon. It ends after the record with the outcome
-/// (at once when it was asked for what follows that), or after its first error: one that no further attempt can mend,
-/// such as OPERATION_NOT_FOUND, COMPACTED, STORE_REPLACED or [`Error::Gap`], or any once [`follow_timeout`](crate::ConnectOptions::follow_timeout) has passed
-/// without a connection.
+/// It reconnects and resumes by itself, also across a restart of the daemon. It ends after the record with the outcome (at
+/// once when it was asked for what follows that), or after its first error: one that no further attempt can mend, such as
+/// OPERATION_NOT_FOUND, COMPACTED, STORE_REPLACED or [`Error::Gap`], or any once
+/// [`follow_timeout`](crate::ConnectOptions::follow_timeout) has passed without a connection.
 pub struct ProgressStream {
     client: Client,
     cursor: Cursor,

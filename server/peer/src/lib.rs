@@ -1,8 +1,8 @@
 //! Who serves a pipe or socket of the host.
 //!
-//! While no daemon runs anybody on the host may make a pipe of its name. The resource DLL, which decides what the cluster believes
-//! of its resources by what is said there, and the client, which says there what is to become of the cluster, look whose it is
-//! before they say a word: the daemon's, or that of somebody who controls the host anyhow.
+//! While no daemon runs anybody on the host may make a pipe of its name. The resource DLL, which decides what the cluster
+//! believes of its resources by what is said there, and the client, which says there what is to become of the cluster, look
+//! whose it is before they say a word: the daemon's, or that of somebody who controls the host anyhow.
 
 use std::io;
 #[cfg(unix)]
@@ -62,8 +62,8 @@ fn account(socket: impl AsFd) -> io::Result<u32> {
 #[cfg(any(windows, test))]
 const ADMINISTRATIVE: [&str; 2] = ["S-1-5-18", "S-1-5-32-544"];
 
-/// Whether a pipe of this owner is the daemon's: it belongs to the system, the administrators or this process's `own` account, or
-/// to the account that the daemon's `service` runs as at this moment.
+/// Whether a pipe of this owner is the daemon's: it belongs to the system, the administrators or this process's `own`
+/// account, or to the account that the daemon's `service` runs as at this moment.
 ///
 /// Accounts that many services share (LocalService, NetworkService) are trusted only where that service has one of them.
 #[cfg(any(windows, test))]

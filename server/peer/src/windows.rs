@@ -26,8 +26,8 @@ use super::{Stranger, is_trusted};
 
 /// Looks who has made a pipe. Only the first end of a pipe decides that, and who may make another is up to its maker.
 ///
-/// The owner is looked at and not the process that serves: nobody can give a pipe to an account that is not theirs, but a handle
-/// of one can be given to any process.
+/// The owner is looked at and not the process that serves: nobody can give a pipe to an account that is not theirs, but a
+/// handle of one can be given to any process.
 ///
 /// # Errors
 ///
@@ -133,8 +133,8 @@ impl Drop for Services {
     }
 }
 
-/// The account that what the service `wsfcd` makes belongs to; `None` where it does not run. No name is looked up for that, which could wait for
-/// a domain controller.
+/// The account that what the service `wsfcd` makes belongs to; `None` where it does not run. No name is looked up for that,
+/// which could wait for a domain controller.
 fn account_of_service() -> io::Result<Option<String>> {
     // SAFETY: NULL is this host and its only database.
     let manager = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) };

@@ -43,8 +43,8 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Reason {
     error.reason().unwrap_or_else(|| panic!("{error:?}")).clone()
 }
 
-/// What was used, revoked or counted stays so, whoever works goes on working, and the audit log stays whole; 1,000 calls meanwhile
-/// are as many as they were.
+/// What was used, revoked or counted stays so, whoever works goes on working, and the audit log stays whole; 1,000 calls
+/// meanwhile are as many as they were.
 #[tokio::test]
 async fn a_clock_that_is_set_back_by_a_day() {
     let clock = Arc::new(Adjusted::default());

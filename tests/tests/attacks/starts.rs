@@ -22,8 +22,8 @@ const RATE: u32 = 5;
 /// How many calls are under way at once.
 const AT_ONCE: usize = 64;
 
-/// 100,000 starts of one identity, 64 at once, each of an operation of its own. Those within the rate are accepted, the others are
-/// told when to come again and leave nothing behind, and somebody else starts an operation meanwhile.
+/// 100,000 starts of one identity, 64 at once, each of an operation of its own. Those within the rate are accepted, the
+/// others are told when to come again and leave nothing behind, and somebody else starts an operation meanwhile.
 #[tokio::test]
 async fn starts_beyond_the_rate() {
     let target = Target::measured(|settings| {

@@ -337,8 +337,8 @@ impl Entries {
         Ok(true)
     }
 
-    /// Takes everything from an identity: its certificates, its roles, and tokens for it. What has expired goes, too, uncounted:
-    /// a clock that is set back would make it good again.
+    /// Takes everything from an identity: its certificates, its roles, and tokens for it. What has expired goes, too,
+    /// uncounted: a clock that is set back would make it good again.
     ///
     /// # Errors
     ///
