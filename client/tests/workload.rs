@@ -370,6 +370,57 @@ async fn a_resource_is_closed_after_its_termination_and_stops_what_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_closed_while_the_agent_was_away_is_ended() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    for resource in ["a", "B", "c"] {
+        stream.call(call(&format!("open {resource}"), WorkloadCallKind::Open, resource));
+        assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    }
+    let ended = || -> Vec<_> {
+        let seen = workload.seen();
+        seen.into_iter().filter(|seen| seen.starts_with("terminate")).collect()
+    };
+
+    // A daemon that goes on knows all that is open.
+    daemon.cut();
+    drop(stream);
+    let mut stream = streams.recv().await.unwrap();
+    stream.registration().await;
+    stream.attached_with("l1", true, Some(&["A", "b"]));
+    stream.call(call("c1", WorkloadCallKind::CheckHealth, "a"));
+    assert_eq!(stream.answer().await.call_id, "c1");
+    assert_eq!(ended(), ["terminate c"]);
+
+    // One that was restarted hears of it by and by.
+    daemon.cut();
+    drop(stream);
+    let mut refused = streams.recv().await.unwrap();
+    refused.registration().await;
+    refused.fail(rejection(Code::NotFound, "LEASE_UNKNOWN"));
+    let mut stream = streams.recv().await.unwrap();
+    stream.registration().await;
+    stream.attached_with("l2", false, Some(&[]));
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    stream.call(call("again a", WorkloadCallKind::Open, "a"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    assert_eq!(ended(), ["terminate c"]);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(ended(), ["terminate c", "terminate B"]);
+
+    // One that does not say what is open is believed nothing.
+    daemon.cut();
+    drop(stream);
+    let mut stream = attach(&mut streams, "l2", "l2", true).await;
+    stream.call(call("c2", WorkloadCallKind::CheckHealth, "x"));
+    assert_eq!(stream.answer().await.call_id, "c2");
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(ended().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_agent_is_waited_for_or_an_error() {
     let (daemon, mut streams) = Daemon::new();
     let serving = serve(daemon.client(options()), AgentOptions::default(), Scripted::default());

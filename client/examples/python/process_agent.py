@@ -24,6 +24,9 @@ from create_cluster import enumerator, open_channel
 STOP_GRACE = 10
 READY_AFTER = 1
 
+# How many seconds a daemon that has given a new lease may take to name its resources.
+NAMING = 60
+
 # The pauses between attempts to come back. The longest is well below a lease's 10 seconds.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2
 
@@ -245,6 +248,8 @@ class Agent:
         self._outbox = None
         self._attached_at = None
         self._stream = None
+        # The resources that the daemon has named on this stream, in lower case.
+        self._named = set()
         self._unwell = {}
         self._leaving = threading.Event()
         # True when the daemon has taken the workload away.
@@ -339,6 +344,7 @@ class Agent:
                 # The thread that sends for the lost stream ends with this.
                 self._outbox.put(None)
             self._outbox = self._stream = self._attached_at = None
+            self._named = set()
             for call in self._calls.values():
                 call.given = False
 
@@ -351,6 +357,7 @@ class Agent:
                 for health in self._unwell.values():
                     self._outbox.put(self._request(health=health))
             say("attached again, with the same lease" if message.attached.resumed else "attached")
+            self._expect_names(message.attached)
         elif kind == "call":
             self._begin(message.call)
         elif kind == "ended":
@@ -372,8 +379,35 @@ class Agent:
                 self._leaving.set()
             self._stream.cancel()
 
+    def _expect_names(self, attached):
+        """Ends what the daemon does not have: it was closed meanwhile, and may run on another node by now."""
+        if not attached.HasField("open"):
+            return
+        with self._lock:
+            self._named |= {resource.lower() for resource in attached.open.resources}
+            stream = self._stream
+        if attached.resumed:
+            self._end_others(stream)
+        else:
+            # The daemon may have been restarted, and hears of its resources by and by.
+            timer = threading.Timer(NAMING, self._end_others, [stream])
+            timer.daemon = True
+            timer.start()
+
+    def _end_others(self, stream):
+        with self._lock:
+            if stream is not self._stream:
+                return
+            others = [resource for resource in self.processes.resources() if resource.lower() not in self._named]
+            self._cancel(lambda _, call: call.message.resource in others)
+        for resource in others:
+            if self.processes.is_running(resource):
+                say(f"the daemon has {resource!r} no more; its process is ended")
+                self.processes.signal(resource, signal.SIGKILL)
+
     def _begin(self, message):
         with self._lock:
+            self._named.add(message.resource.lower())
             known = self._calls.get(message.call_id)
             if known is not None:
                 # It is under way or answered already: the daemon hears where it stands.

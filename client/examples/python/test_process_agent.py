@@ -3,6 +3,7 @@
 import queue
 import signal
 import threading
+import time
 import unittest
 from types import SimpleNamespace
 from unittest import mock
@@ -56,6 +57,28 @@ class AgentTest(unittest.TestCase):
         answer = self.answer("ONLINE again")
         self.assertEqual((answer["state"], answer["message"]), ("FAILED", "the agent is leaving"))
         self.assertFalse(self.agent.processes.is_running("R"))
+
+    def test_what_was_closed_while_the_agent_was_away_is_ended(self):
+        for resource in ("R", "Other"):
+            self.agent._begin(call("ONLINE", resource))
+        running = self.agent.processes.is_running
+        self.assertTrue(self.wait_until(lambda: running("R") and running("Other")))
+        process = self.agent.processes._find("Other")
+        self.agent._lose_stream()
+        attached = Message(resumed=True, open=Message(resources=["r"]), HasField=lambda _: True)
+        self.agent._expect_names(attached)
+        self.assertEqual(process.wait(PATIENCE), -signal.SIGKILL)
+        self.assertTrue(running("R"))
+        # A daemon of an earlier release does not say what is open.
+        attached = Message(resumed=True, HasField=lambda _: False)
+        self.agent._expect_names(attached)
+        self.assertTrue(running("R"))
+
+    def wait_until(self, holds):
+        until = time.monotonic() + PATIENCE
+        while not holds() and time.monotonic() < until:
+            time.sleep(0.01)
+        return holds()
 
     def test_a_termination_is_answered_though_the_resource_is_closed_after_it(self):
         going, ended = threading.Event(), threading.Event()

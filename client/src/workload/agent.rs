@@ -30,6 +30,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A stream that has lasted so long shows that the daemon is well, also when nothing was called.
 const STEADY: Duration = Duration::from_secs(5);
 
+/// How long a daemon that has given a new lease may take until it has named all its resources: it may have been restarted,
+/// and resource DLLs come back to it within seconds.
+const NAMING: Duration = Duration::from_secs(60);
+
 /// How long leaving may take, so that a daemon that has stopped reading holds nobody up.
 const LEAVING: Duration = Duration::from_secs(2);
 
@@ -52,6 +56,10 @@ struct Agent<W> {
     attached: Option<Instant>,
     /// True once the present stream has shown that the daemon is well.
     steady: bool,
+    /// When the daemon has named all its resources, so that others are closed.
+    all_named: Option<Instant>,
+    /// How many resources were closed without a call.
+    closed: u64,
 }
 
 /// What an agent reacts to.
@@ -62,6 +70,8 @@ enum Happened {
     /// The stream takes another message; `None` when it is lost.
     Room(Option<mpsc::OwnedPermit<AttachRequest>>),
     Steady,
+    /// The daemon has named all its resources.
+    AllNamed,
     Signal(Result<Signal<AttachResponse>, Error>),
 }
 
@@ -83,6 +93,8 @@ pub(super) async fn serve<W: Workload>(
         told,
         attached: None,
         steady: false,
+        all_named: None,
+        closed: 0,
     };
     let mut shutdown = pin!(shutdown);
     loop {
@@ -112,6 +124,12 @@ impl<W: Workload> Agent<W> {
                 None => std::future::pending().await,
             }
         };
+        let all_named = async {
+            match self.all_named {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         let (outbox, registration) = (&self.outbox, &self.registration);
         let signal = signal(&mut self.line, outbox, registration);
         tokio::select! {
@@ -119,6 +137,7 @@ impl<W: Workload> Agent<W> {
             Some(done) = self.tasks.join_next_with_id() => Happened::Done(done),
             room = room => Happened::Room(room),
             () = steady => Happened::Steady,
+            () = all_named => Happened::AllNamed,
             signal = signal => Happened::Signal(signal),
         }
     }
@@ -143,6 +162,7 @@ impl<W: Workload> Agent<W> {
                 self.steady = true;
                 self.line.all_is_well();
             }
+            Happened::AllNamed => self.close_others(),
             Happened::Signal(Ok(Signal::Message { message, .. })) => return self.hear(message),
             Happened::Signal(Ok(Signal::Closed)) => return self.lose("the stream of the agent ended"),
             Happened::Signal(Ok(Signal::Lost(loss))) => self.lost(loss),
@@ -160,7 +180,13 @@ impl<W: Workload> Agent<W> {
                     "Attached"
                 );
                 self.registration.lease_id.clone_from(&attached.lease_id);
-                self.attached = Some(Instant::now());
+                let now = Instant::now();
+                self.attached = Some(now);
+                // A daemon of an earlier release does not say it.
+                if let Some(open) = &attached.open {
+                    self.calls.name(&open.resources);
+                    self.all_named = Some(if attached.resumed { now } else { now + NAMING });
+                }
                 let lease = attached.lease.and_then(|lease| Duration::try_from(lease).ok());
                 self.workload.notice(&Notice::Attached {
                     lease_id: attached.lease_id,
@@ -259,6 +285,25 @@ impl<W: Workload> Agent<W> {
         self.calls.begin(kind, call_id, resource, task, ending);
     }
 
+    /// Closes what the daemon does not have: it was closed while the agent was away, and may run elsewhere by now.
+    fn close_others(&mut self) {
+        self.all_named = None;
+        for resource in self.calls.unnamed() {
+            tracing::warn!(resource, "The daemon has the resource no more; it is closed");
+            self.closed += 1;
+            let call = WorkloadCall {
+                call_id: format!("closed-while-away-{}", self.closed),
+                kind: WorkloadCallKind::Close.into(),
+                resource,
+                workload: self.registration.workload.clone(),
+                ..WorkloadCall::default()
+            };
+            if self.calls.give(&call) {
+                self.begin(call);
+            }
+        }
+    }
+
     /// A task did not come to its end: it was cancelled, or the implementation panicked.
     fn broken(&mut self, error: &JoinError) {
         let panicked = self.calls.of_task(error.id()).filter(|_| error.is_panic());
@@ -293,6 +338,7 @@ impl<W: Workload> Agent<W> {
     fn stream_is_gone(&mut self) {
         self.attached = None;
         self.steady = false;
+        self.all_named = None;
         self.calls.lose_stream();
     }
 

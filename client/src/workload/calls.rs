@@ -44,9 +44,19 @@ pub(super) struct Calls {
     health: HashMap<String, WorkloadHealth>,
     /// The resources that are online by what was told of them, in lower case: a daemon that asks anew is answered by this.
     online: HashSet<String>,
+    /// The resources that the agent was called for and that were not closed, by their names in lower case.
+    held: HashMap<String, Held>,
     /// What is to be sent, in order. A call stands here once, and its last status is sent then, so that nothing piles up
     /// where a daemon takes statuses more slowly than they are told.
     due: VecDeque<Due>,
+}
+
+/// A resource that the agent may run something for.
+#[derive(Debug)]
+struct Held {
+    resource: String,
+    /// The daemon has named it on the present stream.
+    is_named: bool,
 }
 
 #[derive(Debug)]
@@ -72,6 +82,11 @@ enum Due {
 impl Calls {
     /// Takes in a call; true when it is a new one, which is to be [begun](Self::begin).
     pub(super) fn give(&mut self, call: &WorkloadCall) -> bool {
+        if call.kind() == WorkloadCallKind::Close {
+            self.held.remove(&call.resource.to_lowercase());
+        } else {
+            self.hold(&call.resource);
+        }
         if let Some(known) = self.calls.get_mut(&call.call_id) {
             known.given = true;
             if known.last.is_some() {
@@ -104,6 +119,29 @@ impl Calls {
             self.health.remove(&call.resource);
         }
         true
+    }
+
+    fn hold(&mut self, resource: &str) {
+        let held = Held {
+            resource: resource.to_owned(),
+            is_named: true,
+        };
+        self.held.insert(resource.to_lowercase(), held);
+    }
+
+    /// Takes in which resources the daemon has open.
+    pub(super) fn name(&mut self, resources: &[String]) {
+        for resource in resources {
+            if let Some(held) = self.held.get_mut(&resource.to_lowercase()) {
+                held.is_named = true;
+            }
+        }
+    }
+
+    /// The resources that the daemon has not named on the present stream.
+    pub(super) fn unnamed(&self) -> Vec<String> {
+        let unnamed = self.held.values().filter(|held| !held.is_named);
+        unnamed.map(|held| held.resource.clone()).collect()
     }
 
     /// Whether a resource is online by what was told of it.
@@ -222,6 +260,7 @@ impl Calls {
         }
         self.health.clear();
         self.online.clear();
+        self.held.clear();
         self.due.clear();
     }
 
@@ -230,6 +269,9 @@ impl Calls {
     pub(super) fn lose_stream(&mut self) {
         for call in self.calls.values_mut() {
             call.given = false;
+        }
+        for held in self.held.values_mut() {
+            held.is_named = false;
         }
         self.due.clear();
         let bad = self.health.values().filter(|health| !health.healthy);

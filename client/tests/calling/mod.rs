@@ -112,10 +112,19 @@ impl Opened {
     }
 
     pub fn attached(&self, lease_id: &str, resumed: bool) {
+        self.attached_with(lease_id, resumed, None);
+    }
+
+    /// The daemon says which resources it has open.
+    pub fn attached_with(&self, lease_id: &str, resumed: bool, open: Option<&[&str]>) {
+        let resources = |open: &[&str]| v1::OpenResources {
+            resources: open.iter().copied().map(str::to_owned).collect(),
+        };
         self.tell(Told::Attached(v1::Attached {
             lease_id: lease_id.to_owned(),
             lease: Some(prost_types::Duration { seconds: 10, nanos: 0 }),
             resumed,
+            open: open.map(resources),
         }));
     }
 

@@ -93,10 +93,15 @@ impl Registry {
         } else {
             registration.new_lease_id.clone()
         };
+        let instances = &self.instances;
+        let open = workload.instances.iter().filter_map(|id| instances.get(id));
         let attached = v1::Attached {
             lease_id: lease_id.clone(),
             lease: Some(wire_duration(registration.lease)),
             resumed,
+            open: Some(v1::OpenResources {
+                resources: open.map(|instance| instance.resource.clone()).collect(),
+            }),
         };
         let holder = Holder {
             registration,

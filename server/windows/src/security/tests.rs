@@ -6,6 +6,7 @@ use windows_sys::Win32::Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, GetNamedSecurityInfoW,
 };
+use windows_sys::Win32::Security::SetFileSecurityW;
 use windows_sys::Win32::Storage::FileSystem::{CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL};
 
 fn written(path: &Path) -> String {
@@ -204,6 +205,10 @@ fn make_file(path: &Path, sddl: &str) {
     assert_ne!(file, INVALID_HANDLE_VALUE, "{}", io::Error::last_os_error());
     // SAFETY: The handle was opened above and is not used afterwards.
     unsafe { CloseHandle(file) };
+    // Again, since Wine takes the file mode creation mask of its process off the first one.
+    // SAFETY: As above.
+    let set = unsafe { SetFileSecurityW(name.as_ptr(), DACL_SECURITY_INFORMATION, descriptor.as_ptr()) };
+    assert_ne!(set, 0, "{}", io::Error::last_os_error());
 }
 
 #[test]

@@ -119,6 +119,34 @@ async fn an_agent_behind_a_broken_connection_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_is_deleted_while_its_agent_is_away_ends_when_it_comes_back() {
+    let daemon = daemon().start().await;
+    let client = daemon.client();
+    register(&daemon, &client, "left", &[]).await;
+    let wire = daemon.wire().await;
+    let options = AgentOptions {
+        lease: Some(Duration::from_secs(600)),
+        ..AgentOptions::default()
+    };
+    let mut agent = Agent::attached(daemon.client_over(&wire), "left", options, Script::default()).await;
+    bring_online(&client, "left").await;
+    agent.sees(&Seen::Call("online", false)).await;
+    wire.sever();
+    let offline = wsfc_tests::call!(OfflineResourceParameters {
+        resource: "left",
+        force_with_termination: true
+    });
+    run(&client, offline).await;
+    let delete = wsfc_tests::call!(DeleteResourceParameters { resource: "left" });
+    run(&client, delete).await;
+    wire.mend();
+    agent.sees(&Seen::Attached(true)).await;
+    agent.sees(&Seen::Call("close", false)).await;
+    agent.leave().await.unwrap();
+    daemon.finish().await;
+}
+
+#[tokio::test]
 async fn a_daemon_that_runs_no_workloads_says_so_of_their_names() {
     let daemon = TestDaemon::start(wsfc_tests::world::production()).await;
     let request = wsfc_client::v1::GetWorkloadRequest {

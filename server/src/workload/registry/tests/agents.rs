@@ -246,6 +246,7 @@ fn an_agent_comes_back_with_its_lease_at_any_step() {
             panic!("{given:?}")
         };
         assert!(attached.resumed && attached.lease_id == "lease");
+        assert_eq!(attached.open.as_ref().unwrap().resources.len(), 1, "{attached:?}");
         if step < 2 {
             let [_, ToAgent::Call(again)] = given.as_slice() else {
                 panic!("{given:?}")
