@@ -61,6 +61,8 @@ async fn core(others: usize, issuer: Option<BearerIssuer>) -> Core {
     // As often as it can be called, with the rates that are kept all the same.
     settings.limits.calls_per_second = 1_000_000_000;
     settings.limits.call_burst = 1_000_000_000;
+    settings.limits.changes_per_second = 1_000_000_000;
+    settings.limits.change_burst = 1_000_000_000;
     let binding = |subject: String| Binding {
         subject,
         role: ADMINISTRATOR.into(),

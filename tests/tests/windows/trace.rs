@@ -13,6 +13,7 @@ use wsfc_clusapi::trace::{About, Fields, Trace, Value, record};
 use wsfc_proto::v1;
 use wsfc_simulator::{Scenario, Simulation};
 use wsfc_tests::wine::{self, Running};
+use wsfcd::access::policy::ADMINISTRATOR;
 use wsfcd::daemon::Daemon;
 use wsfcd::platform::Platform;
 use wsfcd::settings::Settings;
@@ -112,6 +113,7 @@ fn of_this_system(folder: &Path) -> Trace {
         ..Settings::default()
     };
     settings.listen.address = ([127, 0, 0, 1], 0).into();
+    settings.access.loopback_role = Some(ADMINISTRATOR.into());
     settings.listen.threads = 1;
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let daemon = Daemon::start(settings, api, Platform::system()).await.unwrap();
