@@ -20,6 +20,9 @@ const NEW_STORE_FILE: &str = "journal.redb.new";
 const LOCK_FILE: &str = "wsfcd.lock";
 /// The file that names the daemon's process: beside the lock, because on Windows a locked file cannot be read.
 const PID_FILE: &str = "wsfcd.pid";
+/// The file that is there while a store is being opened. A daemon that finds it knows that the last one died meanwhile,
+/// perhaps of the store: over a damaged one redb may panic twice at once, which nothing can catch.
+const OPENING_FILE: &str = "journal.opening";
 
 impl Journal {
     /// Opens the journal in a data directory, and makes both when they are missing.
@@ -36,13 +39,14 @@ impl Journal {
         if !path.try_exists().map_err(|source| io_error(&path, source))? {
             create(data_dir, &options, &platform)?;
         }
-        let cause = match open_store(&path, &options, &platform, &lock) {
+        let opening = Opening::begin(data_dir)?;
+        let cause = match open_store(&path, &options, &platform, &lock, opening.last_one_died) {
             Err(OpenError::Store(StoreError::Damaged(cause))) => cause,
             opened => return opened,
         };
         let quarantine = set_aside(&path, platform.clock.now())?;
         create(data_dir, &options, &platform)?;
-        let mut opened = open_store(&path, &options, &platform, &lock)?;
+        let mut opened = open_store(&path, &options, &platform, &lock, false)?;
         opened.quarantined = Some(Quarantine {
             path: quarantine,
             cause,
@@ -62,9 +66,51 @@ pub fn lock_dir(data_dir: &Path) -> Result<File, OpenError> {
     lock(data_dir)
 }
 
+/// The time in which a store is opened, as a file; over when this is dropped.
+struct Opening {
+    path: PathBuf,
+    /// The daemon before this one has not come to its end.
+    last_one_died: bool,
+}
+
+impl Opening {
+    fn begin(data_dir: &Path) -> Result<Self, OpenError> {
+        let path = data_dir.join(OPENING_FILE);
+        let last_one_died = path.try_exists().map_err(|source| io_error(&path, source))?;
+        if last_one_died {
+            tracing::warn!(
+                path = %path.display(),
+                "The last daemon died while it opened the journal, so all of it is checked"
+            );
+        } else {
+            File::create(&path).map_err(|source| io_error(&path, source))?;
+        }
+        Ok(Self { path, last_one_died })
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "The file cannot be removed, so the next start checks the journal");
+        }
+    }
+}
+
 /// Opens an existing store and the journal in it.
-fn open_store(path: &Path, options: &Options, platform: &Platform, lock: &File) -> Result<Opened, OpenError> {
-    let store = RedbStore::open(path, options.store_cache_bytes).map_err(|error| store_error(path, error))?;
+fn open_store(
+    path: &Path,
+    options: &Options,
+    platform: &Platform,
+    lock: &File,
+    is_suspect: bool,
+) -> Result<Opened, OpenError> {
+    let open = if is_suspect {
+        RedbStore::open_checked
+    } else {
+        RedbStore::open
+    };
+    let store = open(path, options.store_cache_bytes).map_err(|error| store_error(path, error))?;
     // Both files name the same lock, which lasts until the last of them is closed.
     let lock = lock.try_clone().map_err(|source| io_error(path, source))?;
     open_locked(Box::new(store), options.clone(), platform.clone(), Some(lock)).map_err(|error| match error {

@@ -35,6 +35,25 @@ impl RedbStore {
         guarded(|| Builder::new().set_cache_size(cache_bytes).open(path)).map(Self::new)
     }
 
+    /// As [`open`](Self::open), and reads the whole file to see that each page is as it was written.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open).
+    pub fn open_checked(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
+        let is_sound = guarded(|| {
+            let mut database = Builder::new().set_cache_size(cache_bytes).open(path)?;
+            database.check_integrity()
+        });
+        match is_sound? {
+            true => Self::open(path, cache_bytes),
+            // It was taken back to an earlier commit, and what was acknowledged since is lost.
+            false => Err(StoreError::Damaged(
+                "pages of the database are not as they were written".into(),
+            )),
+        }
+    }
+
     /// Makes a database in a new file.
     ///
     /// # Errors

@@ -160,6 +160,7 @@ async fn nothing_wrong_is_served_from_a_store_with_flipped_bits() {
     daemon.logs().expect("checksum");
     // The store's library may panic over them, which the daemon catches; another process says so on standard error.
     daemon.logs().expect("/redb-");
+    daemon.logs().expect("The last daemon died while it opened the journal");
     let path = store_file(daemon.data_dir());
     let mut whole = Vec::new();
     File::open(&path).unwrap().read_to_end(&mut whole).unwrap();
@@ -170,7 +171,14 @@ async fn nothing_wrong_is_served_from_a_store_with_flipped_bits() {
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);
         fs::write(&path, &flipped).unwrap();
-        daemon.restart().await;
+        // Over some of them the store's library panics twice at once, which ends a process. The next one looks at the whole
+        // store before it uses it; within this process that is done at once.
+        if UnderTest::get() == UnderTest::InProcess {
+            fs::write(path.with_file_name("journal.opening"), "").unwrap();
+        }
+        if daemon.start_again().await.is_err() {
+            daemon.restart().await;
+        }
         let client = daemon.client();
         let listed = client.list_operations(v1::ListOperationsRequest::default()).await;
         // An error is honest, and so is an empty store; what is served must be what was written.
