@@ -288,7 +288,7 @@ impl Client {
                                 exchanged = true;
                                 continue;
                             }
-                            failed = Some(connection.way.generation);
+                            failed = (!error.is_pace()).then_some(connection.way.generation);
                             error
                         }
                     },

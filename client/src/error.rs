@@ -228,7 +228,7 @@ impl Error {
                 // A daemon whose journal failed ends, and comes back with what was durable.
                 matches!(
                     rejection.reason,
-                    Reason::ShuttingDown | Reason::StoreFailed | Reason::Overloaded
+                    Reason::ShuttingDown | Reason::StoreFailed | Reason::Overloaded | Reason::RateLimited
                 )
             }
             Self::Invalid { .. }
@@ -239,6 +239,11 @@ impl Error {
             | Self::NotAwaited { .. }
             | Self::Malformed { .. } => false,
         }
+    }
+
+    /// True when only the pace of the caller was refused, so that the connection is as good as before.
+    pub(crate) fn is_pace(&self) -> bool {
+        matches!(self, Self::Rejected { rejection, .. } if rejection.reason == Reason::RateLimited)
     }
 
     /// The status of a refusal because the token that was shown is over.

@@ -56,6 +56,8 @@ pub(crate) struct Line<M> {
     way: Option<Way>,
     /// When the connection was lost; `None` while all is well.
     lost: Option<Instant>,
+    /// Whether the connection of that way was lost with the stream.
+    is_broken: bool,
     /// The token that was shown on the way is over.
     over: Option<Over>,
 }
@@ -94,6 +96,7 @@ impl<M> Line<M> {
             patience,
             way: None,
             lost: None,
+            is_broken: false,
             over: None,
         }
     }
@@ -146,6 +149,8 @@ impl<M> Line<M> {
         if !passes || patience.is_some_and(|patience| lost.elapsed() >= patience) {
             return Err(error);
         }
+        // Where only the token is over, or the caller too fast, the connection is as good as before.
+        self.is_broken = self.over.is_none() && !error.is_pace();
         let delay = self.backoff.next(error.retry_delay());
         let attempt = self.backoff.attempt();
         tracing::debug!(method = self.method, attempt, ?delay, error = %error, "Resuming a stream");
@@ -180,8 +185,7 @@ impl<M> Line<M> {
             match &mut self.state {
                 State::Due => {
                     self.method = method;
-                    // Where only the token is over, the connection is as good as before.
-                    let broken = self.lost.is_some() && self.over.is_none();
+                    let broken = self.lost.is_some() && self.is_broken;
                     let failed = self.way.as_ref().filter(|_| broken).map(|way| way.generation);
                     self.state = State::Opening(open(self.client.clone(), failed));
                 }

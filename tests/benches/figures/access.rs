@@ -33,7 +33,7 @@ use wsfcd::settings::{BearerIssuer, Settings};
 
 use crate::journals;
 use crate::method::{Effort, Times, table, us};
-use crate::served::two_machines;
+use crate::served::{two_machines, unhurried};
 
 /// Calls, or records, that one reading of the clock is about.
 const BATCH: u32 = 1_000;
@@ -56,13 +56,7 @@ pub fn run(effort: Effort) {
 
 /// A daemon's core that knows the harness and so many others, and takes the tokens of an issuer.
 async fn core(others: usize, issuer: Option<BearerIssuer>) -> Core {
-    let mut settings = Settings::default();
-    settings.access.loopback_role = Some(ADMINISTRATOR.into());
-    // As often as it can be called, with the rates that are kept all the same.
-    settings.limits.calls_per_second = 1_000_000_000;
-    settings.limits.call_burst = 1_000_000_000;
-    settings.limits.changes_per_second = 1_000_000_000;
-    settings.limits.change_burst = 1_000_000_000;
+    let mut settings = unhurried();
     let binding = |subject: String| Binding {
         subject,
         role: ADMINISTRATOR.into(),

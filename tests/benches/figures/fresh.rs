@@ -14,6 +14,8 @@ use wsfcd::platform::Platform;
 use wsfcd::settings::Settings;
 use wsfcd::settings::sources::Sources;
 
+use crate::served::lift_rates;
+
 /// The argument that makes a daemon of this program.
 pub const ARGUMENT: &str = "--daemon";
 
@@ -81,6 +83,7 @@ pub fn be(data_dir: PathBuf, ready: PathBuf) {
     };
     settings.listen.address = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.listen.ready_file = Some(ready);
+    lift_rates(&mut settings.limits);
     settings.cluster_api.simulate = Some("default".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {

@@ -12,6 +12,7 @@ use wsfc_simulator::{Incident, Scenario};
 use wsfc_tests::TestDaemon;
 
 use crate::method::{Effort, Times, table, us};
+use crate::served::lift_rates;
 
 /// The native number of a group that is online.
 const ONLINE: i32 = 0;
@@ -39,7 +40,10 @@ async fn take(effort: Effort) {
     let before = resident();
     let began = Instant::now();
     let daemon = builder
-        .settings(|settings| settings.limits.unary = PATIENCE)
+        .settings(|settings| {
+            settings.limits.unary = PATIENCE;
+            lift_rates(&mut settings.limits);
+        })
         .start()
         .await;
     daemon.logs().expect("");

@@ -19,8 +19,8 @@ use wsfcd::listen::refusals::Refusals;
 use wsfcd::listen::registry::Connections;
 use wsfcd::listen::serving::Serving;
 use wsfcd::platform::Platform;
-use wsfcd::settings::Settings;
 use wsfcd::settings::current::Current;
+use wsfcd::settings::{Limits, Settings};
 
 use crate::journals::thread;
 
@@ -32,14 +32,27 @@ pub fn two_machines() -> Scenario {
     }
 }
 
+/// Lets a daemon be called as often as it can be; what keeps the rates runs all the same.
+pub fn lift_rates(limits: &mut Limits) {
+    (limits.calls_per_second, limits.call_burst) = (1_000_000_000, 1_000_000_000);
+    (limits.changes_per_second, limits.change_burst) = (1_000_000_000, 1_000_000_000);
+}
+
+/// The settings of a daemon that may be called as often as it can be.
+pub fn unhurried() -> Settings {
+    let mut settings = Settings::default();
+    settings.access.loopback_role = Some(ADMINISTRATOR.into());
+    lift_rates(&mut settings.limits);
+    settings
+}
+
 /// Serves a journal as the daemon does: its core, one serving thread with its own runtime, real sockets. Serves to the
 /// end of the process.
 pub fn serve(journal: &Journal) -> SocketAddr {
     let journal = journal.clone();
     on_a_thread("serve", async |listener| {
         let api = Clusapi::from_provider(Simulation::new(two_machines()).expect("a world"));
-        let mut settings = Settings::default();
-        settings.access.loopback_role = Some(ADMINISTRATOR.into());
+        let settings = unhurried();
         let platform = Platform::system();
         let kept = Kept::nothing(&platform);
         let core = Core::new(settings.clone(), journal, &[], kept, api, platform);

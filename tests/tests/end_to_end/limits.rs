@@ -369,6 +369,11 @@ async fn a_caller_that_calls_too_often_is_told_when_to_come_again() {
         details.retry_info().is_some_and(|retry| retry.retry_delay.is_some()),
         "{refused:?}"
     );
+    // The client waits as it is told.
+    let patient = daemon.client();
+    for _ in 0..2 {
+        patient.get_host_state("").await.unwrap();
+    }
     // Others have buckets of their own.
     let mut other = ClusterServiceClient::new(daemon.channel_of("other.test").await);
     other.get_host_state(v1::GetHostStateRequest::default()).await.unwrap();
