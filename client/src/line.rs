@@ -298,6 +298,18 @@ mod tests {
             Line::new(Client::lazy(options).unwrap(), METHOD)
         }
 
+        /// A world that takes another token than the one that its line was opened with.
+        async fn whose_token_is_over() -> (Self, Line<usize>) {
+            let world = Self::new("first", "first");
+            let mut line = Self::line(world.source());
+            assert_eq!(message(world.signal(&mut line).await), (1, false));
+            let next = Self {
+                good: "second",
+                ..world
+            };
+            (next, line)
+        }
+
         /// What the line has to tell next.
         async fn signal(&self, line: &mut Line<usize>) -> Result<Signal<usize>, Error> {
             poll_fn(|cx| {
@@ -345,13 +357,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_whose_token_is_over_is_opened_again_with_the_next() {
-        let world = World::new("first", "first");
-        let mut line = World::line(world.source());
-        assert_eq!(message(world.signal(&mut line).await), (1, false));
-        let next = World {
-            good: "second",
-            ..world
-        };
+        let (next, mut line) = World::whose_token_is_over().await;
         next.has("second");
         assert_eq!(lost(next.signal(&mut line).await), 1);
         assert_eq!(message(next.signal(&mut line).await), (2, true));
@@ -360,13 +366,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_next_token_is_waited_for_without_showing_the_old_one_again() {
-        let world = World::new("first", "first");
-        let mut line = World::line(world.source());
-        assert_eq!(message(world.signal(&mut line).await), (1, false));
-        let next = World {
-            good: "second",
-            ..world
-        };
+        let (next, mut line) = World::whose_token_is_over().await;
         for attempt in 1..=4 {
             assert_eq!(lost(next.signal(&mut line).await), attempt);
         }

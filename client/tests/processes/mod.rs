@@ -1,0 +1,163 @@
+//! Processes as workloads: those of this system, which are Unix's here, and so in real time.
+
+use wsfc_client::workload::{ProcessOptions, ProcessWorkload};
+
+use super::*;
+
+/// With processes of this system, and so in real time.
+#[tokio::test]
+async fn a_process_is_started_checked_and_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let script = r#"trap 'echo stopped >> "$0"; exit 0' TERM; echo "$WSFC_RESOURCE $WSFC_PARAMETER_PORT" >> "$0"
+        while :; do sleep 0.02; done"#;
+    let mut process = ProcessOptions::new(["sh", "-c", script]);
+    process.command.push(log.clone().into_os_string());
+    process.health_command = ["sh", "-c", r#"test ! -e "$0.bad" && test -e "$0""#]
+        .map(Into::into)
+        .into();
+    process.health_command.push(log.clone().into_os_string());
+    process.ready_after = Duration::from_millis(50);
+    let (daemon, mut streams) = Daemon::new();
+    let workload = ProcessWorkload::new(process);
+    let serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    let online = |call_id: &str| v1::WorkloadCall {
+        parameters: [("PORT".to_owned(), "80".to_owned())].into(),
+        ..call(call_id, WorkloadCallKind::Online, "web")
+    };
+    stream.call(online("c1"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    stream.call(call("c2", WorkloadCallKind::CheckHealth, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    std::fs::write(folder.path().join("log.bad"), "").unwrap();
+    stream.call(call("c3", WorkloadCallKind::CheckHealth, "web"));
+    let failed = stream.answer().await;
+    assert_eq!(failed.state(), WorkloadState::Failed);
+    assert!(
+        failed.message.starts_with("the health command ended with"),
+        "{failed:?}"
+    );
+    std::fs::remove_file(folder.path().join("log.bad")).unwrap();
+    stream.call(call("c4", WorkloadCallKind::Offline, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Offline);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "web 80\nstopped\n");
+
+    // Killed, it writes nothing; and one that ends by itself is told of.
+    stream.call(online("c5"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    stream.call(call("c6", WorkloadCallKind::Terminate, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Offline);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "web 80\nstopped\nweb 80\n");
+    stream.call(online("c7"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    let stopping = tokio::spawn(async move { workload.stop_all().await });
+    let health = stream.health().await;
+    assert_eq!((health.resource.as_str(), health.healthy), ("web", false));
+    stopping.await.unwrap();
+    drop(stream);
+    serving.leave().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_is_ending_is_not_taken_for_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let script = r#"trap 'sleep 0.3; echo stopped >> "$0"; exit 0' TERM; echo started >> "$0"
+        while :; do sleep 0.02; done"#;
+    let mut process = ProcessOptions::new(["sh", "-c", script]);
+    process.command.push(log.clone().into_os_string());
+    process.ready_after = Duration::from_millis(100);
+    let (daemon, mut streams) = Daemon::new();
+    let workload = ProcessWorkload::new(process);
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    // The first report of OFFLINE shows that the process was asked to end.
+    stream.call(call("c2", WorkloadCallKind::Offline, "web"));
+    assert_eq!(stream.status().await.state(), WorkloadState::Pending);
+    stream.ended("c2", WorkloadCallEnd::Timeout);
+    stream.call(call("c3", WorkloadCallKind::Online, "web"));
+    let answer = stream.answer().await;
+    assert_eq!((answer.call_id.as_str(), answer.state()), ("c3", WorkloadState::Online));
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "started\nstopped\nstarted\n");
+
+    // An agent that is leaving stops what runs, and starts nothing any more.
+    let stopping = tokio::spawn(async move { workload.stop_all().await });
+    assert!(!stream.health().await.healthy);
+    stopping.await.unwrap();
+    stream.call(call("c4", WorkloadCallKind::Online, "web"));
+    assert_eq!(stream.answer().await.message, "the agent is leaving");
+    stream.call(call("c5", WorkloadCallKind::Online, "db"));
+    assert_eq!(stream.answer().await.message, "the agent is leaving");
+}
+
+/// What a process has started ends with the runtime of the agent, though nobody is left who could wait for it.
+#[test]
+fn nothing_of_a_process_outlives_the_runtime() {
+    use std::io::Read as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let held = folder.path().join("held");
+    let made = std::process::Command::new("mkfifo").arg(&held).status().unwrap();
+    assert!(made.success());
+    let reader = held.clone();
+    // Comes to its end when nobody holds the other one any more.
+    let outside = tokio::runtime::Runtime::new().unwrap();
+    let released = outside.spawn_blocking(move || {
+        let mut text = String::new();
+        std::fs::File::open(reader)
+            .unwrap()
+            .read_to_string(&mut text)
+            .map(|_| text)
+    });
+    let mut process = ProcessOptions::new(["sh", "-c", r#"exec > "$0"; echo held; sleep 20 & wait"#]);
+    process.command.push(held.into_os_string());
+    process.ready_after = Duration::from_millis(100);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (daemon, mut streams) = Daemon::new();
+        let _serving = serve(
+            daemon.client(options()),
+            AgentOptions::default(),
+            ProcessWorkload::new(process),
+        );
+        let mut stream = attach(&mut streams, "", "l1", false).await;
+        stream.call(call("c1", WorkloadCallKind::Online, "web"));
+        assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    });
+    let left = tokio::time::Instant::now();
+    drop(runtime);
+    assert_eq!(outside.block_on(released).unwrap().unwrap(), "held\n");
+    assert!(left.elapsed() < Duration::from_secs(10), "{:?}", left.elapsed());
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_listen_is_killed_and_one_that_ends_at_once_fails() {
+    let mut deaf = ProcessOptions::new(["sh", "-c", "trap '' TERM; sleep 100 & wait; sleep 100"]);
+    deaf.ready_after = Duration::from_millis(50);
+    deaf.stop_grace = Duration::from_millis(200);
+    let (daemon, mut streams) = Daemon::new();
+    let _serving = serve(
+        daemon.client(options()),
+        AgentOptions::default(),
+        ProcessWorkload::new(deaf),
+    );
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    stream.call(call("c2", WorkloadCallKind::Offline, "web"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Offline);
+
+    for (command, said) in [("exit 3", "exit status: 3"), ("kill -9 $$", "signal: 9")] {
+        let (daemon, mut streams) = Daemon::new();
+        let workload = ProcessWorkload::new(ProcessOptions::new(["sh", "-c", command]));
+        let _serving = serve(daemon.client(options()), AgentOptions::default(), workload);
+        let mut stream = attach(&mut streams, "", "l1", false).await;
+        stream.call(call("c1", WorkloadCallKind::Online, "web"));
+        let failed = stream.answer().await;
+        assert_eq!(failed.state(), WorkloadState::Failed);
+        assert!(failed.message.contains(said), "{failed:?}");
+    }
+}
