@@ -4,6 +4,8 @@
 //! descriptor set that reflection and the JSON mapping need, the table of [`methods`] with what each asks of its caller, the
 //! documented [`reasons`] of errors, and the text form of join tokens.
 
+#![forbid(unsafe_code)]
+
 pub mod join_token;
 pub mod methods;
 pub mod reasons;

@@ -128,7 +128,7 @@ reasons! {
         operator: "Nothing."
     }
     CLUSTER_BUSY {
-        meaning: "Another operation holds the cluster or one of the nodes, and the request asked not to wait.",
+        meaning: "Another operation holds the cluster, one of the nodes or the object, and the request asked not to wait.",
         user: "Wait for the operation in metadata `operation_id`, or start without BUSY_POLICY_REFUSE.",
         operator: "Nothing."
     }
@@ -220,7 +220,7 @@ reasons! {
     TIMED_OUT {
         meaning: "The cluster did not answer in the time that the daemon allows.",
         user: "Try again, or ask another node's daemon.",
-        operator: "Look whether the cluster answers on the daemon's host; `limits.unary` is the time allowed."
+        operator: "Look whether the cluster answers on the daemon's host; `limits.unary` is the time allowed for reads, 30 seconds for the look before a call starts."
     }
     OVERLOADED {
         meaning: "The daemon's host gives it no more threads.",

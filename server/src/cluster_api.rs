@@ -4,6 +4,7 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wsfc_client::workload::RESOURCE_DLL;
 use wsfc_clusapi::Clusapi;
 use wsfc_simulator::scenario::ResourceDll;
 use wsfc_simulator::{Scenario, Simulation};
@@ -155,9 +156,6 @@ pub fn check(settings: &Settings) -> Result<(), ClusterApiError> {
     }
     Ok(())
 }
-
-/// The file of the resource DLL of workloads, as the cluster names it.
-const RESOURCE_DLL: &str = "wsfcres.dll";
 
 /// The resource DLL, where it lies beside this program.
 fn own_resource_dll() -> Option<ResourceDll> {

@@ -13,7 +13,9 @@ use wsfc_client::v1::event::Event as Kind;
 use wsfc_client::v1::inventory_object::Object;
 use wsfc_client::v1::property_value::Value;
 use wsfc_client::v1::{self, ObjectKind, OperationState, ResourceStatus, TextList, WatchStatusRequest};
-use wsfc_client::workload::{AgentOptions, Call, CallProgress, Notice, Workload, WorkloadFailure};
+use wsfc_client::workload::{
+    AgentOptions, Call, CallProgress, Notice, RESOURCE_DLL, RESOURCE_TYPE, Workload, WorkloadFailure,
+};
 use wsfc_client::{Client, Error, Parameters, Watch, WatchItem};
 use wsfc_simulator::Scenario;
 use wsfc_simulator::scenario::ResourceDll;
@@ -26,16 +28,11 @@ use crate::verbs::run;
 use crate::watching::Follower;
 use crate::{wine, world};
 
-/// The type of the resources that programs implement, and its DLL as the cluster names it.
-pub const TYPE: &str = "wsfcd Workload";
-/// The file name of the DLL.
-pub const DLL: &str = "wsfcres.dll";
-
 /// The production cluster, whose Resource Monitors load the resource DLL from its file.
 pub fn scenario(under_test: UnderTest) -> Scenario {
     Scenario {
         resource_dlls: vec![ResourceDll {
-            name: DLL.into(),
+            name: RESOURCE_DLL.into(),
             path: library(under_test),
         }],
         ..world::production()
@@ -51,7 +48,7 @@ pub fn daemon() -> Builder {
 /// The file of the resource DLL, as who loads it names it.
 fn library(under_test: UnderTest) -> PathBuf {
     if under_test == UnderTest::Windows {
-        return under_test.path(&wine::program(DLL)).into();
+        return under_test.path(&wine::program(RESOURCE_DLL)).into();
     }
     let name = format!(
         "{}wsfcres{}",
@@ -100,8 +97,8 @@ pub async fn register_many(
 
 async fn make_type(client: &Client) {
     let new = call!(CreateResourceTypeParameters {
-        resource_type: TYPE,
-        dll: DLL,
+        resource_type: RESOURCE_TYPE,
+        dll: RESOURCE_DLL,
     });
     succeeds(client, new).await;
 }
@@ -118,7 +115,7 @@ async fn make_resource(
     let new = call!(CreateResourceParameters {
         resource: resource,
         group: group,
-        r#type: TYPE,
+        r#type: RESOURCE_TYPE,
     });
     succeeds(client, new).await;
     let private = Changes::new("", ObjectKind::Resource, resource)

@@ -59,6 +59,12 @@ use crate::error::Error;
 
 use calls::Told;
 
+/// The resource type whose resources programs implement.
+pub const RESOURCE_TYPE: &str = "wsfcd Workload";
+
+/// The file name of the resource DLL of that type. Without a path the cluster looks for it in its own folder, on every node.
+pub const RESOURCE_DLL: &str = "wsfcres.dll";
+
 pub use process::{ProcessOptions, ProcessWorkload};
 
 /// What an agent does when the cluster calls. Implement it with `async fn`.
@@ -172,7 +178,7 @@ pub enum Standing {
 pub struct WorkloadFailure {
     /// For people; the daemon cuts it off after 1,024 characters.
     pub message: String,
-    /// The Win32 code that the cluster tells as the resource's last status. 0: 5018 (ERROR_RESOURCE_FAILED).
+    /// The Win32 code that the cluster tells as the resource's last status. 0: 5018 (ERROR_RESMON_ONLINE_FAILED).
     pub win32_code: u32,
 }
 

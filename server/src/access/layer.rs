@@ -28,8 +28,6 @@ use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
 use crate::listen::rate::{self, Rates};
 
-/// How long a request may take to arrive whose cluster must be known before it is allowed.
-const ARRIVE_FOR: Duration = Duration::from_secs(10);
 /// The longest time that a timer is set for; longer ones are set again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -269,10 +267,8 @@ impl AccessLayer {
 
     /// Takes a whole request of one message off the network.
     async fn whole(&self, body: Body) -> Result<Bytes, Status> {
-        let arriving = tokio::time::timeout(ARRIVE_FOR, request::whole(body, self.request_bytes)).await;
-        arriving
-            .map_err(|_elapsed| status::deadline("the arrival of the request", ARRIVE_FOR))?
-            .map_err(|error| status::unreadable(&error))
+        let arrived = request::whole(body, self.request_bytes).await;
+        arrived.map_err(|error| status::unreadable(&error))
     }
 
     /// Writes down a call that may change something, before a handler has it.

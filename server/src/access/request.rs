@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use tonic::body::Body;
+use tonic::{Code, Status};
 use wsfc_proto::methods::Method;
 
 /// The bytes of a message's frame before the message: whether it is compressed, and its length.
@@ -21,6 +22,9 @@ pub enum Unreadable {
     /// It is larger than allowed.
     #[error("the request is larger than the daemon allows")]
     TooLarge,
+    /// It did not arrive in time (`limits.request_body`).
+    #[error("the request did not arrive in time")]
+    Late,
     /// It is no message of its kind.
     #[error("the request cannot be decoded")]
     Malformed,
@@ -31,8 +35,14 @@ pub(super) async fn whole(body: Body, most: usize) -> Result<Bytes, Unreadable> 
     match Limited::new(body, most.saturating_add(FRAME)).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Unreadable::TooLarge),
+        Err(error) if error.downcast_ref().is_some_and(is_late) => Err(Unreadable::Late),
         Err(_broken) => Err(Unreadable::Malformed),
     }
+}
+
+/// What the body of a request ends with when its time is over.
+fn is_late(status: &Status) -> bool {
+    status.code() == Code::DeadlineExceeded
 }
 
 /// The name of the cluster that a request is about, as the handler will find it.

@@ -22,6 +22,11 @@ const TELL_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before it does.
 const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// A store is read at every so many looks: it shows nothing from outside, and may ask the network.
+const STORE_LOOKS: u32 = 60;
+/// For how many looks certificates that were changed may be of no use before it is told.
+const UNFINISHED_LOOKS: u32 = 10;
+
 /// Keeps what connections are secured with as files and store have it. Clones keep the same.
 #[derive(Clone)]
 pub struct Keeper {
@@ -38,6 +43,8 @@ struct State {
     client_certificates: ClientCertificates,
     /// How the files looked when they were read last.
     seen: Look,
+    /// How many looks there were since a store was read.
+    unread_looks: u32,
     trouble: Trouble,
 }
 
@@ -45,8 +52,10 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     None,
-    /// They could not be used. Somebody may be replacing them one by one.
-    New,
+    /// They could not be used. Somebody may be replacing them one by one; so many looks are left before it is told.
+    New {
+        left: u32,
+    },
     /// They could not be used for some time, which was told.
     Told,
 }
@@ -112,6 +121,7 @@ impl Keeper {
                 tls: files.tls,
                 client_certificates: files.client_certificates,
                 seen: files.seen,
+                unread_looks: 0,
                 trouble: Trouble::None,
             })),
         }
@@ -167,7 +177,7 @@ impl Keeper {
 
     /// Looks at files and store every now and then, takes what has changed, and tells once a day what expires.
     pub async fn watch(self, stop: CancellationToken) {
-        // The store may ask the network for certificates of authorities.
+        // Files may be on a network, and the store may ask it for certificates of authorities.
         let blocking = Blocking::new(self.platform.clone());
         let look = async {
             loop {
@@ -198,12 +208,14 @@ impl Keeper {
         let tls = state.tls.clone();
         let looks = Look::at(&tls);
         let is_new = looks != state.seen;
-        // A store shows nothing from outside: what it has must be read, and with it comes a key that is good now.
-        let is_stored = tls.store_thumbprint.is_some();
+        state.unread_looks += 1;
+        // What a store has must be read, and with it comes a key that is good now.
+        let is_due = tls.store_thumbprint.is_some() && state.unread_looks >= STORE_LOOKS;
         let before = state.trouble;
-        if !is_new && !is_stored && before != Trouble::New {
+        if !is_new && !is_due && !matches!(before, Trouble::New { .. }) {
             return;
         }
+        state.unread_looks = 0;
         let served = self.live.get();
         match self.reload_as(&tls, &mut state) {
             Ok(()) if !is_new && before == Trouble::None && self.live.get().chain() == served.chain() => {}
@@ -214,10 +226,14 @@ impl Keeper {
             // Of files that are replaced one by one the first alone may not do, and a certificate may come before its key.
             Err(_unfinished) if is_new || before == Trouble::None => {
                 state.seen = looks;
-                state.trouble = Trouble::New;
+                state.trouble = Trouble::New { left: UNFINISHED_LOOKS };
             }
             Err(_still) if before == Trouble::Told => {}
             Err(error) => {
+                if let Trouble::New { left: left @ 1.. } = before {
+                    state.trouble = Trouble::New { left: left - 1 };
+                    return;
+                }
                 state.trouble = Trouble::Told;
                 let error = chain(&error);
                 tracing::error!(

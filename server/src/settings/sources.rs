@@ -227,7 +227,7 @@ fn parse(path: &Path, text: std::io::Result<String>) -> Result<Table, SettingsEr
     })
 }
 
-/// Variables of this program's flags (`WSFCD_CONFIG`) are not settings.
+/// Variables of this program's flags (`WSFCD_CONFIG`) and of the resource DLL are not settings.
 fn variable(name: &OsStr, text: &OsStr) -> Result<Option<(String, String, Value)>, SettingsError> {
     // A name that is not Unicode is looked at as well: with the prefix it is no setting, and is refused as one.
     let name = name.to_string_lossy().into_owned();
@@ -235,7 +235,7 @@ fn variable(name: &OsStr, text: &OsStr) -> Result<Option<(String, String, Value)
         return Ok(None);
     };
     let path = path.to_lowercase().replace("__", ".");
-    if path == "config" {
+    if path == "config" || name == wsfc_resource_channel::endpoint::VARIABLE {
         return Ok(None);
     }
     match text.to_str() {

@@ -71,7 +71,7 @@ fn is_own_store(store: &str) -> bool {
 }
 
 fn look_every() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_secs(1)
 }
 
 impl Tls {

@@ -270,10 +270,16 @@ async fn a_request_must_arrive_in_time_unless_it_is_a_stream() {
     let attached = agents.attach(ReceiverStream::new(says));
     let mut attached = soon("the answer's head", attached).await.unwrap().into_inner();
     // What is late here was sent after the agent's call.
-    let late = call_without_request(&daemon, "/wsfc.v1.ClusterService/GetHostState").await;
-    assert_eq!(late.code(), Code::DeadlineExceeded, "{late:?}");
-    let reason = late.get_details_error_info().map(|info| info.reason);
-    assert_eq!(reason.as_deref(), Some("REQUEST_LATE"));
+    let reads_and_changes = [
+        "/wsfc.v1.ClusterService/GetHostState",
+        "/wsfc.v1.GroupService/MoveGroup",
+    ];
+    for path in reads_and_changes {
+        let late = call_without_request(&daemon, path).await;
+        assert_eq!(late.code(), Code::DeadlineExceeded, "{path}: {late:?}");
+        let reason = late.get_details_error_info().map(|info| info.reason);
+        assert_eq!(reason.as_deref(), Some("REQUEST_LATE"), "{path}");
+    }
     let registration = v1::AgentRegistration {
         workload: "app".into(),
         ..v1::AgentRegistration::default()

@@ -18,8 +18,9 @@ use wsfc_client::v1::operation_record::Payload;
 use wsfc_client::v1::{self, OperationState};
 use wsfc_client::{Client, ConnectOptions, Error, Operation, Progress, ProgressStream, Reason};
 use wsfc_proto::v1::operation_service_client::OperationServiceClient;
+use wsfcd::logging::chain;
 
-use crate::daemon::{self, chain};
+use crate::daemon;
 use crate::history::{ClientNumber, Position, Seen, StreamNumber};
 use crate::plan::{Call, Intent, Request, Role, Then};
 use crate::stage::Stage;

@@ -16,6 +16,7 @@ use wsfcd::listen::connection::{Accepted, Peer};
 use wsfcd::listen::refusals::Refusals;
 use wsfcd::listen::registry::Connections;
 use wsfcd::listen::serving::Serving;
+use wsfcd::logging::chain;
 use wsfcd::settings::current::Current;
 
 use crate::stage::Stage;
@@ -97,10 +98,4 @@ fn arrivals(listener: TcpListener, connections: Connections) -> impl Stream<Item
         }
     };
     futures_util::stream::unfold((listener, connections), accept)
-}
-
-/// An error with its causes.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

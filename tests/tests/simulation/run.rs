@@ -9,6 +9,7 @@ use turmoil::Sim;
 use wsfc_client::v1::OperationState;
 use wsfc_proto::reasons;
 use wsfcd::journal::sim_disk::Unsynced;
+use wsfcd::logging::chain;
 
 use crate::check::{Evidence, broken_promises};
 use crate::history::{ClientNumber, Event, Seen};
@@ -82,7 +83,7 @@ pub fn run(plan: Plan) -> Verdict {
     fastrand::seed(plan.seed);
     let stage = match Stage::new(plan) {
         Ok(stage) => Rc::new(stage),
-        Err(error) => panic!("the plan cannot be staged: {}", daemon::chain(&error)),
+        Err(error) => panic!("the plan cannot be staged: {}", chain(&error)),
     };
     let mut sim = turmoil::Builder::new()
         .rng_seed(stage.plan.seed)
@@ -382,7 +383,7 @@ impl Run<'_> {
         });
         let mut broken = self.stage.broken.take();
         let log = Log::on_disk(&self.stage).unwrap_or_else(|error| {
-            broken.push(format!("P2: the log cannot be read: {}", daemon::chain(&*error)));
+            broken.push(format!("P2: the log cannot be read: {}", chain(&*error)));
             Log::default()
         });
         let events = self.stage.history.events();

@@ -20,7 +20,7 @@ pub(crate) enum Verb {
     Create(Create),
     /// Take the name account of a cluster away; needs Windows Server 2019 or later.
     Remove(Remove),
-    /// Repair the name account of a cluster; needs Windows Server 2025 or later.
+    /// Repair the name account of a cluster; needs Windows Server 2022 or later.
     Repair(Repair),
 }
 

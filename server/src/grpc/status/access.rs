@@ -42,6 +42,7 @@ pub fn audit(error: &AuditUnavailable) -> Status {
 pub fn unreadable(error: &Unreadable) -> Status {
     let (code, reason) = match error {
         Unreadable::TooLarge => (Code::OutOfRange, reasons::MESSAGE_TOO_LARGE),
+        Unreadable::Late => (Code::DeadlineExceeded, reasons::REQUEST_LATE),
         Unreadable::Malformed => (Code::InvalidArgument, reasons::REQUEST_MALFORMED),
     };
     status(code, error.to_string(), reason, &[])

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use wsfc_client::v1::inventory_object::Object;
 use wsfc_client::v1::{ObjectKind, OperationState, ResourceState};
-use wsfc_client::workload::AgentOptions;
+use wsfc_client::workload::{AgentOptions, RESOURCE_TYPE};
 use wsfc_simulator::Incident;
 use wsfc_tests::watching::Follower;
-use wsfc_tests::workloads::{Act, Agent, Script, Seen, Statuses, TYPE, bring_online, daemon, register, until_state};
+use wsfc_tests::workloads::{Act, Agent, Script, Seen, Statuses, bring_online, daemon, register, until_state};
 
 /// The monitor lives in the daemon's process there, and goes with it.
 const ONE_PROCESS: &str = "the simulated monitor is in the daemon's process and ends with it";
@@ -66,7 +66,7 @@ async fn a_monitor_that_is_killed_takes_its_resources_with_it_and_they_come_back
     agent.sees(&Seen::Call("online", false)).await;
     daemon.simulation().happen(&Incident::KillMonitor {
         node: None,
-        resource_type: TYPE.into(),
+        resource_type: RESOURCE_TYPE.into(),
     });
     agent.sees(&Seen::Call("online", false)).await;
     until_state(&client, "hosted", ResourceState::Online).await;

@@ -11,6 +11,7 @@ use wsfc_client::v1::{
     CreateGroupParameters, CreateResourceParameters, CreateResourceTypeParameters, GetResourceRequest,
     GetResourceTypeRequest, ListWorkloadsRequest, ObjectKind, OperationState, SetPropertiesParameters, TextList,
 };
+use wsfc_client::workload::{RESOURCE_DLL, RESOURCE_TYPE};
 use wsfc_client::{Client, Code, Error, Parameters};
 
 use crate::complete::names;
@@ -21,12 +22,6 @@ use crate::names::quoted;
 use crate::output;
 use crate::report;
 use crate::session::Session;
-
-/// The type of resources that workloads run.
-const TYPE: &str = "wsfcd Workload";
-
-/// Its DLL, which lies in the cluster's folder on every node.
-const DLL: &str = "wsfcres.dll";
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -46,7 +41,7 @@ pub(crate) struct Arguments {
     parameters: Vec<String>,
     /// The resource DLL, if the type is not there yet: a path that is the same on every node, or the name of a file in
     /// `%SystemRoot%\Cluster`.
-    #[arg(long, value_name = "FILE", default_value = DLL)]
+    #[arg(long, value_name = "FILE", default_value = RESOURCE_DLL)]
     dll: String,
     /// Where the resource DLL finds the daemon on its host [default: what the daemon says, if that has to be said].
     #[arg(long, value_name = "ENDPOINT")]
@@ -137,7 +132,7 @@ async fn register(arguments: &Arguments, session: &mut Session<'_>, reached: &mu
     let known = known.and_then(|answer| answer.resource);
     let request = GetResourceTypeRequest {
         cluster: cluster.clone(),
-        resource_type: TYPE.to_owned(),
+        resource_type: RESOURCE_TYPE.to_owned(),
         ..Default::default()
     };
     let type_is_there = there(client.get_resource_type(request).await)
@@ -145,7 +140,7 @@ async fn register(arguments: &Arguments, session: &mut Session<'_>, reached: &mu
         .is_some();
     let group = arguments.group.clone();
     let group = group.unwrap_or_else(|| known.map_or_else(|| arguments.workload.clone(), |known| known.group));
-    let type_name = format!("resource type {}", quoted(TYPE));
+    let type_name = format!("resource type {}", quoted(RESOURCE_TYPE));
     let group_name = format!("group {}", quoted(&group));
     let resource_name = format!("resource {}", quoted(&resource));
     let classes = arguments.properties(&cluster, &resource, None).into_iter();
@@ -161,7 +156,7 @@ async fn register(arguments: &Arguments, session: &mut Session<'_>, reached: &mu
 
     let resource_type = CreateResourceTypeParameters {
         cluster: cluster.clone(),
-        resource_type: TYPE.to_owned(),
+        resource_type: RESOURCE_TYPE.to_owned(),
         dll: arguments.dll.clone(),
         ..Default::default()
     };
@@ -184,7 +179,7 @@ async fn register(arguments: &Arguments, session: &mut Session<'_>, reached: &mu
         cluster: cluster.clone(),
         resource: resource.clone(),
         group,
-        r#type: TYPE.to_owned(),
+        r#type: RESOURCE_TYPE.to_owned(),
         separate_monitor: false,
     };
     if let Some(exit) = registering.step(&resource_name, "created", new_resource).await? {
