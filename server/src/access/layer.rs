@@ -20,7 +20,7 @@ use wsfc_proto::v1::Permission;
 
 use super::Access;
 use super::identity::{Identity, Refusal};
-use super::policy::{Decision, Rights, Scope};
+use super::policy::{Decision, Reach, Rights, Scope};
 use super::request;
 use crate::audit::{self, Audit, Began, Deferred, Outcome, Ticket};
 use crate::grpc::status;
@@ -37,7 +37,7 @@ pub struct Caller {
     /// Who calls.
     pub identity: Arc<Identity>,
     /// Where the call is allowed.
-    pub scope: Scope,
+    pub reach: Reach,
     /// What else the caller may do.
     pub rights: Arc<Rights>,
 }
@@ -95,7 +95,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + 
 impl<S> Service<Request<Body>> for AccessGate<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
+    S::Future: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -156,6 +156,7 @@ impl AccessLayer {
     async fn answer<S>(self, mut inner: S, request: Request<Body>) -> Result<Response<Body>, Status>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+        S::Future: Send + 'static,
     {
         let asked = Asked::of_path(request.uri().path());
         let generation = self.access.generation();
@@ -165,18 +166,43 @@ impl AccessLayer {
         let request = self.within_scope(&asked, &caller, request).await;
         let request = request.inspect_err(|refused| self.refused(&about, refused))?;
         let (mut request, ticket) = self.written_down(&asked, &mut about, request).await?;
-        let (identity, scope) = (Arc::clone(&caller.identity), caller.scope.clone());
-        request.extensions_mut().insert(caller);
-        let Ok(mut response) = inner.call(request).await;
-        self.answered(&about, ticket, &response);
         let guard = Guard {
             access: self.access.clone(),
-            identity,
-            permission: asked.permission(),
-            scope,
+            identity: Arc::clone(&caller.identity),
+            reach: caller.reach.clone(),
             generation,
         };
-        // A call may have taken its time, and what it found is no longer for this caller.
+        // The request may have taken its time, and what it asks for is no longer for this caller.
+        if let Err(refused) = guard.still() {
+            match ticket {
+                Some(ticket) => ticket.outcome(audit::call::outcome_of(&refused), None),
+                None => self.refused(&about, &refused),
+            }
+            return Err(refused);
+        }
+        request.extensions_mut().insert(caller);
+        let answering = inner.call(request);
+        let mut response = match ticket {
+            // What changes something goes on to its end when its caller leaves, so that its outcome is known.
+            Some(ticket) => {
+                let carried_out = tokio::spawn(async move {
+                    let Ok(response) = answering.await;
+                    let began = response.extensions().get::<Began>();
+                    ticket.outcome(audit::call::outcome(&response), began.map(|Began(id)| id.to_string()));
+                    response
+                });
+                carried_out
+                    .await
+                    .map_err(|broken| status::internal(&broken.to_string()))?
+            }
+            None => {
+                let Ok(response) = answering.await;
+                // Some handlers know better than this layer what a caller may not.
+                self.told_refusal(&about, audit::call::outcome(&response));
+                response
+            }
+        };
+        // So may the answer.
         if let Err(refused) = guard.still() {
             self.refused(&about, &refused);
             return Err(refused);
@@ -199,8 +225,10 @@ impl AccessLayer {
         };
         let identity = identity.map_err(|refusal| status::refused(&refusal))?;
         about.who = audit::call::who(&identity);
-        self.take_rate(&identity, peer, asked)?;
-        let rights = match self.access.rights(&identity) {
+        let rights = self.access.rights(&identity);
+        // A name that was taken away from whoever shows it does not use up what its owner may call.
+        self.take_rate(&identity, rights.is_ok(), peer, asked)?;
+        let rights = match rights {
             Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
             rights => rights,
         };
@@ -212,18 +240,18 @@ impl AccessLayer {
         };
         Ok(Caller {
             identity: Arc::new(identity),
-            scope,
+            reach: Reach { permission, scope },
             rights: Arc::new(rights),
         })
     }
 
     /// Refuses a caller who calls too often. Those without a name of their own are told apart by their address, so that
     /// none of them can use up what the others have.
-    fn take_rate(&self, identity: &Identity, peer: &Peer, asked: &Asked) -> Result<(), Status> {
+    fn take_rate(&self, identity: &Identity, is_good: bool, peer: &Peer, asked: &Asked) -> Result<(), Status> {
         let changes = matches!(asked, Asked::Method(method) if method.changes);
         let now = Instant::now();
         let taken = match peer.address {
-            Some(address) if !identity.is_known() => {
+            Some(address) if !(identity.is_known() && is_good) => {
                 let address = address.ip().to_canonical();
                 self.rates
                     .take(&format!("{} {address}", identity.principal), changes, now)
@@ -233,14 +261,16 @@ impl AccessLayer {
         taken.map_err(rate::limited)
     }
 
-    /// Lets a call through that stays where its caller may act.
+    /// Lets a call through that stays where its caller may act, as far as names tell that. Nothing is asked for it: the
+    /// account of the daemon goes nowhere because somebody without rights there names it. Who opens the cluster looks at
+    /// the name that it has itself.
     async fn within_scope(
         &self,
         asked: &Asked,
         caller: &Caller,
         request: Request<Body>,
     ) -> Result<Request<Body>, Status> {
-        let (Scope::Clusters(_), Asked::Method(method)) = (&caller.scope, asked) else {
+        let (Scope::Clusters(_), Asked::Method(method)) = (&caller.reach.scope, asked) else {
             return Ok(request);
         };
         if method.cluster.is_empty() {
@@ -253,14 +283,13 @@ impl AccessLayer {
         let (parts, body) = request.into_parts();
         let bytes = self.whole(body).await?;
         let named = request::cluster(method, &bytes).map_err(|error| status::unreadable(&error))?;
-        if !(named.is_empty() && method.filtered) {
-            // Aliases, addresses and the empty name stand for a cluster that has a name of its own. One that cannot be
-            // asked is allowed by the name that was given, so that its holder learns what is wrong with it.
-            let resolved = self.clusters.resolve(&named).await;
-            let name = resolved.map_or_else(|_unknown| named.clone(), |cluster| cluster.name);
-            if !caller.scope.holds(&name) {
-                return Err(status::permission_missing(method.permission, Some(&named)));
-            }
+        // The cluster of this host is known to be another one, or has to be asked.
+        let is_within = match self.clusters.known(&named) {
+            Some(known) => caller.reach.scope.holds(&known),
+            None => named.is_empty() || caller.reach.scope.holds(&named),
+        };
+        if !is_within && !(named.is_empty() && method.filtered) {
+            return Err(status::permission_missing(method.permission, Some(&named)));
         }
         Ok(Request::from_parts(parts, Body::new(http_body_util::Full::new(bytes))))
     }
@@ -306,30 +335,13 @@ impl AccessLayer {
         Ok((request, Some(ticket)))
     }
 
-    /// Writes down what a call was answered.
-    fn answered(&self, about: &audit::Asked, ticket: Option<Ticket>, response: &Response<Body>) {
-        let outcome = audit::call::outcome(response);
-        match ticket {
-            Some(ticket) => {
-                let began = response.extensions().get::<Began>();
-                ticket.outcome(outcome, began.map(|Began(id)| id.to_string()));
-            }
-            // Some handlers know better than this layer what a caller may not.
-            None if audit::call::is_refusal(&outcome) => self.told(about, outcome),
-            None => {}
-        }
-    }
-
     /// Writes down that a call is refused, if it is because of who asks.
     fn refused(&self, about: &audit::Asked, refused: &Status) {
-        let outcome = audit::call::outcome_of(refused);
-        if audit::call::is_refusal(&outcome) {
-            self.told(about, outcome);
-        }
+        self.told_refusal(about, audit::call::outcome_of(refused));
     }
 
-    fn told(&self, about: &audit::Asked, outcome: Outcome) {
-        if let Some(audit) = &self.audit {
+    fn told_refusal(&self, about: &audit::Asked, outcome: Outcome) {
+        if let Some(audit) = self.audit.as_ref().filter(|_| audit::call::is_refusal(&outcome)) {
             audit.refused(about.clone(), outcome);
         }
     }
@@ -339,22 +351,28 @@ impl AccessLayer {
 struct Guard {
     access: Access,
     identity: Arc<Identity>,
-    permission: Permission,
-    scope: Scope,
+    reach: Reach,
     /// The policy that was asked last.
     generation: u64,
 }
 
 impl Guard {
-    /// Whether the call is still allowed where it was, asked again when the policy is another.
+    /// Whether the call is still allowed where it was: the identity is not over, and the policy, which is asked again when
+    /// it is another.
     fn still(&self) -> Result<(), Status> {
-        if self.permission == Permission::Public || self.access.generation() == self.generation {
+        let Reach { permission, scope } = &self.reach;
+        if *permission == Permission::Public {
             return Ok(());
         }
-        let decision = self.access.decide(&self.identity, self.permission);
+        let in_time = self.identity.check_time(self.access.now());
+        in_time.map_err(|refusal| status::refused(&refusal))?;
+        if self.access.generation() == self.generation {
+            return Ok(());
+        }
+        let decision = self.access.decide(&self.identity, *permission);
         match decision.map_err(|refusal| status::refused(&refusal))? {
-            Decision::Granted(scope) if scope.covers(&self.scope) => Ok(()),
-            Decision::Granted(_) | Decision::Denied => Err(status::permission_missing(self.permission, None)),
+            Decision::Granted(still) if still.covers(scope) => Ok(()),
+            Decision::Granted(_) | Decision::Denied => Err(status::permission_missing(*permission, None)),
         }
     }
 

@@ -133,13 +133,6 @@ impl Access {
         Ok(self.rights(identity)?.decide(permission))
     }
 
-    /// Whether whoever is at the other end may be counted as an administrator already, before it calls anything.
-    pub fn is_administrator(&self, peer: &Peer) -> bool {
-        self.identify(peer, &HeaderMap::new())
-            .and_then(|identity| self.decide(&identity, Permission::AccessAdminister))
-            .is_ok_and(|decision| decision != Decision::Denied)
-    }
-
     /// The names of roles, and the permissions of each.
     pub fn roles(&self) -> Vec<(String, BTreeSet<Permission>)> {
         self.0.policy.get().roles()

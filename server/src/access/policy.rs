@@ -127,6 +127,26 @@ impl Scope {
     }
 }
 
+/// Where a call may act, and by which permission; by default nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// The permission that the call needs.
+    pub permission: Permission,
+    /// Where the caller has it.
+    pub scope: Scope,
+}
+
+#[cfg(test)]
+impl Reach {
+    /// As callers of all clusters have it.
+    pub(crate) fn everywhere() -> Self {
+        Self {
+            scope: Scope::All,
+            ..Self::default()
+        }
+    }
+}
+
 /// Whether something is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {

@@ -348,7 +348,8 @@ impl Asked {
     }
 }
 
-/// The go-ahead of a call. Dropped without an outcome, it writes down that the caller left.
+/// The go-ahead of a call. Dropped without an outcome, as when the daemon ends meanwhile, it writes down that nobody knows
+/// what came of it.
 #[derive(Debug)]
 #[must_use = "a call that was carried out has an outcome"]
 pub struct Ticket {
@@ -389,7 +390,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.told {
-            self.write(writer::left(), None);
+            self.write(writer::unfinished(), None);
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use proptest::prelude::*;
@@ -218,11 +218,11 @@ async fn the_event_log_has_the_calls_that_begin_no_operation() {
             &intent.to_string()
         ]
     );
-    assert_eq!(left.insertions()[4], "CANCELLED CALLER_LEFT");
+    assert_eq!(left.insertions()[4], "UNKNOWN NOT_FINISHED");
 }
 
 #[tokio::test]
-async fn a_call_whose_caller_leaves_has_an_outcome_too() {
+async fn a_call_that_nobody_ends_has_an_outcome_too() {
     let mut lab = Lab::new();
     drop(lab.intent("SQL").await.unwrap());
     lab.turn();
@@ -238,7 +238,7 @@ async fn a_call_whose_caller_leaves_has_an_outcome_too() {
         .into_iter()
         .filter_map(|entry| Some((entry.intent?, entry.result?.reason)))
         .collect();
-    assert_eq!(left, [(3, "CALLER_LEFT".into()), (5, "CALLER_LEFT".into())]);
+    assert_eq!(left, [(3, "NOT_FINISHED".into()), (5, "CALLER_LEFT".into())]);
 }
 
 #[tokio::test]
@@ -351,15 +351,34 @@ async fn files_follow_one_another_and_the_oldest_go_when_they_are_too_many() {
     assert!(former.iter().all(|entry| entry.file.is_some()));
 }
 
+/// What is wrong with a disk, and what it has taken.
+#[derive(Default)]
+struct Disk {
+    is_full: AtomicBool,
+    cannot_sync: AtomicBool,
+    /// How many bytes of the last file were made durable.
+    synced: AtomicU64,
+}
+
+impl Disk {
+    fn open(self: &Arc<Self>) -> OpenMedium {
+        let state = Arc::clone(self);
+        Arc::new(move |path, new| {
+            let (disk, state) = (open_on_disk(path, new)?, Arc::clone(&state));
+            Ok(Box::new(Faulty { disk, state }))
+        })
+    }
+}
+
 /// A disk that refuses when told so.
 struct Faulty {
     disk: Box<dyn Medium>,
-    is_full: Arc<AtomicBool>,
+    state: Arc<Disk>,
 }
 
 impl Medium for Faulty {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.is_full.load(Ordering::SeqCst) {
+        if self.state.is_full.load(Ordering::SeqCst) {
             // As a full disk does it: a part finds room.
             self.disk.append(&bytes[..bytes.len() / 2])?;
             return Err(io::ErrorKind::StorageFull.into());
@@ -368,7 +387,13 @@ impl Medium for Faulty {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.disk.sync()
+        if self.state.cannot_sync.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk keeps nothing"));
+        }
+        self.disk.sync()?;
+        let length = self.disk.length_in_place().unwrap_or_default();
+        self.state.synced.store(length, Ordering::SeqCst);
+        Ok(())
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
@@ -381,16 +406,28 @@ impl Medium for Faulty {
 }
 
 #[tokio::test]
+async fn the_go_ahead_waits_until_the_entry_is_durable() {
+    let disk = Arc::new(Disk::default());
+    let mut lab = Lab::in_folder(tempfile::tempdir().unwrap(), |_options| {}, disk.open());
+    let ticket = lab.intent("one").await.unwrap();
+    let written = std::fs::read(last_file(&lab.dir()).path).unwrap();
+    assert!(String::from_utf8_lossy(&written).contains("group=one"));
+    assert_eq!(disk.synced.load(Ordering::SeqCst), written.len() as u64);
+    disk.cannot_sync.store(true, Ordering::SeqCst);
+    let refused = lab.intent("two").await.unwrap_err();
+    assert!(
+        matches!(&refused, AuditUnavailable::Failed { cause } if cause.contains("the disk keeps nothing")),
+        "{refused:?}"
+    );
+    ticket.outcome(done(), None);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_what_changes_something_until_it_has_room() {
-    let is_full = Arc::new(AtomicBool::new(false));
-    let fault = Arc::clone(&is_full);
-    let open: OpenMedium = Arc::new(move |path, new| {
-        let (disk, is_full) = (open_on_disk(path, new)?, Arc::clone(&fault));
-        Ok(Box::new(Faulty { disk, is_full }))
-    });
-    let mut lab = Lab::in_folder(tempfile::tempdir().unwrap(), |_options| {}, open);
+    let disk = Arc::new(Disk::default());
+    let mut lab = Lab::in_folder(tempfile::tempdir().unwrap(), |_options| {}, disk.open());
     let before = lab.intent("one").await.unwrap();
-    is_full.store(true, Ordering::SeqCst);
+    disk.is_full.store(true, Ordering::SeqCst);
     before.outcome(done(), Some("one".into()));
     for _ in 0..3 {
         let refused = lab.intent("two").await.unwrap_err();
@@ -400,7 +437,7 @@ async fn a_full_disk_refuses_what_changes_something_until_it_has_room() {
         );
         lab.pass(Duration::from_millis(400));
     }
-    is_full.store(false, Ordering::SeqCst);
+    disk.is_full.store(false, Ordering::SeqCst);
     lab.pass(Duration::from_secs(1));
     lab.turn();
     lab.intent("three").await.unwrap().outcome(done(), None);

@@ -381,11 +381,19 @@ impl Failure {
     }
 }
 
-/// What came of a call whose caller did not wait for it.
+/// What came of a call whose caller left before it was begun.
 pub(super) fn left() -> Outcome {
     Outcome {
         code: "CANCELLED".into(),
         reason: "CALLER_LEFT".into(),
+    }
+}
+
+/// What came of a call that was begun and whose end was not seen.
+pub(super) fn unfinished() -> Outcome {
+    Outcome {
+        code: "UNKNOWN".into(),
+        reason: "NOT_FINISHED".into(),
     }
 }
 

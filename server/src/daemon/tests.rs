@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::stop::{DRAIN, all_ended, drain};
 use super::*;
+use crate::access::policy::Reach;
 use crate::cluster_api;
 use crate::control::{StopStep, control};
 use crate::events::{Event, EventLog, RecordedEvents};
@@ -129,6 +130,7 @@ async fn begin(daemon: &Daemon, call: Parameters) -> uuid::Uuid {
         options: v1::StartOptions::default(),
         settle_time: None,
         principal: "local".into(),
+        reach: Reach::everywhere(),
     });
     let Started::Operation(id) = started.await.unwrap() else {
         panic!("an operation was asked for")

@@ -11,7 +11,6 @@ use super::generated::cluster_service_server::ClusterService;
 use super::serve::{Service, serve};
 use super::stream::RecordStream;
 use super::{inventory, status};
-use crate::access::policy::Scope;
 use crate::native;
 use crate::operation::execute::open;
 use crate::operation::inspect::{describe, host_state};
@@ -56,10 +55,9 @@ async fn get_cluster(service: &Service, request: v1::GetClusterRequest) -> Resul
 
 async fn list_clusters(
     service: &Service,
-    scope: &Scope,
     _request: v1::ListClustersRequest,
 ) -> Result<v1::ListClustersResponse, Status> {
-    service.list(scope).await
+    service.list().await
 }
 
 async fn get_host_state(
@@ -94,7 +92,7 @@ async fn check_upgrade(
 impl Service {
     /// The cluster of this host and those that operations were about, read side by side: one that does not answer takes
     /// its own time only. What is out of the scope is left out.
-    async fn list(&self, scope: &Scope) -> Result<v1::ListClustersResponse, Status> {
+    async fn list(&self) -> Result<v1::ListClustersResponse, Status> {
         let mut looking = JoinSet::new();
         for name in std::iter::once(String::new()).chain(self.engine.known_clusters()) {
             let clusters = self.clone();
@@ -104,6 +102,7 @@ impl Service {
         while let Some(look) = looking.join_next().await {
             looks.extend(look.map_err(|_panicked| status::internal("a look at a cluster panicked"))??);
         }
+        let scope = self.reach().scope;
         looks.retain(|look| match look {
             Ok(cluster) => scope.holds(&cluster.name),
             Err(lost) => scope.holds(&lost.cluster),
@@ -115,7 +114,8 @@ impl Service {
     async fn look(&self, name: String) -> Result<Option<Look>, Status> {
         let api = self.engine.api().clone();
         let asked = name.clone();
-        let reading = self.engine.blocking().run("wsfcd-read", move || {
+        let reads = self.engine.reads();
+        let reading = reads.run_for(self.principal(), "wsfcd-read", move || {
             open(&api, &asked).and_then(|cluster| describe(&cluster))
         });
         let lost = |reason, status| {

@@ -30,7 +30,7 @@ impl EventService for Service {
     type WatchStream = EventStream;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<EventStream>, Status> {
-        let scope = super::scope(&request);
+        let service = self.of_call(&request);
         let request = request.into_inner();
         let violations = violations(&request);
         if !violations.is_empty() {
@@ -39,9 +39,10 @@ impl EventService for Service {
         if !request.snapshot {
             check_store(self, &request.store_id)?;
         }
-        let mut filter = within(Filter::new(&request.filter.unwrap_or_default()), scope);
+        let wanted = Filter::new(&request.filter.unwrap_or_default());
+        let mut filter = within(wanted, service.reach().scope);
         if !request.cluster.is_empty() {
-            let cluster = self.resolve(&request.cluster).await?;
+            let cluster = service.resolve(&request.cluster).await?;
             if !cluster.observed {
                 return Err(status::not_observed(&cluster.name));
             }
@@ -95,11 +96,7 @@ impl Streams {
 }
 
 /// `ResourceService.WatchStatus`: the events of a watch that tell what resources have reported, and the gaps.
-pub(super) async fn watch_status(
-    service: &Service,
-    scope: Scope,
-    request: v1::WatchStatusRequest,
-) -> Result<EventStream, Status> {
+pub(super) async fn watch_status(service: &Service, request: v1::WatchStatusRequest) -> Result<EventStream, Status> {
     let mut violations = Vec::new();
     for index in (0..request.resources.len()).filter(|index| request.resources[*index].is_empty()) {
         violations.push(FieldViolation {
@@ -117,7 +114,7 @@ pub(super) async fn watch_status(
         changes: vec![v1::ChangeType::ResourceStatus.into()],
         ..v1::WatchFilter::default()
     });
-    let mut filter = within(wanted, scope);
+    let mut filter = within(wanted, service.reach().scope);
     if !request.cluster.is_empty() {
         // Statuses come from the resources themselves, so they are told also where no cluster is observed.
         let cluster = service.resolve(&request.cluster).await?;

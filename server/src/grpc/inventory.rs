@@ -9,6 +9,7 @@ use wsfc_proto::v1::inventory_object::Object as Value;
 
 use super::serve::Service;
 use super::{reads, status};
+use crate::access::policy::Reach;
 use crate::inventory::Resolved;
 use crate::inventory::read::Reader;
 use crate::inventory::reread::Source as _;
@@ -95,11 +96,17 @@ impl View {
 }
 
 impl Service {
-    /// The cluster of a name, which is observed from now on if it was not.
+    /// The cluster of a name, if the caller may act there. It is observed from now on if it was not.
     pub(super) async fn resolve(&self, name: &str) -> Result<Resolved, Status> {
         validate::name_to_open("cluster", name).map_err(|fault| status::invalid(&[fault]))?;
-        let resolved = self.clusters.resolve(name).await;
-        resolved.map_err(|error| status::resolve(&error))
+        let resolved = self.clusters.resolve_for(self.principal(), name).await;
+        let resolved = resolved.map_err(|error| status::resolve(&error))?;
+        let Reach { permission, scope } = self.reach();
+        if scope.holds(&resolved.name) {
+            Ok(resolved)
+        } else {
+            Err(status::permission_missing(permission, Some(name)))
+        }
     }
 
     /// A cluster and its inventory. `fresh` reads the cluster first; one that is not observed is read for this answer.

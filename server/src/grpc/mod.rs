@@ -108,6 +108,7 @@ pub fn routes(
         streams: streams.clone(),
         workloads: workloads.clone(),
         settings: settings.clone(),
+        caller: None,
     };
     let operations = Operations {
         engine: engine.clone(),
@@ -154,7 +155,7 @@ fn principal<T>(request: &Request<T>) -> String {
 /// Where the caller may do what it asks for. The layer in front of the services says it; without that, nowhere.
 fn scope<T>(request: &Request<T>) -> Scope {
     let caller = request.extensions().get::<Caller>();
-    caller.map_or_else(Scope::default, |caller| caller.scope.clone())
+    caller.map_or_else(Scope::default, |caller| caller.reach.scope.clone())
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl OperationService for Operations {
         &self,
         request: Request<v1::ListOperationsRequest>,
     ) -> Result<Response<v1::ListOperationsResponse>, Status> {
-        let scope = scope(&request);
+        let (scope, caller) = (scope(&request), principal(&request));
         let request = request.into_inner();
         let size = match usize::try_from(request.page_size) {
             Ok(0) => PAGE,
@@ -81,7 +81,7 @@ impl OperationService for Operations {
         let revision = journal.head();
         // Filters that match little search the whole journal, which must not keep a serving thread.
         let journal = journal.clone();
-        let searching = self.engine.searches().run("wsfcd-list", move || {
+        let searching = self.engine.searches().run_for(&caller, "wsfcd-list", move || {
             journal.page(before, size, PAGE_BYTES, |operation| {
                 scope.holds(&operation.cluster) && filter.admits(operation)
             })

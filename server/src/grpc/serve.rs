@@ -1,13 +1,15 @@
 //! What the services share: how an operation is started, how a cluster is read, and the methods that do one or the
 //! other.
 
-use tonic::{Response, Status};
+use tonic::{Request, Response, Status};
 use wsfc_clusapi::{Clusapi, Error};
 use wsfc_proto::v1;
 
 use super::frame::Frame;
 use super::status;
 use super::stream::{RecordStream, Streams};
+use crate::access::layer::Caller;
+use crate::access::policy::{Reach, Scope};
 use crate::audit::Began;
 use crate::inventory::Clusters;
 use crate::journal::ReadError;
@@ -34,6 +36,8 @@ pub struct Service {
     pub workloads: Workloads,
     /// Say how long a read may take.
     pub settings: Current<Settings>,
+    /// Who makes the call that is served, as the layer in front says; nobody before there is a call.
+    pub caller: Option<Caller>,
 }
 
 /// A request that starts an operation: its parameters, and the rest.
@@ -64,14 +68,15 @@ macro_rules! serve {
                     &self,
                     request: Request<v1::$read_request>,
                 ) -> Result<Response<v1::$read_answer>, Status> {
-                    $module::$read(self, request.into_inner()).await.map(Response::new)
+                    let service = self.of_call(&request);
+                    $module::$read(&service, request.into_inner()).await.map(Response::new)
                 }
             )*
             $(
                 type $stream = RecordStream;
 
                 async fn $method(&self, request: Request<v1::$request_type>) -> Result<Response<RecordStream>, Status> {
-                    let caller = $crate::grpc::principal(&request);
+                    let service = self.of_call(&request);
                     let request = request.into_inner();
                     let asked = $crate::grpc::serve::Asked {
                         call: request.$field.map($crate::operation::call::Parameters::$variant),
@@ -79,7 +84,7 @@ macro_rules! serve {
                         $($rest: request.$rest,)*
                         ..Default::default()
                     };
-                    self.start(asked, stringify!($field), caller).await
+                    service.start(asked, stringify!($field)).await
                 }
             )*
             $($(
@@ -87,8 +92,8 @@ macro_rules! serve {
                     &self,
                     request: Request<v1::$filter_request>,
                 ) -> Result<Response<v1::$filter_answer>, Status> {
-                    let scope = $crate::grpc::scope(&request);
-                    $filtering::$filter(self, &scope, request.into_inner()).await.map(Response::new)
+                    let service = self.of_call(&request);
+                    $filtering::$filter(&service, request.into_inner()).await.map(Response::new)
                 }
             )*)?
             $($(
@@ -98,8 +103,8 @@ macro_rules! serve {
                     &self,
                     request: Request<v1::$watch_request>,
                 ) -> Result<Response<$crate::grpc::event::EventStream>, Status> {
-                    let scope = $crate::grpc::scope(&request);
-                    $watching::$watch(self, scope, request.into_inner()).await.map(Response::new)
+                    let service = self.of_call(&request);
+                    $watching::$watch(&service, request.into_inner()).await.map(Response::new)
                 }
             )*)?
         }
@@ -109,12 +114,28 @@ macro_rules! serve {
 pub(super) use serve;
 
 impl Service {
-    pub(super) async fn start(
-        &self,
-        asked: Asked,
-        field: &str,
-        principal: String,
-    ) -> Result<Response<RecordStream>, Status> {
+    /// The services for one call.
+    pub(super) fn of_call<T>(&self, request: &Request<T>) -> Self {
+        Self {
+            caller: request.extensions().get().cloned(),
+            ..self.clone()
+        }
+    }
+
+    /// Who calls, as operations record it.
+    pub(super) fn principal(&self) -> &str {
+        self.caller.as_ref().map_or("", |caller| &caller.identity.principal)
+    }
+
+    /// Where the caller may do what it asks for: nowhere when nobody has decided it.
+    pub(super) fn reach(&self) -> Reach {
+        self.caller
+            .as_ref()
+            .map(|caller| caller.reach.clone())
+            .unwrap_or_default()
+    }
+
+    pub(super) async fn start(&self, asked: Asked, field: &str) -> Result<Response<RecordStream>, Status> {
         let Some(call) = asked.call else {
             let missing = FieldViolation {
                 field: field.into(),
@@ -128,7 +149,8 @@ impl Service {
             witness_secret: asked.witness_secret,
             options: asked.options.unwrap_or_default(),
             settle_time: asked.settle_time,
-            principal,
+            principal: self.principal().to_owned(),
+            reach: self.reach(),
         };
         match self.engine.start(start).await.map_err(|error| status::start(&error))? {
             Started::Validated(report) => Ok(Response::new(self.streams.single(Frame::validation(&report)))),
@@ -159,8 +181,17 @@ impl Service {
         } else {
             format!("cluster {name:?}")
         };
-        let name = name.to_owned();
-        self.read(&what, move |api| read(open(api, &name)?)).await
+        let (opened, Reach { permission, scope }) = (name.to_owned(), self.reach());
+        let read = self.read(&what, move |api| {
+            let cluster = open(api, &opened)?;
+            // A name that was this cluster's may lead to another one by now.
+            if scope != Scope::All && !scope.holds(&cluster.information()?.name) {
+                return Ok(None);
+            }
+            read(cluster).map(Some)
+        });
+        read.await?
+            .ok_or_else(|| status::permission_missing(permission, Some(name)))
     }
 
     /// Reads of an object of a cluster, in bounded time. One that is not there is NOT_FOUND (OBJECT_NOT_FOUND).
@@ -195,7 +226,8 @@ impl Service {
         read: impl FnOnce(&Clusapi) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Status> {
         let api = self.engine.api().clone();
-        let reading = self.engine.blocking().run("wsfcd-read", move || read(&api));
+        let reads = self.engine.reads();
+        let reading = reads.run_for(self.principal(), "wsfcd-read", move || read(&api));
         let limit = self.settings.get().limits.unary;
         let read = tokio::time::timeout(limit, reading)
             .await

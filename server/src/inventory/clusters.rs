@@ -153,11 +153,20 @@ impl Clusters {
     ///
     /// See [`ResolveError`].
     pub async fn resolve(&self, name: &str) -> Result<Resolved, ResolveError> {
+        self.resolve_for("", name).await
+    }
+
+    /// As [`resolve`](Self::resolve), on behalf of a caller ([`Blocking::run_for`]).
+    ///
+    /// # Errors
+    ///
+    /// See [`ResolveError`].
+    pub async fn resolve_for(&self, caller: &str, name: &str) -> Result<Resolved, ResolveError> {
         let settings = self.0.settings.get();
         let limit = settings.limits.unary;
         let resolving = async {
             if !settings.inventory.observe {
-                let found = self.identify(name).await?;
+                let found = self.identify(caller, name).await?;
                 return Ok(Resolved {
                     id: ClusterId::from(found.id.as_str()),
                     name: found.name,
@@ -166,7 +175,7 @@ impl Clusters {
             }
             let (id, watched) = match self.0.roster.find(name) {
                 Some(found) => found,
-                None => self.take_in(name).await?,
+                None => self.take_in(caller, name).await?,
             };
             self.filled(name, id, watched.progress).await
         };
@@ -175,6 +184,11 @@ impl Clusters {
             limit,
         };
         tokio::time::timeout(limit, resolving).await.map_err(timed_out)?
+    }
+
+    /// The cluster that a name was known to stand for when it was last asked; nothing when it takes a call to know.
+    pub fn known(&self, name: &str) -> Option<String> {
+        self.0.roster.find(name).map(|(_, watched)| watched.name)
     }
 
     /// The cluster of this host, where it is observed already.
@@ -289,7 +303,7 @@ impl Clusters {
             match if is_known {
                 Ok(())
             } else {
-                self.take_in(name).await.map(drop)
+                self.take_in("", name).await.map(drop)
             } {
                 Ok(()) => pause = LONGEST_PAUSE,
                 Err(error) => {
@@ -307,17 +321,17 @@ impl Clusters {
     }
 
     /// Opens a cluster that is not known by this name, and observes it.
-    async fn take_in(&self, name: &str) -> Result<(ClusterId, Watched), ResolveError> {
-        let found = self.identify(name).await?;
+    async fn take_in(&self, caller: &str, name: &str) -> Result<(ClusterId, Watched), ResolveError> {
+        let found = self.identify(caller, name).await?;
         let id = ClusterId::from(found.id.as_str());
         let watched = self.begin(&id, &found.name)?;
         self.0.roster.remember(name, &id);
         Ok((id, watched))
     }
 
-    async fn identify(&self, name: &str) -> Result<Identity, ResolveError> {
+    async fn identify(&self, caller: &str, name: &str) -> Result<Identity, ResolveError> {
         let (api, cluster) = (self.0.api.clone(), plain(name).to_owned());
-        let identified = self.0.blocking.run("wsfcd-resolve", move || {
+        let identified = self.0.blocking.run_for(caller, "wsfcd-resolve", move || {
             open(&api, &cluster).and_then(|cluster| identify(&cluster))
         });
         let identified = identified

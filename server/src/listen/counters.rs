@@ -36,11 +36,13 @@ counts! {
     RefusedAddress = "refused_address";
     /// Refused: its address has as many connections as one may have without showing who it is.
     RefusedStranger = "refused_stranger";
+    /// Refused: its identity has as many connections as one may have.
+    RefusedIdentity = "refused_identity";
     /// Refused: all places are taken by connections that have calls.
     RefusedFull = "refused_full";
     /// Closed before it had begun, for one that came later.
     GaveWay = "gave_way";
-    /// Closed while it had no call, for one that had no place.
+    /// Closed while it had no call, or had not shown who it is, for one that had no place.
     MadeRoom = "made_room";
     /// A handshake failed.
     HandshakeFailed = "handshake_failed";

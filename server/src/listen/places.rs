@@ -2,13 +2,14 @@
 //!
 //! A connection first *greets*: it shakes hands and begins with HTTP/2. Those are bounded on their own, and the oldest gives
 //! way to the next, so that whoever connects and says nothing holds up nobody. Then it is *settled* and takes one of the
-//! places. When all are taken, the one that has been without a call for the longest time makes room; when all have calls,
-//! the newcomer is refused. The last places are for administrators.
+//! places. When all are taken, the one that has been without a call for the longest time makes room; when all have calls, a
+//! stranger makes room for whoever is none, and otherwise the newcomer is refused. The last places are for administrators.
 //!
 //! This is bookkeeping alone; [`registry`](super::registry) keeps it among threads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::counters::Count;
 use crate::settings::Limits;
@@ -34,12 +35,14 @@ impl Origin {
 }
 
 /// What a connection is to the limits once its handshake is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// It has not shown who it is.
-    pub stranger: bool,
-    /// It may have the places that are kept for administrators.
-    pub administrator: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not shown who it is, or that is good no longer.
+    Stranger,
+    /// An identity, by the name that its connections are counted under.
+    Known(Arc<str>),
+    /// An identity that may have the places that are kept for administrators.
+    Administrator,
 }
 
 /// Who has to go so that another one can come.
@@ -61,7 +64,9 @@ struct Place<T> {
 
 impl<T> Place<T> {
     fn is_stranger(&self) -> bool {
-        self.standing.is_none_or(|standing| standing.stranger)
+        self.standing
+            .as_ref()
+            .is_none_or(|standing| *standing == Standing::Stranger)
     }
 }
 
@@ -77,6 +82,8 @@ pub struct Places<T> {
     next: u64,
     places: BTreeMap<u64, Place<T>>,
     held: HashMap<Origin, Held>,
+    /// How many connections each identity has that is no administrator.
+    of_identities: HashMap<Arc<str>, usize>,
     greeting: usize,
 }
 
@@ -86,6 +93,7 @@ impl<T> Default for Places<T> {
             next: 0,
             places: BTreeMap::new(),
             held: HashMap::new(),
+            of_identities: HashMap::new(),
             greeting: 0,
         }
     }
@@ -149,7 +157,17 @@ impl<T> Places<T> {
         if self.places.get(&id).is_none_or(|place| place.standing.is_some()) {
             return Ok(None);
         }
-        let most = if standing.administrator {
+        let is_administrator = standing == Standing::Administrator;
+        if let Standing::Known(identity) = &standing
+            && limits.connections_per_identity > 0
+            && self
+                .of_identities
+                .get(identity)
+                .is_some_and(|held| *held >= limits.connections_per_identity)
+        {
+            return Err(Count::RefusedIdentity);
+        }
+        let most = if is_administrator {
             limits.connections
         } else {
             limits.connections - limits.reserved()
@@ -157,17 +175,26 @@ impl<T> Places<T> {
         let mut leaving = None;
         if self.settled() >= most {
             // An ordinary connection never drives out an administrator's.
-            let gives_way = |other: Standing| standing.administrator || !other.administrator;
-            leaving = Some(self.idlest(gives_way, idle).ok_or(Count::RefusedFull)?);
+            let gives_way = |other: &Standing| is_administrator || *other != Standing::Administrator;
+            leaving = self.idlest(gives_way, idle);
+            if leaving.is_none() && standing != Standing::Stranger {
+                leaving = self.oldest_stranger();
+            }
+            if leaving.is_none() {
+                return Err(Count::RefusedFull);
+            }
         }
         if let Some(place) = self.places.get_mut(&id) {
-            place.standing = Some(standing);
             self.greeting -= 1;
             if let Some(held) = place.origin.and_then(|origin| self.held.get_mut(&origin))
-                && !standing.stranger
+                && standing != Standing::Stranger
             {
                 held.strangers -= 1;
             }
+            if let Standing::Known(identity) = &standing {
+                *self.of_identities.entry(Arc::clone(identity)).or_default() += 1;
+            }
+            place.standing = Some(standing);
         }
         Ok(leaving)
     }
@@ -185,6 +212,14 @@ impl<T> Places<T> {
             held.strangers -= usize::from(place.is_stranger());
             if held.all == 0 {
                 self.held.remove(&origin);
+            }
+        }
+        if let Some(Standing::Known(identity)) = &place.standing
+            && let Some(held) = self.of_identities.get_mut(identity)
+        {
+            *held -= 1;
+            if *held == 0 {
+                self.of_identities.remove(identity);
             }
         }
         Some(place.entry)
@@ -213,18 +248,19 @@ impl<T> Places<T> {
     /// Somebody has to go, whoever comes next.
     pub fn shed<I: Ord>(&mut self, idle: impl Fn(&T) -> Option<I>) -> Option<GivesWay<T>> {
         self.oldest_greeting(|_any| true)
-            .or_else(|| self.idlest(|standing| !standing.administrator, idle))
+            .or_else(|| self.idlest(|standing| *standing != Standing::Administrator, idle))
     }
 
     fn idlest<I: Ord>(
         &mut self,
-        which: impl Fn(Standing) -> bool,
+        which: impl Fn(&Standing) -> bool,
         idle: impl Fn(&T) -> Option<I>,
     ) -> Option<GivesWay<T>> {
         let idle_for = |place: &Place<T>| {
             place
                 .standing
-                .filter(|standing| which(*standing))
+                .as_ref()
+                .filter(|standing| which(standing))
                 .and_then(|_| idle(&place.entry))
         };
         let all = self
@@ -232,6 +268,17 @@ impl<T> Places<T> {
             .iter()
             .filter_map(|(id, place)| Some((idle_for(place)?, *id)));
         let (_longest, id) = all.max_by(|one, other| one.0.cmp(&other.0))?;
+        self.leave(id).map(|entry| GivesWay {
+            entry,
+            count: Count::MadeRoom,
+        })
+    }
+
+    /// The oldest connection that is settled without having shown who it is, whatever runs on it.
+    fn oldest_stranger(&mut self) -> Option<GivesWay<T>> {
+        let mut settled = self.places.iter();
+        let oldest = settled.find(|(_, place)| place.standing == Some(Standing::Stranger));
+        let id = *oldest?.0;
         self.leave(id).map(|entry| GivesWay {
             entry,
             count: Count::MadeRoom,
@@ -257,18 +304,17 @@ mod tests {
 
     use super::*;
 
-    const KNOWN: Standing = Standing {
-        stranger: false,
-        administrator: false,
-    };
-    const STRANGER: Standing = Standing {
-        stranger: true,
-        administrator: false,
-    };
-    const ADMINISTRATOR: Standing = Standing {
-        stranger: false,
-        administrator: true,
-    };
+    const STRANGER: Standing = Standing::Stranger;
+    const ADMINISTRATOR: Standing = Standing::Administrator;
+
+    fn known(name: &str) -> Standing {
+        Standing::Known(name.into())
+    }
+
+    /// One that nobody else is.
+    fn somebody(number: u32) -> Standing {
+        known(&number.to_string())
+    }
 
     fn limits() -> Limits {
         Limits {
@@ -276,6 +322,7 @@ mod tests {
             administrators_percent: 20,
             connections_per_address: 4,
             unauthenticated_per_address: 2,
+            connections_per_identity: 3,
             handshakes: 3,
             ..Limits::default()
         }
@@ -314,7 +361,7 @@ mod tests {
         let ids: Vec<_> = (0..3)
             .map(|entry| places.arrive(None, &limits(), entry).unwrap().0)
             .collect();
-        places.settle(ids[0], KNOWN, &limits(), |_| None::<u32>).unwrap();
+        places.settle(ids[0], somebody(0), &limits(), |_| None::<u32>).unwrap();
         places.arrive(None, &limits(), 3).unwrap();
         let (_, leaving) = places.arrive(None, &limits(), 4).unwrap();
         let expected = GivesWay {
@@ -346,21 +393,21 @@ mod tests {
         let here = origin("10.0.0.1");
         let mut places = Places::default();
         let ids: Vec<_> = (0..4)
-            .map(|entry| seat(&mut places, here, KNOWN, entry).unwrap())
+            .map(|entry| seat(&mut places, here, somebody(entry), entry).unwrap())
             .collect();
         assert_eq!(places.arrive(here, &limits(), 9).unwrap_err(), Count::RefusedAddress);
         places.leave(ids[2]);
         assert!(places.arrive(here, &limits(), 9).is_ok());
-        assert!(seat(&mut places, None, KNOWN, 10).is_ok());
+        assert!(seat(&mut places, None, somebody(10), 10).is_ok());
     }
 
     #[test]
     fn the_last_places_are_for_administrators() {
         let mut places = Places::default();
         for entry in 0..8 {
-            seat(&mut places, None, KNOWN, entry).unwrap();
+            seat(&mut places, None, somebody(entry), entry).unwrap();
         }
-        assert_eq!(seat(&mut places, None, KNOWN, 8).unwrap_err(), Count::RefusedFull);
+        assert_eq!(seat(&mut places, None, somebody(8), 8).unwrap_err(), Count::RefusedFull);
         for entry in 8..10 {
             seat(&mut places, None, ADMINISTRATOR, entry).unwrap();
         }
@@ -376,11 +423,11 @@ mod tests {
         let mut places = Places::default();
         seat(&mut places, None, ADMINISTRATOR, 90).unwrap();
         for entry in 0..7 {
-            seat(&mut places, None, KNOWN, entry).unwrap();
+            seat(&mut places, None, somebody(entry), entry).unwrap();
         }
         let idle = |entry: &u32| (*entry != 6).then_some(*entry);
         let (id, _) = places.arrive(None, &limits(), 7).unwrap();
-        let made = places.settle(id, KNOWN, &limits(), idle).unwrap().unwrap();
+        let made = places.settle(id, somebody(7), &limits(), idle).unwrap().unwrap();
         assert_eq!(
             (made.entry, made.count),
             (5, Count::MadeRoom),
@@ -393,12 +440,44 @@ mod tests {
     fn who_has_to_go_has_not_begun_or_has_no_call_and_is_no_administrator() {
         let mut places = Places::default();
         seat(&mut places, None, ADMINISTRATOR, 1).unwrap();
-        seat(&mut places, None, KNOWN, 2).unwrap();
-        seat(&mut places, None, KNOWN, 3).unwrap();
+        seat(&mut places, None, somebody(2), 2).unwrap();
+        seat(&mut places, None, somebody(3), 3).unwrap();
         places.arrive(None, &limits(), 4).unwrap();
         let idle = |entry: &u32| (*entry != 3).then_some(*entry);
         let gone = std::iter::from_fn(|| places.shed(idle)).map(|gone| (gone.entry, gone.count));
         assert_eq!(gone.collect::<Vec<_>>(), [(4, Count::GaveWay), (2, Count::MadeRoom)]);
+    }
+
+    #[test]
+    fn one_identity_has_not_all_places_wherever_it_comes_from() {
+        let mut places = Places::default();
+        let ids: Vec<_> = (0..3)
+            .map(|entry| seat(&mut places, None, known("anna"), entry).unwrap())
+            .collect();
+        let refused = seat(&mut places, origin("10.0.0.1"), known("anna"), 3);
+        assert_eq!(refused.unwrap_err(), Count::RefusedIdentity);
+        assert!(seat(&mut places, None, known("berta"), 4).is_ok());
+        places.leave(ids[1]);
+        assert!(seat(&mut places, None, known("anna"), 5).is_ok());
+        for entry in 6..10 {
+            seat(&mut places, None, ADMINISTRATOR, entry).unwrap();
+        }
+    }
+
+    #[test]
+    fn strangers_make_room_for_others_whatever_runs_on_their_connections() {
+        let mut places = Places::default();
+        for entry in 0..8 {
+            seat(&mut places, None, STRANGER, entry).unwrap();
+        }
+        let busy = |_: &u32| None::<u32>;
+        let (stranger, _) = places.arrive(None, &limits(), 8).unwrap();
+        let refused = places.settle(stranger, STRANGER, &limits(), busy);
+        assert_eq!(refused.unwrap_err(), Count::RefusedFull);
+        places.leave(stranger);
+        let (id, _) = places.arrive(None, &limits(), 9).unwrap();
+        let made = places.settle(id, known("anna"), &limits(), busy).unwrap().unwrap();
+        assert_eq!((made.entry, made.count), (0, Count::MadeRoom));
     }
 
     proptest! {
@@ -412,7 +491,8 @@ mod tests {
                     0 | 1 => drop(places.arrive(origins[usize::from(from)], &limits(), ())),
                     2 => {
                         let id = places.next.saturating_sub(which);
-                        let standing = [KNOWN, STRANGER, ADMINISTRATOR, KNOWN][usize::from(from)];
+                        let standing =
+                            [known("anna"), STRANGER, ADMINISTRATOR, known("berta")][usize::from(from)].clone();
                         let idle = |_: &()| (which % 2 == 0).then_some(which);
                         if places.settle(id, standing, &limits(), idle).is_err() {
                             places.leave(id);
@@ -423,6 +503,12 @@ mod tests {
                 prop_assert!(places.greeting <= 3 && places.settled() <= 10);
                 let greeting = places.places.values().filter(|place| place.standing.is_none()).count();
                 prop_assert_eq!(places.greeting, greeting);
+                for name in ["anna", "berta"] {
+                    let standing = Some(known(name));
+                    let held = places.places.values().filter(|place| place.standing == standing).count();
+                    prop_assert_eq!(places.of_identities.get(name).copied().unwrap_or_default(), held);
+                    prop_assert!(held <= 3);
+                }
                 for origin in origins.into_iter().flatten() {
                     let of = |place: &&Place<()>| place.origin == Some(origin);
                     let all = places.places.values().filter(of).count();

@@ -10,26 +10,37 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
+use wsfc_proto::v1::Permission;
 
 use super::connection::Peer;
 use super::counters::{Count, Counters, Counts};
 use super::places::{GivesWay, Origin, Places, Standing};
 use crate::access::Access;
+use crate::access::policy::Decision;
 use crate::settings::Settings;
 use crate::settings::current::Current;
 
 /// How often the log is told of refusals.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
-/// Says who may have the places that are kept for administrators.
+/// Says what peers are to the limits.
 pub trait Admission: Send + Sync {
-    /// Whether the peer is an administrator, as far as its handshake shows. It is asked once for each connection.
-    fn is_administrator(&self, peer: &Peer) -> bool;
+    /// What the peer is, as far as its handshake shows. It is asked once for each connection.
+    fn standing(&self, peer: &Peer) -> Standing;
 }
 
 impl Admission for Access {
-    fn is_administrator(&self, peer: &Peer) -> bool {
-        Self::is_administrator(self, peer)
+    fn standing(&self, peer: &Peer) -> Standing {
+        let identity = self.identify(peer, &HeaderMap::new());
+        // A certificate that was revoked shows nobody.
+        let known = identity.and_then(|identity| Ok((self.rights(&identity)?, identity)));
+        match known {
+            Ok((rights, _)) if rights.decide(Permission::AccessAdminister) != Decision::Denied => {
+                Standing::Administrator
+            }
+            Ok((_, identity)) if !peer.is_stranger() => Standing::Known(identity.principal.into()),
+            Ok(_) | Err(_) => Standing::Stranger,
+        }
     }
 }
 
@@ -306,10 +317,7 @@ impl Guest {
     /// There is none, as what it is counted.
     pub fn settle(&self, peer: &Peer, certificates: Arc<[CertificateDer<'static>]>) -> Result<(), Count> {
         let shared = &self.connections.0;
-        let standing = Standing {
-            stranger: peer.is_stranger(),
-            administrator: shared.admission.is_administrator(peer),
-        };
+        let standing = shared.admission.standing(peer);
         let settings = shared.settings.get();
         let mut state = self.connections.state();
         let made = state

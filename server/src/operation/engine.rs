@@ -45,6 +45,7 @@ pub(super) struct Inner {
     pub(super) platform: Platform,
     pub(super) settings: Current<Settings>,
     pub(super) blocking: Blocking,
+    reads: Blocking,
     pub(super) clusters: Clusters,
     /// Apart from the reads of clusters, so that clusters that hang hold up no search of the journal.
     searches: Blocking,
@@ -111,16 +112,17 @@ impl Engine {
             .iter()
             .filter_map(|(key, until)| Some((key.clone(), until.checked_sub(validate::MAX_WAIT)?)));
         let created = Mutex::new(created.collect());
-        let blocking = Blocking::new(platform.clone());
+        let reads = Blocking::new(platform.clone());
         let clusters = Clusters::new(
             journal.clone(),
             api.clone(),
             platform.clone(),
             settings.clone(),
-            blocking.clone(),
+            reads.clone(),
         );
         Self(Arc::new(Inner {
-            blocking,
+            blocking: Blocking::new(platform.clone()),
+            reads,
             clusters,
             searches: Blocking::new(platform.clone()),
             journal,
@@ -175,16 +177,16 @@ impl Engine {
         if let Some(found) = found.filter(|_| !start.options.validate_only) {
             return Ok(found);
         }
-        let Resolved { cluster, target, hosts } = self.resolve(&start.call).await?;
+        let Resolved { cluster, target, hosts } = self.resolve(&start).await?;
         let keys = locks(&start.call, &cluster, &target, &hosts);
         let refuse = start.options.busy_policy() == v1::BusyPolicy::Refuse;
         if start.options.validate_only {
             if let Some(busy) = inner.schedule.holder(&keys).filter(|_| refuse) {
                 return Err(busy.into());
             }
-            let native_check = self.native_check(&start.call, &cluster).await?;
+            let native_check = self.native_check(&start.call, &start.principal, &cluster).await?;
             self.check_revision(&start.call, &cluster)?;
-            warnings.extend(self.foresee(&start.call, &cluster).await?);
+            warnings.extend(self.foresee(&start.call, &start.principal, &cluster).await?);
             return Ok(Started::Validated(v1::ValidationReport { warnings, native_check }));
         }
         self.check_revision(&start.call, &cluster)?;
@@ -385,8 +387,13 @@ impl Engine {
         &self.0.searches
     }
 
-    /// Where blocking reads of clusters run.
-    pub fn blocking(&self) -> &Blocking {
+    /// Where reads of clusters run that callers ask for.
+    pub fn reads(&self) -> &Blocking {
+        &self.0.reads
+    }
+
+    /// Where looks at clusters run on behalf of operations, which no read holds up.
+    pub(super) fn blocking(&self) -> &Blocking {
         &self.0.blocking
     }
 
@@ -462,12 +469,17 @@ impl Engine {
     }
 
     /// Asks the cluster API itself, where it has a call that only checks (facts 1.7).
-    async fn native_check(&self, call: &Parameters, cluster: &str) -> Result<Option<v1::NativeStatus>, StartError> {
+    async fn native_check(
+        &self,
+        call: &Parameters,
+        principal: &str,
+        cluster: &str,
+    ) -> Result<Option<v1::NativeStatus>, StartError> {
         if call.kind() != OperationKind::UpgradeFunctionalLevel {
             return Ok(None);
         }
         let check = |cluster: Cluster| cluster.upgrade_functional_level(false, |_phase| Answer::Continue);
-        self.look("wsfcd-check", cluster, check).await?;
+        self.look("wsfcd-check", principal, cluster, check).await?;
         Ok(Some(crate::native::status(0)))
     }
 
@@ -475,11 +487,15 @@ impl Engine {
     pub(super) async fn look<T: Send + 'static>(
         &self,
         thread: &str,
+        principal: &str,
         name: &str,
         look: impl FnOnce(Cluster) -> Result<T, wsfc_clusapi::Error> + Send + 'static,
     ) -> Result<T, StartError> {
         let (api, cluster) = (self.0.api.clone(), name.to_owned());
-        let looking = self.0.blocking.run(thread, move || look(open(&api, &cluster)?));
+        let looking = self
+            .0
+            .blocking
+            .run_for(principal, thread, move || look(open(&api, &cluster)?));
         let seen = tokio::time::timeout(LOOK, looking)
             .await
             .map_err(|_elapsed| StartError::TimedOut {

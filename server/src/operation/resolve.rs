@@ -10,12 +10,24 @@ use super::execute::scene::means_not_found;
 use super::execute::{Foreseen, rehearse};
 use super::inspect::names;
 use super::properties;
-use super::start::{Resolved, StartError};
+use super::start::{Resolved, Start, StartError};
 
 impl Engine {
     /// The cluster's own name, so that an alias, an address and the empty name mean the same cluster; and the hosts that
-    /// the call configures, which for a destruction are the members.
-    pub(super) async fn resolve(&self, call: &Parameters) -> Result<Resolved, StartError> {
+    /// the call configures, which for a destruction are the members. Refused when the caller may not act on that cluster:
+    /// a name that was another one's may lead to it by now.
+    pub(super) async fn resolve(&self, start: &Start) -> Result<Resolved, StartError> {
+        let resolved = self.named(&start.call, &start.principal).await?;
+        if start.reach.scope.holds(&resolved.cluster) {
+            return Ok(resolved);
+        }
+        Err(StartError::OutOfReach {
+            permission: start.reach.permission,
+            cluster: start.call.cluster().into(),
+        })
+    }
+
+    async fn named(&self, call: &Parameters, principal: &str) -> Result<Resolved, StartError> {
         let mut hosts: Vec<String> = call.hosts().into_iter().map(String::from).collect();
         if !call.needs_cluster() {
             let cluster = call.cluster().into();
@@ -32,7 +44,7 @@ impl Engine {
             let cluster = cluster.information()?.name;
             Ok(target.map(|target| Resolved { cluster, target, hosts }))
         };
-        let resolved = self.look("wsfcd-resolve", call.cluster(), look).await?;
+        let resolved = self.look("wsfcd-resolve", principal, call.cluster(), look).await?;
         resolved.ok_or_else(|| StartError::NoObject {
             kind: call.object(),
             name: call.target().into(),
@@ -41,14 +53,19 @@ impl Engine {
     }
 
     /// Runs a verb as far as it only reads, and gives what is worth a warning.
-    pub(super) async fn foresee(&self, call: &Parameters, cluster: &str) -> Result<Option<String>, StartError> {
+    pub(super) async fn foresee(
+        &self,
+        call: &Parameters,
+        principal: &str,
+        cluster: &str,
+    ) -> Result<Option<String>, StartError> {
         if call.is_setup() {
             return Ok(None);
         }
         let (call, name, platform) = (call.clone(), cluster.to_owned(), self.0.platform.clone());
         let look =
             move |cluster: Cluster| rehearse(&call, &cluster, &name, platform.clock.as_ref(), platform.hosts.as_ref());
-        match self.look("wsfcd-foresee", cluster, look).await? {
+        match self.look("wsfcd-foresee", principal, cluster, look).await? {
             Foreseen::Nothing => Ok(None),
             Foreseen::Unchanged => Ok(Some(String::from("everything is as wished: nothing would be changed"))),
             Foreseen::Refused(end) => Err(StartError::Foreseen {

@@ -11,6 +11,7 @@ use super::call::{Call as _, Parameters};
 use super::fold::IllegalRecord;
 use super::schedule::Busy;
 use super::validate::FieldViolation;
+use crate::access::policy::Reach;
 use crate::blocking::BlockingError;
 use crate::journal::{AcceptError, RequestKey, StoreFailed};
 
@@ -29,6 +30,8 @@ pub struct Start {
     pub settle_time: Option<prost_types::Duration>,
     /// Who asks.
     pub principal: String,
+    /// Where who asks may do so.
+    pub reach: Reach,
 }
 
 /// The answer to a start.
@@ -68,6 +71,14 @@ pub enum StartError {
         /// What the cluster API said.
         #[source]
         source: wsfc_clusapi::Error,
+    },
+    /// The cluster that the name leads to is none where the caller may do this.
+    #[error("cluster {cluster:?} is out of the caller's reach")]
+    OutOfReach {
+        /// The permission that is missing there.
+        permission: v1::Permission,
+        /// The cluster as requested.
+        cluster: String,
     },
     /// The cluster has no such object.
     #[error("the cluster has no {} {name:?}", kind.as_str_name())]
@@ -217,6 +228,7 @@ mod tests {
             witness_secret: None,
             settle_time: None,
             principal: "local".into(),
+            reach: Reach::everywhere(),
         }
     }
 

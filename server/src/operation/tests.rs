@@ -10,6 +10,7 @@ use wsfc_proto::v1::{OperationState, PendingReason};
 
 use super::call::Parameters as P;
 use super::start::{Start, StartError, Started};
+use crate::access::policy::Reach;
 use crate::cluster_api::{self, Connected};
 use crate::daemon::Daemon;
 use crate::platform::Platform;
@@ -48,6 +49,7 @@ impl World {
             options: v1::StartOptions::default(),
             settle_time: None,
             principal: "local".into(),
+            reach: Reach::everywhere(),
         };
         change(&mut start);
         self.daemon.core().engine.start(start).await

@@ -206,7 +206,7 @@ mod tests {
                 client_ca: Some("/new".into()),
                 crl: vec!["/new".into()],
                 minimum_version: TlsVersion::V1_2,
-                look_every: second,
+                look_every: second * 2,
             }),
             access: Access {
                 loopback_role: Some("viewer".into()),
@@ -257,6 +257,7 @@ mod tests {
                 connections: 1,
                 administrators_percent: 1,
                 connections_per_address: 1,
+                connections_per_identity: 1,
                 unauthenticated_per_address: 1,
                 handshakes: 1,
                 streams_per_connection: 1,

@@ -32,6 +32,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Of these, connections of peers that have not shown who they are in the handshake; 0 is no limit.
     pub unauthenticated_per_address: usize,
+    /// Connections of one identity that shows itself in the handshake and is no administrator; 0 is no limit.
+    pub connections_per_identity: usize,
     /// Connections that have not begun with HTTP/2 yet. The oldest gives way to the next one.
     pub handshakes: usize,
     /// Streams on one connection.
@@ -75,6 +77,7 @@ impl Default for Limits {
             administrators_percent: 5,
             connections_per_address: 256,
             unauthenticated_per_address: 16,
+            connections_per_identity: 256,
             handshakes: 1_024,
             // A Rust client has all its watches, agents and calls on one connection, and what is over the limit waits
             // there in silence; so it is well above what a program watches, and far below what would hurt.

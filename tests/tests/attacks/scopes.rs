@@ -102,8 +102,8 @@ async fn names_that_are_almost_another_clusters() {
             }
         }
     }
-    // By its own names, whatever their case.
-    for name in ["CL1", "cl1", "10.0.0.111"] {
+    // By its own name, whatever its case.
+    for name in ["CL1", "cl1"] {
         one.get_cluster(name).await.unwrap();
     }
     target.finish().await;

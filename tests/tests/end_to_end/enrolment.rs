@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use wsfc_client::v1::revoke_identity_request::Target;
 use wsfc_client::{
-    Client, Code, ConnectOptions, EnrolOptions, Enrolled, Error, JoinToken, Reason, TlsOptions, WatchItem, enrol, v1,
+    Client, Code, ConnectOptions, EnrolOptions, Enrolled, Error, JoinToken, Reason, TlsOptions, Watch, WatchItem,
+    enrol, v1,
 };
-use wsfc_tests::records::{assert_succeeded, to_the_end};
+use wsfc_tests::records::{assert_succeeded, soon, to_the_end};
 use wsfc_tests::{TestDaemon, UnderTest, request, world};
 use wsfcd::access::files::AccessFolder;
 use wsfcd::access::init::init;
@@ -101,6 +102,20 @@ fn create_token(name: &str, role: &str, clusters: &[&str]) -> v1::CreateTokenReq
 #[track_caller]
 fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Reason {
     result.unwrap_err().reason().unwrap().clone()
+}
+
+/// What a watch ends with.
+async fn end_of(watch: &mut Watch) -> Error {
+    soon("the end of the watch", async {
+        loop {
+            match watch.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error,
+                None => panic!("the watch ended without a word"),
+            }
+        }
+    })
+    .await
 }
 
 fn named(name: &str) -> v1::RevokeIdentityRequest {
@@ -335,13 +350,7 @@ async fn who_is_revoked_is_out_at_once_and_stays_out() {
     let revoked = room.client(&root).revoke_identity(named("anna")).await.unwrap();
     assert_eq!((revoked.certificates, revoked.roles, revoked.tokens), (1, 1, 0));
     // The stream ends with the reason, and nothing that comes after it is answered.
-    let ended = loop {
-        match watch.next().await {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => break error,
-            None => panic!("the watch ended without a word"),
-        }
-    };
+    let ended = end_of(&mut watch).await;
     assert_eq!(ended.reason(), Some(&Reason::CertificateRevoked), "{ended:?}");
     assert_eq!(reason(client.get_host_state("").await), Reason::CertificateRevoked);
     assert_eq!(reason(client.renew_certificate().await), Reason::CertificateRevoked);
@@ -468,8 +477,29 @@ async fn roles_are_given_and_taken_while_the_daemon_runs() {
         Reason::BindingNotFound
     );
     assert_eq!(reason(root.bind_role(bind("root")).await), Reason::InvalidField);
-    // Whoever has no role left is still somebody, who may do nothing.
+    // A stream goes on as long as any role covers it, and ends when the last that is left is on fewer clusters, or none is.
+    let mut watch = client.watch(v1::WatchRequest::default());
+    assert!(matches!(watch.next().await, Some(Ok(WatchItem::Mark { .. }))));
+    root.bind_role(bind("operator")).await.unwrap();
     root.unbind_role(unbind("viewer")).await.unwrap();
+    assert!(matches!(watch.next().await, Some(Ok(WatchItem::Mark { .. }))));
+    let on_one = binding("viewer").map(|all| v1::RoleBinding {
+        clusters: vec!["CL1".into()],
+        ..all
+    });
+    let bind_on_one = v1::BindRoleRequest {
+        binding: on_one.clone(),
+    };
+    root.bind_role(bind_on_one).await.unwrap();
+    root.unbind_role(unbind("operator")).await.unwrap();
+    assert_eq!(end_of(&mut watch).await.reason(), Some(&Reason::PermissionMissing));
+    let mut watch = client.watch(v1::WatchRequest::default());
+    assert!(matches!(watch.next().await, Some(Ok(WatchItem::Mark { .. }))));
+    root.unbind_role(v1::UnbindRoleRequest { binding: on_one })
+        .await
+        .unwrap();
+    assert_eq!(end_of(&mut watch).await.reason(), Some(&Reason::PermissionMissing));
+    // Whoever has no role left is still somebody, who may do nothing.
     assert_eq!(reason(client.get_host_state("").await), Reason::PermissionMissing);
     assert!(
         client

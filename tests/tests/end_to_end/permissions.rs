@@ -13,7 +13,7 @@ use wsfc_client::{Client, Error, Reason, WatchItem, v1};
 use wsfc_proto::methods;
 use wsfc_proto::v1::Permission;
 use wsfc_tests::records::{assert_succeeded, soon, to_the_end};
-use wsfc_tests::{TestDaemon, request, world};
+use wsfc_tests::{TestDaemon, call, request, world};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding, OPERATOR};
 use wsfcd::settings::Settings;
 use wsfcd::settings::access::Role;
@@ -205,6 +205,15 @@ fn denied<T: std::fmt::Debug>(answer: Result<T, Error>) {
     }
 }
 
+/// Reads the state of a cluster, by which the daemon knows it from then on.
+async fn state(client: &Client, cluster: &str) {
+    let state = v1::GetClusterStateRequest {
+        cluster: cluster.into(),
+        ..Default::default()
+    };
+    client.get_cluster_state(state).await.unwrap();
+}
+
 async fn operations(client: &Client) -> Vec<v1::Operation> {
     client
         .list_operations(v1::ListOperationsRequest::default())
@@ -217,9 +226,13 @@ async fn operations(client: &Client) -> Vec<v1::Operation> {
 async fn a_caller_of_one_cluster_sees_and_changes_no_other() {
     let daemon = two_clusters().await;
     let (all, one) = (daemon.client(), daemon.client_of("one.test"));
-    for name in ["CL1", "cl1", "10.0.0.111"] {
+    for name in ["CL1", "cl1"] {
         assert_eq!(one.get_cluster(name).await.unwrap().name, "CL1");
     }
+    // The daemon asks nobody on behalf of whoever may ask one cluster alone; what it knows, it knows for all.
+    denied(one.get_cluster("10.0.0.111").await);
+    state(&all, "10.0.0.111").await;
+    assert_eq!(one.get_cluster("10.0.0.111").await.unwrap().name, "CL1");
     for name in ["CL2", "cl2", "CL2 ", "10.0.0.112", "n2", "nothing"] {
         denied(one.get_cluster(name).await);
     }
@@ -250,15 +263,42 @@ async fn a_caller_of_one_cluster_sees_and_changes_no_other() {
 }
 
 #[tokio::test]
+async fn a_name_that_leads_to_another_cluster_by_now_gives_no_rights_there() {
+    let daemon = TestDaemon::builder(world::machines(3))
+        .observing()
+        .settings(|settings| bind(settings, "one.test", OPERATOR, Some(&["CL1"])))
+        .start()
+        .await;
+    let (all, one) = (daemon.client(), daemon.client_of("one.test"));
+    let created = [("CL1", &["n1", "n2"][..], "10.0.0.111"), ("CL2", &["n3"], "10.0.0.112")];
+    for (cluster, nodes, address) in created {
+        let asked = request::create_cluster_at(cluster, nodes, &[(address, 24)]);
+        assert_succeeded(&to_the_end(&all.create_cluster(asked).await.unwrap()).await);
+    }
+    // The daemon knows n2 as a name of CL1, and then it goes to CL2.
+    state(&all, "n2").await;
+    assert_eq!(one.get_cluster("n2").await.unwrap().name, "CL1");
+    let evicted = all.evict_node(request::evict_node("CL1", "n2")).await.unwrap();
+    assert_succeeded(&to_the_end(&evicted).await);
+    let added = all.add_node(request::add_node("CL2", "n2")).await.unwrap();
+    assert_succeeded(&to_the_end(&added).await);
+    assert_eq!(all.get_cluster("n2").await.unwrap().name, "CL2");
+    denied(one.get_cluster("n2").await);
+    let offline = call!(OfflineGroupParameters {
+        cluster: "n2",
+        group: "Cluster Group"
+    });
+    denied(one.offline_group(offline).await);
+    assert_eq!(operations(&one).await.len(), 2, "those of CL1");
+    daemon.finish().await;
+}
+
+#[tokio::test]
 async fn a_watcher_of_one_cluster_is_told_of_no_other() {
     let daemon = two_clusters().await;
     let (all, one) = (daemon.client(), daemon.client_of("one.test"));
     for name in ["CL1", "CL2"] {
-        let state = v1::GetClusterStateRequest {
-            cluster: name.into(),
-            ..Default::default()
-        };
-        all.get_cluster_state(state).await.unwrap();
+        state(&all, name).await;
     }
     let request = v1::WatchRequest {
         snapshot: true,

@@ -5,8 +5,8 @@ use tonic_types::ErrorDetails;
 use wsfc_proto::reasons;
 
 use super::{
-    blocking, cluster_api, code_of, deadline, internal, invalid, noun, object_not_found, read, shutting_down, status,
-    store, unsupported, with_details,
+    blocking, cluster_api, code_of, deadline, internal, invalid, noun, object_not_found, permission_missing, read,
+    shutting_down, status, store, unsupported, with_details,
 };
 use crate::journal::AppendError;
 use crate::logging::chain;
@@ -58,6 +58,7 @@ pub fn start(error: &StartError) -> Status {
             };
             cluster_api(&what, source)
         }
+        StartError::OutOfReach { permission, cluster } => permission_missing(*permission, Some(cluster)),
         StartError::NoObject { kind, name, cluster } => object_not_found(&noun(*kind), name, cluster),
         StartError::RevisionConflict { expected, found } => {
             let message = format!("the object has revision {found}, not {expected}");
