@@ -52,6 +52,9 @@ pub(crate) struct Arguments {
     /// How long the process must run until it counts as online.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1s")]
     ready_after: Duration,
+    /// How long the health command may fail until the process is killed as one that does not come online.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10m")]
+    ready_within: Duration,
     /// How long the process may take to end before it is killed.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10s")]
     stop_grace: Duration,
@@ -67,6 +70,7 @@ impl Arguments {
         ProcessOptions {
             health_command: health.collect(),
             ready_after: self.ready_after,
+            ready_within: self.ready_within,
             stop_grace: self.stop_grace,
             ..ProcessOptions::new(self.command.iter().cloned())
         }
