@@ -96,6 +96,7 @@ impl Workload for Scripted {
             Notice::Attached { lease_id, resumed, .. } => self.saw(format!("attached {lease_id} {resumed}")),
             Notice::StandingBy { agent } => self.saw(format!("standing by {agent}")),
             Notice::LeaseLost => self.saw("lease lost"),
+            Notice::DaemonLost { .. } => self.saw("daemon lost"),
             Notice::CallEnded { call_id, .. } => self.saw(format!("ended {call_id}")),
             Notice::Rejected(rejected) => self.saw(format!("rejected {}", rejected.message)),
             _ => {}
@@ -372,6 +373,61 @@ async fn a_resource_is_closed_after_its_termination_and_stops_what_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_begins_waits_for_the_end_of_what_ran_before() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Terminate, "tough"));
+    stream.call(call("c2", WorkloadCallKind::Close, "tough"));
+    stream.call(call("c3", WorkloadCallKind::Online, "tough"));
+    let waits = stream.status().await;
+    assert_eq!((waits.call_id.as_str(), waits.state()), ("c3", WorkloadState::Pending));
+    workload.goes_on.notify_one();
+    assert_eq!(stream.answer().await.call_id, "c1");
+    // The daemon does not know a CLOSE that is under way after another connection, and it goes on all the same.
+    daemon.cut();
+    drop(stream);
+    let mut stream = attach(&mut streams, "l1", "l1", true).await;
+    stream.call(call("c4", WorkloadCallKind::Online, "tough"));
+    assert_eq!(stream.status().await.call_id, "c4");
+    workload.goes_on.notify_one();
+    while stream.status().await.percent != Some(40) {}
+    let mut seen = workload.seen();
+    seen.retain(|seen| !seen.starts_with("attached"));
+    let ends = ["terminate tough", "terminated", "terminate tough", "terminated"];
+    assert_eq!(seen[..4], ends);
+    assert_eq!(seen[4..], ["online tough  false"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_termination_that_takes_long_comes_to_its_end() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Terminate, "tough"));
+    let began = tokio::time::Instant::now();
+    for _ in 0..4 {
+        let goes_on = stream.status().await;
+        assert_eq!(
+            (goes_on.call_id.as_str(), goes_on.state()),
+            ("c1", WorkloadState::Pending)
+        );
+    }
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+    // A daemon that does not wait for it all the same.
+    stream.ended("c1", WorkloadCallEnd::Timeout);
+    stream.call(call("c2", WorkloadCallKind::Online, "tough"));
+    assert_eq!(stream.status().await.call_id, "c2");
+    workload.goes_on.notify_one();
+    while stream.status().await.percent != Some(40) {}
+    let seen = workload.seen();
+    let life = ["terminate tough", "ended c1", "terminated", "online tough  false"];
+    assert_eq!(seen[1..], life);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_closed_while_the_agent_was_away_is_ended() {
     let (daemon, mut streams) = Daemon::new();
     let workload = Scripted::default();
@@ -418,6 +474,88 @@ async fn what_was_closed_while_the_agent_was_away_is_ended() {
     assert_eq!(stream.answer().await.call_id, "c2");
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(ended().len(), 2);
+}
+
+/// What was terminated, in order.
+fn terminated(workload: &Scripted) -> Vec<String> {
+    let mut seen = workload.seen();
+    seen.retain(|seen| seen.starts_with("terminate "));
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_without_its_daemon_ends_what_runs() {
+    let of = |stand_by, daemon_grace| AgentOptions {
+        stand_by,
+        daemon_grace,
+        ..Default::default()
+    };
+    // The lease is 10 seconds.
+    for (agent, seconds) in [
+        (of(false, None), 60),
+        (of(true, None), 10),
+        (of(true, Some(Duration::from_secs(30))), 30),
+    ] {
+        let (daemon, mut streams) = Daemon::new();
+        let workload = Scripted::default();
+        let _serving = serve(daemon.client(options()), agent, workload.clone());
+        let mut stream = attach(&mut streams, "", "l1", false).await;
+        stream.call(call("c1", WorkloadCallKind::Online, "quick"));
+        assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+        stream.call(call("c2", WorkloadCallKind::Online, "slow"));
+        assert_eq!(stream.status().await.state(), WorkloadState::Pending);
+        daemon.cut();
+        drop(stream);
+        // A daemon that takes the stream and says nothing is none, and its loss is not the first.
+        drop(streams.recv().await.unwrap());
+        daemon.cut();
+        let stream = streams.recv().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds - 3)).await;
+        assert_eq!(terminated(&workload), [""; 0]);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let mut ended = terminated(&workload);
+        ended.sort();
+        assert_eq!(ended, ["terminate quick", "terminate slow"]);
+        assert!(workload.seen().iter().any(|seen| seen == "daemon lost"));
+
+        // The daemon hears that what it takes for online is not, and gives what was under way anew.
+        let mut stream = stream;
+        stream.registration().await;
+        stream.attached("l1", true);
+        let health = stream.health().await;
+        assert_eq!((health.resource.as_str(), health.healthy), ("quick", false));
+        stream.call(v1::WorkloadCall {
+            resumed: true,
+            ..call("c2", WorkloadCallKind::Online, "slow")
+        });
+        assert_eq!(stream.status().await.percent, Some(40));
+        stream.call(call("c3", WorkloadCallKind::Online, "quick"));
+        assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(terminated(&workload).len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_agent_has_taken_over_is_ended() {
+    let (daemon, mut streams) = Daemon::new();
+    let workload = Scripted::default();
+    let agent = AgentOptions {
+        stand_by: true,
+        ..Default::default()
+    };
+    let _serving = serve(daemon.client(options()), agent, workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "quick"));
+    assert_eq!(stream.answer().await.state(), WorkloadState::Online);
+    daemon.cut();
+    drop(stream);
+    the_lease_is_lost(&mut streams, "l1").await;
+    let mut stream = streams.recv().await.unwrap();
+    assert_eq!(stream.registration().await.lease_id, "");
+    stream.standing_by("other");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(terminated(&workload), ["terminate quick"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,6 @@ import argparse
 import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -18,138 +17,42 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+import process_group
 from create_cluster import enumerator, open_channel
+from process_group import Failed
 
-# How long a process may take to end before it is killed, and must run to count as online, in seconds.
-STOP_GRACE = 10
+# How long a process must run to count as online, in seconds.
 READY_AFTER = 1
 
 # How many seconds a daemon that has given a new lease may take to name its resources.
 NAMING = 60
 
+# The calls that end a process at once.
+STOPS = ("TERMINATE", "CLOSE")
+
 # The pauses between attempts to come back. The longest is well below a lease's 10 seconds.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2
 
-# What an agent outlasts: a daemon that is away or stops, and a stream that the network has broken.
-PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED)
+# How many seconds the agent runs on without its daemon: as long as the resource DLL does, unless its resource says
+# otherwise.
+DAEMON_GRACE = 60
+
+# What an agent outlasts: a daemon that is away or stops, or that is called too often, and a stream that the network has
+# broken.
+PASSING = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-class Failed(Exception):
-    """A call did not work."""
-
-
 class Cancelled(Exception):
     """A call has ended without its answer."""
-
-
-class Processes:
-    """The processes of the workload's resources."""
-
-    def __init__(self, command, tell_health):
-        self._command = command
-        self._tell_health = tell_health
-        self._lock = threading.Lock()
-        self._processes = {}
-        # The resources whose process the cluster counts on.
-        self._online = set()
-        # True once processes are stopped for good.
-        self._leaving = False
-
-    def _find(self, resource):
-        with self._lock:
-            return self._processes.get(resource)
-
-    def is_running(self, resource):
-        process = self._find(resource)
-        return process is not None and process.poll() is None
-
-    def is_online(self, resource):
-        with self._lock:
-            return resource in self._online
-
-    def start(self, call):
-        """Starts the process in a group of its own, so that what it starts is stopped with it."""
-        environment = os.environ | {"WSFC_WORKLOAD": call.workload, "WSFC_RESOURCE": call.resource}
-        environment |= {f"WSFC_PARAMETER_{key}": value for key, value in call.parameters.items()}
-        # Whoever stops all processes waits for this one, so that none is missed.
-        with self._lock:
-            if self._leaving:
-                raise Failed("the agent is leaving")
-            try:
-                process = subprocess.Popen(
-                    self._command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-                )
-            except OSError as error:
-                raise Failed(f"cannot start {self._command[0]}: {error}") from None
-            self._processes[call.resource] = process
-        threading.Thread(target=self._watch, args=(call.resource, process), daemon=True).start()
-        return process
-
-    def _watch(self, resource, process):
-        end = process.wait()
-        with self._lock:
-            unexpected = resource in self._online and self._processes.get(resource) is process
-            self._online.discard(resource)
-        if unexpected:
-            self._tell_health(resource, f"the process ended with {end}")
-
-    def count_on(self, resource):
-        """From now on an end of the process is a failure."""
-        with self._lock:
-            self._online.add(resource)
-            process = self._processes[resource]
-        if process.poll() is not None:
-            with self._lock:
-                self._online.discard(resource)
-            raise Failed(f"the process ended with {process.returncode}")
-
-    def signal(self, resource, number, expected=True):
-        with self._lock:
-            process = self._processes.get(resource)
-            if expected:
-                self._online.discard(resource)
-        if process is not None and process.poll() is None:
-            try:
-                os.killpg(process.pid, number)
-            except ProcessLookupError:
-                pass
-
-    def wait(self, resource, seconds=None):
-        """Waits for the end of the process; true when it has come."""
-        process = self._find(resource)
-        try:
-            if process is not None:
-                process.wait(seconds)
-            return True
-        except subprocess.TimeoutExpired:
-            return False
-
-    def resources(self):
-        with self._lock:
-            return list(self._processes)
-
-    def leave(self):
-        """From now on nothing is started."""
-        with self._lock:
-            self._leaving = True
-
-    def stop_all(self):
-        """Stops everything before the agent leaves. The cluster counts on it still, so each end is told to it."""
-        self.leave()
-        for resource in self.resources():
-            self.signal(resource, signal.SIGTERM, expected=False)
-        until = time.monotonic() + STOP_GRACE
-        for resource in self.resources():
-            if not self.wait(resource, max(0, until - time.monotonic())):
-                self.signal(resource, signal.SIGKILL, expected=False)
-
-    def kill_all(self):
-        for resource in self.resources():
-            self.signal(resource, signal.SIGKILL)
 
 
 class Call:
@@ -157,7 +60,8 @@ class Call:
 
     def __init__(self, agent, message, before):
         self.message = message
-        # The threads of cancelled calls of the resource, which may still be about to start or kill its process.
+        # The threads of earlier calls of the resource that are waited for: those that may still kill its process, and where
+        # this call kills it, those that may still start one.
         self._before = before
         self.thread = threading.Thread(target=self.run, args=(agent.processes,), daemon=True)
         self.given = True
@@ -181,6 +85,8 @@ class Call:
             work = getattr(self, f"_{kind.lower()}", None)
             if work is None:
                 raise Failed("the agent does not know this kind of call")
+            if kind not in STOPS:
+                self._wait_for_ends()
             state = work(processes, self.message.resource)
         except Cancelled:
             return
@@ -192,10 +98,21 @@ class Call:
         else:
             self._agent.tell(self, state)
 
+    def _wait_for_ends(self):
+        """What stops what ran before is not to stop what this call starts."""
+        for thread in self._before:
+            if thread.is_alive():
+                self.report(None, "waiting for the end of what ran before")
+            while thread.is_alive():
+                self.sleep(0)
+                thread.join(process_group.LOOKING)
+
     def _open(self, processes, resource):
         return "WORKLOAD_STATE_ONLINE" if processes.is_online(resource) else "WORKLOAD_STATE_OFFLINE"
 
     def _online(self, processes, resource):
+        if processes.is_ending(resource):
+            self._wait_for_process(processes, resource)
         if not processes.is_running(resource):
             process = processes.start(self.message)
             try:
@@ -209,11 +126,17 @@ class Call:
 
     def _offline(self, processes, resource):
         processes.signal(resource, signal.SIGTERM)
-        for left in range(STOP_GRACE, 0, -1):
+        self._wait_for_process(processes, resource)
+        return "WORKLOAD_STATE_OFFLINE"
+
+    def _wait_for_process(self, processes, resource):
+        """Waits for the end of a process that was told to end, and kills it when its time is over."""
+        for left in range(process_group.STOP_GRACE, 0, -1):
             self.report(None, f"waiting for the end of the process, {left} s left")
             if processes.wait(resource, 1):
-                return "WORKLOAD_STATE_OFFLINE"
-        return self._terminate(processes, resource)
+                return
+        processes.signal(resource, signal.SIGKILL)
+        processes.wait(resource)
 
     def _terminate(self, processes, resource):
         processes.signal(resource, signal.SIGKILL)
@@ -236,10 +159,15 @@ class Call:
 class Agent:
     """Holds the workload, across lost connections and restarts of the daemon."""
 
-    def __init__(self, channel, workload, command, stand_by):
+    def __init__(self, channel, workload, command, stand_by, daemon_grace=None):
         self._channel = channel
         self._workload = workload
         self._stand_by = stand_by
+        self._asked_grace = daemon_grace
+        # How many seconds what runs may go on without the daemon.
+        self._grace = DAEMON_GRACE if daemon_grace is None else daemon_grace
+        # There while the daemon is away; what runs is ended when it is the same for so long.
+        self._loss = None
         self._lock = threading.RLock()
         self._calls = {}
         # The calls whose threads may still run, also when they were cancelled.
@@ -254,7 +182,7 @@ class Agent:
         self._leaving = threading.Event()
         # True when the daemon has taken the workload away.
         self.dismissed = False
-        self.processes = Processes(command, self._tell_health)
+        self.processes = process_group.Processes(command, self._tell_health)
         self._request = self._response = None
 
     def _describe(self):
@@ -340,6 +268,11 @@ class Agent:
 
     def _lose_stream(self):
         with self._lock:
+            if self._attached_at is not None:
+                self._loss = object()
+                timer = threading.Timer(self._grace, self._lose_daemon, [self._loss])
+                timer.daemon = True
+                timer.start()
             if self._outbox is not None:
                 # The thread that sends for the lost stream ends with this.
                 self._outbox.put(None)
@@ -348,12 +281,29 @@ class Agent:
             for call in self._calls.values():
                 call.given = False
 
+    def _lose_daemon(self, loss):
+        """Ends everything: the daemon has been away for so long that all of it may run elsewhere by now."""
+        with self._lock:
+            if loss is not self._loss:
+                return
+            self._loss = None
+            # What is being stopped is answered.
+            self._cancel(lambda _, call: enumerator(call.message, "kind", "WORKLOAD_CALL_KIND_") not in STOPS)
+        for resource in self.processes.resources():
+            if self.processes.is_running(resource):
+                say(f"no daemon for {self._grace:g} s; the process of {resource!r} is ended")
+                # A daemon that comes back with the lease counts on it still, and hears of its end.
+                self.processes.signal(resource, signal.SIGKILL, expected=False)
+
     def _hear(self, message):
         kind = message.WhichOneof("message")
         if kind == "attached":
             with self._lock:
                 self._lease = message.attached.lease_id
-                self._attached_at = time.monotonic()
+                self._attached_at, self._loss = time.monotonic(), None
+                if self._asked_grace is None and self._stand_by:
+                    # Another agent has the workload when the lease is over.
+                    self._grace = min(DAEMON_GRACE, message.attached.lease.ToTimedelta().total_seconds())
                 for health in self._unwell.values():
                     self._outbox.put(self._request(health=health))
             say("attached again, with the same lease" if message.attached.resumed else "attached")
@@ -370,7 +320,9 @@ class Agent:
                 self._cancel(lambda call_id, _: call_id == message.rejected.call_id)
         elif kind == "standing_by":
             say(f"standing by while agent {message.standing_by.agent!r} holds it")
-            self._cancel(lambda *_: True)
+            with self._lock:
+                self._loss = None
+                self._cancel(lambda *_: True)
             self.processes.kill_all()
         elif kind == "detached":
             say(f"detached: {message.detached.message}")
@@ -416,7 +368,7 @@ class Agent:
                     self._outbox.put(self._request(status=known.last))
                 return
             kind = enumerator(message, "kind", "WORKLOAD_CALL_KIND_")
-            stops, checks = kind in ("TERMINATE", "CLOSE"), kind == "CHECK_HEALTH"
+            stops, checks = kind in STOPS, kind == "CHECK_HEALTH"
             # A daemon that asks anew how things stand has ended nothing.
             goes_on = message.resumed or kind == "OPEN"
 
@@ -436,7 +388,9 @@ class Agent:
                 self._unwell.pop(message.resource, None)
             self._running = [call for call in self._running if call.thread.is_alive()]
             ours = [call for call in self._running if call.message.resource == message.resource]
-            call = Call(self, message, [call.thread for call in ours] if stops else [])
+            if not stops:
+                ours = [call for call in ours if enumerator(call.message, "kind", "WORKLOAD_CALL_KIND_") in STOPS]
+            call = Call(self, message, [call.thread for call in ours])
             self._calls[message.call_id] = call
             self._running.append(call)
             call.thread.start()
@@ -449,8 +403,6 @@ class Agent:
     def leave(self):
         """Stops the processes, which is told, and closes the stream."""
         self.processes.stop_all()
-        # The threads that tell of the ends are a moment behind them.
-        time.sleep(0.1)
         self._leaving.set()
         with self._lock:
             if self._outbox is not None:
@@ -469,6 +421,12 @@ def main():
     parser.add_argument("workload", metavar="WORKLOAD", help="the name of the workload")
     parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="the program and its arguments")
     parser.add_argument("--stand-by", action="store_true", help="wait while another agent holds the workload")
+    parser.add_argument(
+        "--daemon-grace",
+        metavar="SECONDS",
+        type=float,
+        help="how long the process runs on after its daemon was lost (60, with --stand-by no longer than the lease)",
+    )
     parser.add_argument("--ca", metavar="FILE", help="PEM file of the authority that signed the daemon's certificate")
     parser.add_argument("--cert", metavar="FILE", help="PEM file of the client's certificate")
     parser.add_argument("--key", metavar="FILE", help="PEM file of the client's key")
@@ -477,7 +435,7 @@ def main():
         parser.error("a COMMAND is needed")
 
     with open_channel(arguments) as channel:
-        agent = Agent(channel, arguments.workload, arguments.command, arguments.stand_by)
+        agent = Agent(channel, arguments.workload, arguments.command, arguments.stand_by, arguments.daemon_grace)
         # A signal handler must not wait, and the main thread is busy with the stream.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: threading.Thread(target=agent.leave, daemon=True).start())

@@ -12,8 +12,8 @@ use tonic::Status;
 use wsfc_proto::v1::attach_request::Message as Said;
 use wsfc_proto::v1::attach_response::Message as Heard;
 use wsfc_proto::v1::{
-    AgentRegistration, AttachRequest, AttachResponse, WorkloadCall, WorkloadCallKind, WorkloadRejection, WorkloadState,
-    WorkloadStatus,
+    AgentRegistration, AttachRequest, AttachResponse, WorkloadCall, WorkloadCallKind, WorkloadHealth,
+    WorkloadRejection, WorkloadState, WorkloadStatus,
 };
 
 use super::calls::{Calls, Ending, Told};
@@ -34,8 +34,15 @@ const STEADY: Duration = Duration::from_secs(5);
 /// and resource DLLs come back to it within seconds.
 const NAMING: Duration = Duration::from_secs(60);
 
+/// How long an agent runs on without its daemon unless it says otherwise: as long as the resource DLL answers for a daemon
+/// that is away, unless its resource says otherwise.
+const DAEMON_GRACE: Duration = Duration::from_secs(60);
+
 /// How long leaving may take, so that a daemon that has stopped reading holds nobody up.
 const LEAVING: Duration = Duration::from_secs(2);
+
+/// The shortest pause between two words about a termination.
+const SHORTEST_TELLING: Duration = Duration::from_millis(100);
 
 /// How many messages may wait for the connection; what is told beyond that is folded.
 const WAITING: usize = 16;
@@ -54,6 +61,12 @@ struct Agent<W> {
     told: UnboundedReceiver<Told>,
     /// Since when the agent holds the workload on the present stream.
     attached: Option<Instant>,
+    /// How long what runs may go on without the daemon; `None` for as long as the default.
+    daemon_grace: Option<Duration>,
+    /// How long another agent that waits for the workload would be kept waiting; `None` where none is expected.
+    lease: Option<Duration>,
+    /// When the daemon has been away for too long; `None` while the agent holds the workload, or holds nothing.
+    lost_at: Option<Instant>,
     /// True once the present stream has shown that the daemon is well.
     steady: bool,
     /// When the daemon has named all its resources, so that others are closed.
@@ -72,12 +85,15 @@ enum Happened {
     Steady,
     /// The daemon has named all its resources.
     AllNamed,
+    /// The daemon has been away for too long.
+    DaemonLost,
     Signal(Result<Signal<AttachResponse>, Error>),
 }
 
 pub(super) async fn serve<W: Workload>(
     client: Client,
     registration: AgentRegistration,
+    daemon_grace: Option<Duration>,
     implementation: W,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
@@ -92,6 +108,9 @@ pub(super) async fn serve<W: Workload>(
         tell,
         told,
         attached: None,
+        daemon_grace,
+        lease: None,
+        lost_at: None,
         steady: false,
         all_named: None,
         closed: 0,
@@ -118,18 +137,9 @@ impl<W: Workload> Agent<W> {
                 None => std::future::pending().await,
             }
         };
-        let steady = async {
-            match self.attached.filter(|_| !self.steady) {
-                Some(since) => tokio::time::sleep_until(since + STEADY).await,
-                None => std::future::pending().await,
-            }
-        };
-        let all_named = async {
-            match self.all_named {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        let steady = at(self.attached.filter(|_| !self.steady).map(|since| since + STEADY));
+        let all_named = at(self.all_named);
+        let daemon_lost = at(self.lost_at);
         let (outbox, registration) = (&self.outbox, &self.registration);
         let signal = signal(&mut self.line, outbox, registration);
         tokio::select! {
@@ -138,6 +148,7 @@ impl<W: Workload> Agent<W> {
             room = room => Happened::Room(room),
             () = steady => Happened::Steady,
             () = all_named => Happened::AllNamed,
+            () = daemon_lost => Happened::DaemonLost,
             signal = signal => Happened::Signal(signal),
         }
     }
@@ -157,12 +168,13 @@ impl<W: Workload> Agent<W> {
                 }
             }
             // The line tells about the loss itself.
-            Happened::Room(None) => self.attached = None,
+            Happened::Room(None) => self.detach(),
             Happened::Steady => {
                 self.steady = true;
                 self.line.all_is_well();
             }
             Happened::AllNamed => self.close_others(),
+            Happened::DaemonLost => self.daemon_is_lost(),
             Happened::Signal(Ok(Signal::Message { message, .. })) => return self.hear(message),
             Happened::Signal(Ok(Signal::Closed)) => return self.lose("the stream of the agent ended"),
             Happened::Signal(Ok(Signal::Lost(loss))) => self.lost(loss),
@@ -182,15 +194,18 @@ impl<W: Workload> Agent<W> {
                 self.registration.lease_id.clone_from(&attached.lease_id);
                 let now = Instant::now();
                 self.attached = Some(now);
+                self.lost_at = None;
                 // A daemon of an earlier release does not say it.
                 if let Some(open) = &attached.open {
                     self.calls.name(&open.resources);
                     self.all_named = Some(if attached.resumed { now } else { now + NAMING });
                 }
                 let lease = attached.lease.and_then(|lease| Duration::try_from(lease).ok());
+                let lease = lease.unwrap_or_default();
+                self.lease = self.registration.stand_by.then_some(lease);
                 self.workload.notice(&Notice::Attached {
                     lease_id: attached.lease_id,
-                    lease: lease.unwrap_or_default(),
+                    lease,
                     resumed: attached.resumed,
                 });
             }
@@ -236,8 +251,13 @@ impl<W: Workload> Agent<W> {
             }
             Some(Heard::StandingBy(standing)) => {
                 tracing::info!(agent = standing.agent, "Standing by");
+                self.lost_at = None;
+                let held = self.calls.held();
                 self.calls.end_all();
                 self.workload.notice(&Notice::StandingBy { agent: standing.agent });
+                for resource in held {
+                    self.close(resource);
+                }
             }
             // A message of a newer daemon.
             None => {}
@@ -267,15 +287,15 @@ impl<W: Workload> Agent<W> {
             },
         };
         let (workload, tell) = (self.workload.clone(), self.tell.clone());
-        let before = match kind {
-            WorkloadCallKind::Close => self.calls.terminations(&resource),
-            _ => Vec::new(),
-        };
+        let before = self.calls.endings_before(kind, &resource);
         let (running, ending) = Ending::new();
         let task = self.tasks.spawn(async move {
             let _running = running;
-            for mut termination in before {
-                termination.come().await;
+            if !before.is_empty() && kind != WorkloadCallKind::Close {
+                progress.report(None, "waiting for the end of what ran before");
+            }
+            for mut ending in before {
+                ending.come().await;
             }
             if let Some(answer) = carry_out(&*workload, kind, &call, &progress).await {
                 // Nobody listens once the agent has left.
@@ -290,17 +310,55 @@ impl<W: Workload> Agent<W> {
         self.all_named = None;
         for resource in self.calls.unnamed() {
             tracing::warn!(resource, "The daemon has the resource no more; it is closed");
-            self.closed += 1;
-            let call = WorkloadCall {
-                call_id: format!("closed-while-away-{}", self.closed),
-                kind: WorkloadCallKind::Close.into(),
-                resource,
-                workload: self.registration.workload.clone(),
-                ..WorkloadCall::default()
-            };
-            if self.calls.give(&call) {
-                self.begin(call);
+            self.close(resource);
+        }
+    }
+
+    /// Closes everything: the daemon has been away for so long that all of it may run elsewhere by now.
+    fn daemon_is_lost(&mut self) {
+        self.lost_at = None;
+        let held = self.calls.held();
+        if held.is_empty() {
+            return;
+        }
+        let after = self.grace();
+        tracing::warn!(?after, "The daemon is lost; all resources are closed");
+        self.workload.notice(&Notice::DaemonLost { after });
+        for resource in held {
+            let ran = self.calls.ran(&resource);
+            self.close(resource.clone());
+            if ran {
+                // A daemon that comes back with the lease asks for nothing, and would take it for what it was.
+                self.calls.tell(Told::Health(WorkloadHealth {
+                    resource,
+                    healthy: false,
+                    message: format!(
+                        "the agent had no daemon for {} s and ended the work",
+                        after.as_secs_f64()
+                    ),
+                }));
             }
+        }
+    }
+
+    /// How long what runs may go on without the daemon.
+    fn grace(&self) -> Duration {
+        let shared = DAEMON_GRACE.min(self.lease.unwrap_or(DAEMON_GRACE));
+        self.daemon_grace.unwrap_or(shared)
+    }
+
+    /// Closes a resource without having been called to.
+    fn close(&mut self, resource: String) {
+        self.closed += 1;
+        let call = WorkloadCall {
+            call_id: format!("closed-by-the-agent-{}", self.closed),
+            kind: WorkloadCallKind::Close.into(),
+            resource,
+            workload: self.registration.workload.clone(),
+            ..WorkloadCall::default()
+        };
+        if self.calls.give(&call) {
+            self.begin(call);
         }
     }
 
@@ -335,8 +393,15 @@ impl<W: Workload> Agent<W> {
         self.workload.notice(&Notice::Reconnecting { attempt, delay, error });
     }
 
+    /// The agent no longer holds the workload on a stream.
+    fn detach(&mut self) {
+        if self.attached.take().is_some() {
+            self.lost_at = Instant::now().checked_add(self.grace());
+        }
+    }
+
     fn stream_is_gone(&mut self) {
-        self.attached = None;
+        self.detach();
         self.steady = false;
         self.all_named = None;
         self.calls.lose_stream();
@@ -379,6 +444,14 @@ impl<W: Workload> Agent<W> {
 
     fn sender(&self) -> Option<mpsc::Sender<AttachRequest>> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Waits until then, or for ever.
+async fn at(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -428,7 +501,7 @@ async fn carry_out<W: Workload>(
         WorkloadCallKind::Online => workload.online(call, progress).await.map(|()| WorkloadState::Online),
         WorkloadCallKind::Offline => workload.offline(call, progress).await.map(|()| WorkloadState::Offline),
         WorkloadCallKind::Terminate => {
-            workload.terminate(call).await;
+            telling(workload.terminate(call), call.timeout, progress).await;
             Ok(WorkloadState::Offline)
         }
         WorkloadCallKind::CheckHealth => workload.check_health(call).await.map(|()| WorkloadState::Online),
@@ -446,6 +519,19 @@ async fn carry_out<W: Workload>(
         call_id: call.id.clone(),
         ..status
     })
+}
+
+/// Waits for a termination, and tells meanwhile that it goes on: the daemon would not wait longer for its answer, and would
+/// bring the resource online beside it.
+async fn telling(termination: impl Future<Output = ()>, timeout: Option<Duration>, progress: &CallProgress) {
+    let Some(timeout) = timeout else {
+        return termination.await;
+    };
+    let pause = (timeout / 3).max(SHORTEST_TELLING);
+    let mut termination = pin!(termination);
+    while tokio::time::timeout(pause, &mut termination).await.is_err() {
+        progress.report(None, "the termination goes on");
+    }
 }
 
 fn failed(failure: WorkloadFailure) -> WorkloadStatus {

@@ -34,12 +34,18 @@ impl Ending {
     pub(super) async fn come(&mut self) {
         while self.0.changed().await.is_ok() {}
     }
+
+    fn has_come(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
 }
 
 /// The calls that an agent was given.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     calls: HashMap<String, Call>,
+    /// The terminations and closes that may still be under way, whatever has become of their calls.
+    stopping: Vec<Stopping>,
     /// What was told last of each resource without having been asked. What is bad is told again after a lost connection.
     health: HashMap<String, WorkloadHealth>,
     /// The resources that are online by what was told of them, in lower case: a daemon that asks anew is answered by this.
@@ -59,16 +65,38 @@ struct Held {
     is_named: bool,
 }
 
+/// Work that is being stopped.
+#[derive(Debug)]
+struct Stopping {
+    /// The resource in lower case.
+    resource: String,
+    kind: WorkloadCallKind,
+    ending: Ending,
+}
+
 #[derive(Debug)]
 struct Call {
     kind: WorkloadCallKind,
     resource: String,
     /// `None` once the call was answered.
     task: Option<AbortHandle>,
-    ending: Ending,
     /// True when the daemon has given the call on the present stream; before that it may not know it.
     given: bool,
     last: Option<WorkloadStatus>,
+}
+
+impl Call {
+    /// Cancels the call. Work that is being stopped is not to be left half stopped, so that goes on.
+    fn cancel(&self) {
+        if let Some(task) = self.task.as_ref().filter(|_| !stops(self.kind)) {
+            task.abort();
+        }
+    }
+}
+
+/// Whether a call ends work at once, so that nothing else of the resource goes on beside it.
+fn stops(kind: WorkloadCallKind) -> bool {
+    matches!(kind, WorkloadCallKind::Terminate | WorkloadCallKind::Close)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -95,7 +123,7 @@ impl Calls {
             return false;
         }
         let closes = call.kind() == WorkloadCallKind::Close;
-        let stops = closes || call.kind() == WorkloadCallKind::Terminate;
+        let stops = stops(call.kind());
         let checks = call.kind() == WorkloadCallKind::CheckHealth;
         // A daemon that asks anew how things stand has ended nothing: what is under way it gives again after this.
         let opens = call.kind() == WorkloadCallKind::Open;
@@ -103,15 +131,15 @@ impl Calls {
             let stays = if other.resource != call.resource {
                 true
             } else if stops {
-                // Work that is being stopped is not to be left half stopped.
+                // A termination is answered, also when the resource is closed after it.
                 closes && other.kind == WorkloadCallKind::Terminate
             } else {
                 // A new call shows that the daemon has taken the earlier answers, and that a call which it did not give
                 // again has ended.
                 call.resumed || opens || (other.task.is_some() && (checks || other.given))
             };
-            if !stays && let Some(task) = &other.task {
-                task.abort();
+            if !stays {
+                other.cancel();
             }
             stays
         });
@@ -144,6 +172,16 @@ impl Calls {
         unnamed.map(|held| held.resource.clone()).collect()
     }
 
+    /// All resources that the agent may run something for.
+    pub(super) fn held(&self) -> Vec<String> {
+        self.held.values().map(|held| held.resource.clone()).collect()
+    }
+
+    /// Whether the daemon may take a resource for online by what was told of it.
+    pub(super) fn ran(&self, resource: &str) -> bool {
+        self.standing(resource) == Standing::Online || self.health.contains_key(resource)
+    }
+
     /// Whether a resource is online by what was told of it.
     pub(super) fn standing(&self, resource: &str) -> Standing {
         if self.online.contains(&resource.to_lowercase()) {
@@ -153,11 +191,21 @@ impl Calls {
         }
     }
 
-    /// The ends of the terminations of a resource, which it is closed after.
-    pub(super) fn terminations(&self, resource: &str) -> Vec<Ending> {
-        let of_resource = self.calls.values().filter(|call| call.resource == resource);
-        let terminations = of_resource.filter(|call| call.kind == WorkloadCallKind::Terminate);
-        terminations.map(|call| call.ending.clone()).collect()
+    /// What a new call of a resource is to wait for, so that what stops the old work does not stop the new: nothing where it
+    /// terminates, the terminations where it closes, and otherwise all that is being stopped.
+    pub(super) fn endings_before(&mut self, kind: WorkloadCallKind, resource: &str) -> Vec<Ending> {
+        self.stopping.retain(|stopping| !stopping.ending.has_come());
+        let resource = resource.to_lowercase();
+        let waits_for = |stopping: &&Stopping| {
+            stopping.resource == resource
+                && match kind {
+                    WorkloadCallKind::Terminate => false,
+                    WorkloadCallKind::Close => stopping.kind == WorkloadCallKind::Terminate,
+                    _ => true,
+                }
+        };
+        let before = self.stopping.iter().filter(waits_for);
+        before.map(|stopping| stopping.ending.clone()).collect()
     }
 
     /// A new call has begun.
@@ -176,11 +224,17 @@ impl Calls {
         ) {
             self.online.remove(&resource.to_lowercase());
         }
+        if stops(kind) {
+            self.stopping.push(Stopping {
+                resource: resource.to_lowercase(),
+                kind,
+                ending,
+            });
+        }
         let call = Call {
             kind,
             resource,
             task: Some(task),
-            ending,
             given: true,
             last: None,
         };
@@ -239,7 +293,7 @@ impl Calls {
         found.map(|(call_id, _)| call_id.as_str())
     }
 
-    /// Cancels a call that has ended.
+    /// Cancels a call that has ended, but for one that stops work.
     pub(super) fn end(&mut self, call_id: &str) {
         let Some(call) = self.calls.remove(call_id) else {
             return;
@@ -248,15 +302,13 @@ impl Calls {
             // Its answer came too late.
             self.online.remove(&call.resource.to_lowercase());
         }
-        if let Some(task) = call.task {
-            task.abort();
-        }
+        call.cancel();
     }
 
     /// Cancels all calls: they are another agent's.
     pub(super) fn end_all(&mut self) {
-        for task in self.calls.drain().filter_map(|(_, call)| call.task) {
-            task.abort();
+        for (_, call) in self.calls.drain() {
+            call.cancel();
         }
         self.health.clear();
         self.online.clear();

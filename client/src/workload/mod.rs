@@ -9,7 +9,12 @@
 //! reports faster than the daemon takes it is folded into the last of it.
 //!
 //! A call that the cluster has ended (it took too long, or the resource was terminated) is cancelled: its future is
-//! dropped at its next `await`. So is all that runs when the agent leaves.
+//! dropped at its next `await`. Only [`terminate`](Workload::terminate) and [`close`](Workload::close) come to their ends,
+//! and what is called for the resource meanwhile waits for that. All calls are cancelled when the agent leaves.
+//!
+//! An agent whose daemon stays away [closes](Workload::close) everything when its
+//! [`daemon_grace`](AgentOptions::daemon_grace) is over, since the cluster may run it elsewhere by then; so does one that
+//! finds another agent in its place.
 //!
 //! ```no_run
 //! use wsfc_client::workload::{AgentOptions, Call, CallProgress, Workload, WorkloadFailure};
@@ -103,7 +108,7 @@ pub trait Workload: Send + Sync + 'static {
     -> impl Future<Output = Result<(), WorkloadFailure>> + Send;
 
     /// Stops the work at once. The other calls of the resource were cancelled before. It may be called when nothing runs,
-    /// and again.
+    /// and again. However long it takes, the daemon is told that it goes on, and nothing is begun before its end.
     fn terminate(&self, call: &Call) -> impl Future<Output = ()> + Send;
 
     /// Says whether the work does what it should. Without an own implementation it always does; then
@@ -117,8 +122,8 @@ pub trait Workload: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// The resource is gone from the daemon's host. A termination that is under way comes to its end before. Without an own
-    /// implementation the work is [terminated](Self::terminate).
+    /// The resource is gone from the daemon's host, or may be. A termination that is under way comes to its end before.
+    /// Without an own implementation the work is [terminated](Self::terminate).
     fn close(&self, call: &Call) -> impl Future<Output = ()> + Send {
         self.terminate(call)
     }
@@ -293,6 +298,13 @@ pub struct AgentOptions {
     pub loss_grace: Option<Duration>,
     /// How often online resources are asked for their health; zero for never.
     pub health_interval: Option<Duration>,
+    /// How long the agent runs on after it has lost its daemon, before it closes all that it holds. `None`: 60 seconds, as
+    /// long as the resource DLL waits for a daemon unless the property `DaemonGrace` says otherwise, but no longer than the
+    /// lease where the agent [stands by](Self::stand_by), since another one has the workload then. Not to be longer than
+    /// either. What runs may run twice for the time that the agent takes to notice the loss
+    /// ([`keep_alive_interval`](crate::ConnectOptions::keep_alive_interval) and
+    /// [`keep_alive_timeout`](crate::ConnectOptions::keep_alive_timeout)) and to close it.
+    pub daemon_grace: Option<Duration>,
 }
 
 /// Something that happened to an agent.
@@ -308,8 +320,8 @@ pub enum Notice {
         /// True when the agent came back with a lease that it held.
         resumed: bool,
     },
-    /// Another agent holds the workload. What this one was asked to do before is no longer its business, and its calls
-    /// were cancelled.
+    /// Another agent holds the workload. What this one was asked to do before is no longer its business: its calls were
+    /// cancelled, and all that it held is closed.
     StandingBy {
         /// The name of the other agent.
         agent: String,
@@ -322,6 +334,12 @@ pub enum Notice {
         delay: Duration,
         /// What went wrong.
         error: Error,
+    },
+    /// The daemon has been away for longer than [`AgentOptions::daemon_grace`]. All that the agent held is closed; it goes
+    /// on trying to come back.
+    DaemonLost {
+        /// How long the daemon was waited for.
+        after: Duration,
     },
     /// The lease has run out, or a daemon was restarted that does not know it; the agent asks for a new one. Another
     /// agent may have held the workload meanwhile.
@@ -350,7 +368,8 @@ impl Client {
     /// A daemon that cannot be reached is waited for, also at first, as long as
     /// [`follow_timeout`](crate::ConnectOptions::follow_timeout) says. When `shutdown` is over, what was told is
     /// sent, the stream is closed, and calls under way are cancelled; the workload stays the agent's as long as its lease.
-    /// While `shutdown` goes on the agent serves, so it may stop work and tell its [`Health`].
+    /// While `shutdown` goes on the agent serves, so it may stop work and tell its [`Health`]. When serving ends, by an error
+    /// too, what still runs is for the caller to end.
     ///
     /// # Errors
     ///
@@ -364,8 +383,9 @@ impl Client {
         implementation: W,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
+        let daemon_grace = options.daemon_grace;
         let registration = options.registration(workload.into())?;
-        agent::serve(self.clone(), registration, implementation, shutdown).await
+        agent::serve(self.clone(), registration, daemon_grace, implementation, shutdown).await
     }
 }
 

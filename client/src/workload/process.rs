@@ -1,5 +1,9 @@
 //! A process as a workload.
 
+mod signals;
+#[cfg(all(test, unix))]
+mod tests;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
@@ -12,6 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use tokio::time::Instant;
 
 use super::{Call, CallProgress, Health, Notice, Standing, Workload, WorkloadFailure};
+use signals::Group;
 
 /// How often a call that waits for a process says so.
 const TELLING: Duration = Duration::from_secs(1);
@@ -32,6 +37,9 @@ pub struct ProcessOptions {
     /// How long the process must run until it counts as started; with a health command that must succeed once, too.
     /// Default 1 second.
     pub ready_after: Duration,
+    /// How long the health command may fail until the process counts as one that cannot be started, and is killed. Default
+    /// 10 minutes.
+    pub ready_within: Duration,
     /// How long the process may take to end in an orderly way before it is killed. Default 10 seconds.
     pub stop_grace: Duration,
 }
@@ -44,6 +52,7 @@ impl ProcessOptions {
             health_command: Vec::new(),
             health_timeout: Duration::from_secs(10),
             ready_after: Duration::from_secs(1),
+            ready_within: Duration::from_secs(600),
             stop_grace: Duration::from_secs(10),
         }
     }
@@ -85,10 +94,54 @@ struct Process {
     orders: mpsc::UnboundedSender<Order>,
     /// How it ended, once it has.
     end: watch::Receiver<Option<String>>,
-    /// True while the cluster counts on it.
-    online: Arc<AtomicBool>,
+    counted: Arc<Counted>,
     /// True once it was told to end.
     ending: Arc<AtomicBool>,
+}
+
+/// Whether the cluster counts on a process. Its end is told to the cluster by exactly one: by ONLINE when it has come
+/// before that was answered, or else by the task that watches it.
+#[derive(Debug, Default)]
+struct Counted(Mutex<Counting>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Counting {
+    #[default]
+    No,
+    Yes,
+    /// The process has ended.
+    Over,
+}
+
+impl Counted {
+    fn is_on(&self) -> bool {
+        *lock(&self.0) == Counting::Yes
+    }
+
+    /// From now on an end is a failure; false when the process has ended before.
+    fn begin(&self) -> bool {
+        self.change(Counting::Yes) != Counting::Over
+    }
+
+    /// From now on an end is expected.
+    fn end(&self) {
+        self.change(Counting::No);
+    }
+
+    /// The process has ended; true when it was counted on.
+    fn is_over(&self) -> bool {
+        self.change(Counting::Over) == Counting::Yes
+    }
+
+    /// Says how it was before. An end is for good.
+    fn change(&self, to: Counting) -> Counting {
+        let mut counting = lock(&self.0);
+        let before = *counting;
+        if before != Counting::Over {
+            *counting = to;
+        }
+        before
+    }
 }
 
 /// What a process is to be told.
@@ -115,7 +168,7 @@ impl Process {
 
     /// Tells a process to end that is no longer counted on.
     fn dismiss(&self, order: Order) {
-        self.online.store(false, Ordering::Relaxed);
+        self.counted.end();
         self.order(order);
     }
 
@@ -271,7 +324,7 @@ impl ProcessWorkload {
             id,
             orders,
             end,
-            online: Arc::default(),
+            counted: Arc::default(),
             ending: Arc::default(),
         };
         tokio::spawn(supervise(Supervision {
@@ -279,7 +332,7 @@ impl ProcessWorkload {
             id,
             ordered,
             ended,
-            online: process.online.clone(),
+            counted: process.counted.clone(),
             health: call.health(),
             grace: self.options.stop_grace,
         }));
@@ -293,17 +346,23 @@ impl ProcessWorkload {
             return Ok(());
         }
         let mut command = command(&self.options.health_command, call)?;
-        let status = command.kill_on_drop(true).status();
-        match tokio::time::timeout(self.options.health_timeout, status).await {
+        let cannot_run =
+            |error: std::io::Error| WorkloadFailure::new(format!("the health command cannot be run: {error}"));
+        let mut child = command.kill_on_drop(true).spawn().map_err(cannot_run)?;
+        let id = child.id().ok_or("the health command has no id")?;
+        // What it has started ends with it, also when the check is cancelled.
+        let _group = Group(id);
+        match tokio::time::timeout(self.options.health_timeout, child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(WorkloadFailure::new(format!("the health command ended with {status}"))),
-            Ok(Err(error)) => Err(WorkloadFailure::new(format!(
-                "the health command cannot be run: {error}"
-            ))),
-            Err(_) => Err(WorkloadFailure::new(format!(
-                "the health command did not end within {} s",
-                self.options.health_timeout.as_secs_f64()
-            ))),
+            Ok(Err(error)) => Err(cannot_run(error)),
+            Err(_) => {
+                signals::kill(id).await;
+                Err(WorkloadFailure::new(format!(
+                    "the health command did not end within {} s",
+                    self.options.health_timeout.as_secs_f64()
+                )))
+            }
         }
     }
 }
@@ -320,7 +379,7 @@ impl std::fmt::Debug for ProcessWorkload {
 impl Workload for ProcessWorkload {
     async fn open(&self, call: &Call) -> Result<Standing, WorkloadFailure> {
         Ok(match self.running(&call.resource) {
-            Some(process) if process.online.load(Ordering::Relaxed) => Standing::Online,
+            Some(process) if process.counted.is_on() => Standing::Online,
             _ => Standing::Offline,
         })
     }
@@ -343,6 +402,12 @@ impl Workload for ProcessWorkload {
                 checked = checked => match checked {
                     Ok(()) if begun.elapsed() >= self.options.ready_after => break,
                     Ok(()) => format!("process {} runs", process.id),
+                    Err(failure) if begun.elapsed() >= self.options.ready_within => {
+                        return Err(WorkloadFailure::new(format!(
+                            "the process was not ready within {} s: {failure}",
+                            self.options.ready_within.as_secs_f64()
+                        )));
+                    }
                     Err(failure) => {
                         // The next attempt is not made at once, however quickly this one came to its end.
                         tokio::time::sleep(TELLING.saturating_sub(left)).await;
@@ -353,9 +418,7 @@ impl Workload for ProcessWorkload {
             progress.report(None, format!("waiting until it is ready: {why}"));
         }
         unready.0 = None;
-        process.online.store(true, Ordering::Relaxed);
-        // It may have ended just before it was counted on, and then nobody tells.
-        if process.has_ended() {
+        if !process.counted.begin() {
             return Err(WorkloadFailure::new(format!(
                 "the process ended: {}",
                 process.end().await
@@ -441,18 +504,9 @@ struct Supervision {
     id: u32,
     ordered: mpsc::UnboundedReceiver<Order>,
     ended: watch::Sender<Option<String>>,
-    online: Arc<AtomicBool>,
+    counted: Arc<Counted>,
     health: Health,
     grace: Duration,
-}
-
-/// Kills what is left of a process group, also when the task that watches it is dropped with its runtime.
-struct Group(u32);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        signals::kill_rest(self.0);
-    }
 }
 
 /// Watches a process to its end and carries orders out. When nobody can give orders any more the process is killed.
@@ -462,7 +516,7 @@ async fn supervise(supervision: Supervision) {
         id,
         mut ordered,
         ended,
-        online,
+        counted,
         health,
         grace,
     } = supervision;
@@ -494,10 +548,11 @@ async fn supervise(supervision: Supervision) {
     }
     drop(group);
     let end = describe(&status);
-    ended.send_replace(Some(end.clone()));
-    if online.swap(false, Ordering::Relaxed) {
+    if counted.is_over() {
         health.failed(format!("the process ended: {end}"));
     }
+    // Whoever waits for this may end the agent, and what was to be told is told by now.
+    ended.send_replace(Some(end));
 }
 
 fn describe(status: &std::io::Result<ExitStatus>) -> String {
@@ -505,67 +560,4 @@ fn describe(status: &std::io::Result<ExitStatus>) -> String {
         Ok(status) => status.to_string(),
         Err(error) => format!("its end could not be waited for: {error}"),
     }
-}
-
-/// Signals to the group of a process, whose number is that of its first process.
-#[cfg(unix)]
-mod signals {
-    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-
-    fn group(id: u32) -> Option<Pid> {
-        i32::try_from(id).ok().and_then(Pid::from_raw)
-    }
-
-    #[expect(clippy::unused_async, reason = "on Windows a process is asked to end by a program")]
-    pub(super) async fn stop(id: u32) {
-        // A group that is gone has ended.
-        let _ = group(id).map(|group| kill_process_group(group, Signal::TERM));
-    }
-
-    #[expect(clippy::unused_async, reason = "on Windows a process is asked to end by a program")]
-    pub(super) async fn kill(id: u32) {
-        kill_rest(id);
-    }
-
-    /// True while a process of the group runs.
-    pub(super) fn is_there(id: u32) -> bool {
-        group(id).is_some_and(|group| test_kill_process_group(group).is_ok())
-    }
-
-    pub(super) fn kill_rest(id: u32) {
-        let _ = group(id).map(|group| kill_process_group(group, Signal::KILL));
-    }
-}
-
-/// Windows has no signals. `taskkill` asks windows to close, and ends whole trees of processes with `/F`; a console
-/// program does not hear the former, and is killed when its time is over.
-#[cfg(windows)]
-mod signals {
-    use std::process::Stdio;
-
-    use tokio::process::Command;
-
-    pub(super) async fn stop(id: u32) {
-        taskkill(id, &["/T"]).await;
-    }
-
-    pub(super) async fn kill(id: u32) {
-        taskkill(id, &["/T", "/F"]).await;
-    }
-
-    async fn taskkill(id: u32, flags: &[&str]) {
-        let mut command = Command::new("taskkill");
-        command.args(flags).arg("/PID").arg(id.to_string());
-        let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if let Err(error) = silent.status().await {
-            tracing::warn!(error = %error, "Cannot run taskkill");
-        }
-    }
-
-    /// A tree cannot be found by a process that is gone.
-    pub(super) fn is_there(_: u32) -> bool {
-        false
-    }
-
-    pub(super) fn kill_rest(_: u32) {}
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use http::Uri;
@@ -71,11 +72,12 @@ impl Daemon {
 }
 
 impl Opened {
-    /// What the agent says next; `None` when it has closed its side.
+    /// What the agent says next; `None` when it has closed its side. What it has not said within an hour of the paused
+    /// clock it never says.
     pub async fn said(&mut self) -> Option<Said> {
-        self.said
-            .message()
+        tokio::time::timeout(Duration::from_secs(3600), self.said.message())
             .await
+            .unwrap()
             .unwrap()
             .map(|request| request.message.unwrap())
     }

@@ -1,8 +1,31 @@
 //! Processes as workloads: those of this system, which are Unix's here, and so in real time.
 
+use std::future::Future;
+use std::path::PathBuf;
+
 use wsfc_client::workload::{ProcessOptions, ProcessWorkload};
 
 use super::*;
+
+/// A script whose child holds the file that it is given, for longer than the test waits.
+const HOLDS: &str = r#"exec > "$0"; echo held; sleep 100 & wait"#;
+
+fn fifo(folder: &tempfile::TempDir) -> PathBuf {
+    let path = folder.path().join("held");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    path
+}
+
+/// What is written to a fifo, once nobody holds it any more.
+fn read(fifo: PathBuf) -> String {
+    std::fs::read_to_string(fifo).unwrap()
+}
+
+/// Waits for what does not take long.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.unwrap()
+}
 
 /// With processes of this system, and so in real time.
 #[tokio::test]
@@ -96,23 +119,14 @@ async fn a_process_that_is_ending_is_not_taken_for_a_new_one() {
 /// What a process has started ends with the runtime of the agent, though nobody is left who could wait for it.
 #[test]
 fn nothing_of_a_process_outlives_the_runtime() {
-    use std::io::Read as _;
-
     let folder = tempfile::tempdir().unwrap();
-    let held = folder.path().join("held");
-    let made = std::process::Command::new("mkfifo").arg(&held).status().unwrap();
-    assert!(made.success());
-    let reader = held.clone();
-    // Comes to its end when nobody holds the other one any more.
+    let held = fifo(&folder);
     let outside = tokio::runtime::Runtime::new().unwrap();
-    let released = outside.spawn_blocking(move || {
-        let mut text = String::new();
-        std::fs::File::open(reader)
-            .unwrap()
-            .read_to_string(&mut text)
-            .map(|_| text)
+    let released = outside.spawn_blocking({
+        let held = held.clone();
+        || read(held)
     });
-    let mut process = ProcessOptions::new(["sh", "-c", r#"exec > "$0"; echo held; sleep 20 & wait"#]);
+    let mut process = ProcessOptions::new(["sh", "-c", HOLDS]);
     process.command.push(held.into_os_string());
     process.ready_after = Duration::from_millis(100);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -127,10 +141,72 @@ fn nothing_of_a_process_outlives_the_runtime() {
         stream.call(call("c1", WorkloadCallKind::Online, "web"));
         assert_eq!(stream.answer().await.state(), WorkloadState::Online);
     });
-    let left = tokio::time::Instant::now();
     drop(runtime);
-    assert_eq!(outside.block_on(released).unwrap().unwrap(), "held\n");
-    assert!(left.elapsed() < Duration::from_secs(10), "{:?}", left.elapsed());
+    assert_eq!(outside.block_on(soon(released)).unwrap(), "held\n");
+}
+
+#[tokio::test]
+async fn nothing_of_a_health_command_outlives_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = fifo(&folder);
+    let released = tokio::task::spawn_blocking({
+        let held = held.clone();
+        || read(held)
+    });
+    let mut process = ProcessOptions::new(["sleep", "3600"]);
+    process.health_command = ["sh", "-c", HOLDS].map(Into::into).into();
+    process.health_command.push(held.into_os_string());
+    process.health_timeout = Duration::from_millis(300);
+    process.ready_after = Duration::ZERO;
+    process.ready_within = Duration::ZERO;
+    let (daemon, mut streams) = Daemon::new();
+    let workload = ProcessWorkload::new(process);
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload);
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "web"));
+    let failed = soon(stream.answer()).await;
+    assert_eq!(
+        failed.message,
+        "the process was not ready within 0 s: the health command did not end within 0.3 s"
+    );
+    assert_eq!(soon(released).await.unwrap(), "held\n");
+}
+
+#[tokio::test]
+async fn a_process_that_is_never_well_does_not_come_online() {
+    let mut process = ProcessOptions::new(["sleep", "3600"]);
+    process.health_command = vec!["false".into()];
+    process.ready_after = Duration::ZERO;
+    process.ready_within = Duration::from_millis(1500);
+    let (daemon, mut streams) = Daemon::new();
+    let workload = ProcessWorkload::new(process);
+    let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
+    let mut stream = attach(&mut streams, "", "l1", false).await;
+    stream.call(call("c1", WorkloadCallKind::Online, "web"));
+    let mut said = Vec::new();
+    let failed = soon(async {
+        loop {
+            let status = stream.status().await;
+            if status.state() != WorkloadState::Pending {
+                break status;
+            }
+            said.push(status.message);
+        }
+    })
+    .await;
+    assert_eq!(failed.state(), WorkloadState::Failed);
+    let words = "the health command ended with exit status: 1";
+    assert_eq!(
+        failed.message,
+        format!("the process was not ready within 1.5 s: {words}")
+    );
+    // It is not given up at the first failure.
+    assert!(said.iter().any(|said| said.ends_with(words)), "{said:?}");
+    // It was killed before it is looked at.
+    stream.call(call("c2", WorkloadCallKind::Terminate, "web"));
+    assert_eq!(soon(stream.answer()).await.state(), WorkloadState::Offline);
+    stream.call(call("c3", WorkloadCallKind::CheckHealth, "web"));
+    assert!(soon(stream.answer()).await.message.contains("signal: 9"));
 }
 
 #[tokio::test]

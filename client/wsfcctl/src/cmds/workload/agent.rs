@@ -38,6 +38,11 @@ pub(crate) struct Arguments {
     /// How long what is online may be without an agent before it fails [default: as long as the lease].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     loss_grace: Option<Duration>,
+    /// How long the process runs on after its daemon was lost, before it is killed: not longer than the DaemonGrace of the
+    /// resource, nor than the lease where another agent stands by [default: 60s, with --stand-by no longer than the
+    /// lease].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    daemon_grace: Option<Duration>,
     /// How often the process is checked [default: 10s].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     health_interval: Option<Duration>,
@@ -47,6 +52,9 @@ pub(crate) struct Arguments {
     /// How long the process must run until it counts as online.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1s")]
     ready_after: Duration,
+    /// How long the health command may fail until the process is killed as one that does not come online.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10m")]
+    ready_within: Duration,
     /// How long the process may take to end before it is killed.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10s")]
     stop_grace: Duration,
@@ -62,6 +70,7 @@ impl Arguments {
         ProcessOptions {
             health_command: health.collect(),
             ready_after: self.ready_after,
+            ready_within: self.ready_within,
             stop_grace: self.stop_grace,
             ..ProcessOptions::new(self.command.iter().cloned())
         }
@@ -75,6 +84,7 @@ impl Arguments {
             stand_by: self.stand_by,
             loss_grace: self.loss_grace,
             health_interval: self.health_interval,
+            daemon_grace: self.daemon_grace,
         }
     }
 }
@@ -173,6 +183,10 @@ fn sentence(notice: &Notice) -> Option<String> {
         Notice::Reconnecting { attempt, delay, error } => {
             format!("{}; attempt {attempt} in {:.1} s", chain(error), delay.as_secs_f64())
         }
+        Notice::DaemonLost { after } => format!(
+            "no daemon for {:.1} s; what ran is ended, since it may run elsewhere by now",
+            after.as_secs_f64()
+        ),
         Notice::LeaseLost => "the lease is lost; asking for a new one".to_owned(),
         Notice::Rejected(rejected) => format!("the daemon did not take a message: {}", rejected.message),
         Notice::Detached { message, .. } => format!("detached: {message}"),
