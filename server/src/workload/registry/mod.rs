@@ -15,6 +15,7 @@
 
 mod agents;
 mod calls;
+mod held_up;
 mod monitors;
 mod told;
 mod view;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
+use wsfc_clusapi::sys::constants::resource_state;
 use wsfc_proto::v1;
 use wsfc_proto::v1::attach_response::Message as ToAgent;
 use wsfc_resource_channel::{
@@ -111,6 +112,43 @@ async fn an_agent_that_does_not_read_is_cut_off_and_another_can_attach() {
     assert!(matches!(next(&other).await, Some(ToAgent::Attached(_))));
     assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::Open));
     assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.resumed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_was_held_up_reads_before_it_judges() {
+    let (workloads, _journal) = workloads();
+    let agent = workloads.agent();
+    let mut faithful = registration();
+    faithful.health_interval = Duration::from_secs(1);
+    agent.attach(faithful).unwrap();
+    let dll = workloads.channel();
+    let online = FromMonitor::Opened(Opened {
+        instance: 1,
+        resource: "resource".into(),
+        workload: "work".into(),
+        native_state: resource_state::ONLINE,
+        ..Opened::default()
+    });
+    for message in [hello(), online] {
+        assert_eq!(dll.says(message).unwrap(), None);
+    }
+    let check = loop {
+        match next(&agent).await {
+            Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::CheckHealth => break call.call_id,
+            message => assert!(message.is_some()),
+        }
+    };
+    assert!(matches!(dll.next().await[..], [to_monitor::Message::Welcome(_)]));
+    // Nothing of the daemon runs meanwhile, and what is due is seen before what has arrived.
+    tokio::time::advance(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.says(Some(v1::attach_request::Message::Status(v1::WorkloadStatus {
+        call_id: check,
+        state: v1::WorkloadState::Online.into(),
+        ..v1::WorkloadStatus::default()
+    })));
+    let open = tokio::time::timeout(Duration::from_millis(500), dll.next()).await;
+    assert!(open.is_err(), "{open:?}");
 }
 
 #[tokio::test(start_paused = true)]

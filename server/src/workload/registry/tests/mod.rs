@@ -2,6 +2,7 @@
 
 mod agents;
 mod health;
+mod held_up;
 mod monitors;
 mod play;
 
