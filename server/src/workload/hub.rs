@@ -378,8 +378,17 @@ impl Channel {
     ///
     /// [`Garbage`]: the connection is to be closed.
     pub fn says(&self, message: to_daemon::Message) -> Result<Option<v1::ResourceStatus>, Garbage> {
-        self.shared
-            .with(|state, now| state.registry.monitor_says(now, self.id, message))
+        let process = match &message {
+            to_daemon::Message::Hello(hello) => self.shared.platform.processes.watch(hello.process_id),
+            _ => None,
+        };
+        self.shared.with(|state, now| {
+            let said = state.registry.monitor_says(now, self.id, message);
+            if process.is_some() {
+                state.registry.watch(self.id, process);
+            }
+            said
+        })
     }
 
     /// Waits for what is to be sent next, as much as there is; nothing when the connection is to be closed. Cancel-safe.

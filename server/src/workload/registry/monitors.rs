@@ -12,11 +12,12 @@ use wsfc_resource_channel::{
 
 use super::super::timers::Time;
 use super::{
-    Asked, ChannelId, HEARTBEAT, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_TELLS, MOST_INSTANCES,
-    Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS, RESOURCE_BYTES,
-    RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
+    Asked, ChannelId, HEARTBEAT, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_LOOK, MONITOR_TELLS,
+    MOST_INSTANCES, Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS,
+    RESOURCE_BYTES, RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
 };
 use crate::journal::caseless;
+use crate::platform::Process;
 
 /// What is said on a channel cannot be understood; it is to be closed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +91,28 @@ impl Registry {
             self.timers.clear(Timer::Told(id));
             if !self.is_stopping {
                 self.timers.set(Timer::Away(id), now + MONITOR_AWAY);
+                if monitor.process.is_some() {
+                    self.timers.set(Timer::Ended(id), now + MONITOR_LOOK);
+                }
             }
+        }
+    }
+
+    /// Keeps an eye on the process of the DLL that has greeted on a channel.
+    pub fn watch(&mut self, channel: ChannelId, process: Option<Box<dyn Process>>) {
+        let monitor = self.channels.get(&channel).and_then(|id| self.monitors.get_mut(id));
+        if let Some(monitor) = monitor {
+            monitor.process = process;
+        }
+    }
+
+    /// A monitor has no connection: it will not have one again when its process has ended.
+    pub(super) fn look_for_monitor(&mut self, now: Time, id: MonitorId) {
+        let process = self.monitors.get(&id).and_then(|monitor| monitor.process.as_ref());
+        if process.is_some_and(|process| process.has_ended()) {
+            self.monitor_is_gone(now, id);
+        } else {
+            self.timers.set(Timer::Ended(id), now + MONITOR_LOOK);
         }
     }
 
@@ -116,6 +138,7 @@ impl Registry {
         };
         let monitor = self.monitors.entry(id).or_insert_with(|| Monitor {
             id: hello.monitor_id,
+            process: None,
             channel: None,
             connection: 0,
             instances: BTreeMap::new(),
@@ -137,6 +160,7 @@ impl Registry {
         }
         self.channels.insert(channel, id);
         self.timers.clear(Timer::Away(id));
+        self.timers.clear(Timer::Ended(id));
         if !self.is_stopping {
             self.timers.set(Timer::Told(id), now + MONITOR_TELLS);
         }
@@ -183,6 +207,7 @@ impl Registry {
         if self.monitors.get(&id).is_some_and(is_idle) {
             self.monitors.remove(&id);
             self.timers.clear(Timer::Away(id));
+            self.timers.clear(Timer::Ended(id));
             self.timers.clear(Timer::Told(id));
         }
     }

@@ -1,6 +1,7 @@
 //! Peers that do not read.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -24,13 +25,16 @@ use crate::blocking::Blocking;
 use crate::cluster_api;
 use crate::inventory::Clusters;
 use crate::journal::{Journal, MemoryStore, Opened as OpenedJournal, Options};
-use crate::platform::Platform;
+use crate::platform::{Platform, Process, Processes};
 use crate::settings::Settings;
 use crate::settings::current::Current;
 
 /// Workloads over a journal that nobody writes.
 pub(super) fn workloads() -> (Workloads, Journal) {
-    let platform = Platform::system();
+    workloads_on(Platform::system())
+}
+
+fn workloads_on(platform: Platform) -> (Workloads, Journal) {
     let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
     let OpenedJournal { journal, .. } = opened.unwrap();
     let api = Clusapi::from_provider(cluster_api::simulation("default", None).unwrap());
@@ -112,6 +116,53 @@ async fn an_agent_that_does_not_read_is_cut_off_and_another_can_attach() {
     assert!(matches!(next(&other).await, Some(ToAgent::Attached(_))));
     assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::Open));
     assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.resumed));
+}
+
+/// A host whose processes have ended.
+#[derive(Debug)]
+struct Ended;
+
+impl Processes for Ended {
+    fn watch(&self, id: u32) -> Option<Box<dyn Process>> {
+        assert_eq!(id, 7);
+        Some(Box::new(Self))
+    }
+}
+
+impl Process for Ended {
+    fn has_ended(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_that_a_dll_names_is_looked_at_when_its_connection_has_ended() {
+    let platform = Platform {
+        processes: Arc::new(Ended),
+        ..Platform::system()
+    };
+    let (workloads, _journal) = workloads_on(platform);
+    let agent = workloads.agent();
+    agent.attach(registration()).unwrap();
+    let dll = workloads.channel();
+    let hello = FromMonitor::Hello(Hello {
+        version: VERSION,
+        process_id: 7,
+        monitor_id: "monitor".into(),
+        ..Hello::default()
+    });
+    for message in [hello, opened()] {
+        assert_eq!(dll.says(message).unwrap(), None);
+    }
+    drop(dll);
+    let begin = tokio::time::Instant::now();
+    loop {
+        match next(&agent).await {
+            Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::Close => break,
+            message => assert!(message.is_some()),
+        }
+    }
+    assert!(begin.elapsed() < Duration::from_secs(10), "it was waited for");
 }
 
 #[tokio::test(start_paused = true)]

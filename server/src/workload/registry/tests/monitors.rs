@@ -389,6 +389,49 @@ fn a_monitor_that_died_does_not_close_what_was_restarted_in_another() {
 }
 
 #[test]
+fn a_monitor_whose_process_has_ended_is_not_waited_for() {
+    let process = Mortal::default();
+    let mut bench = Bench::online();
+    bench.registry.watch(DLL, Some(Box::new(process.clone())));
+    bench.disconnect();
+    // Its end is seen a little later than that of its connection.
+    bench.pass(ms(2_000));
+    process.end();
+    bench.pass(ms(1_000));
+    assert_eq!(bench.kinds(AGENT).last(), Some(&(Kind::Close, false)));
+    assert!(bench.view()[0].resources.is_empty());
+}
+
+#[test]
+fn a_monitor_whose_process_runs_may_come_back() {
+    let process = Mortal::default();
+    let mut bench = Bench::online();
+    bench.registry.watch(DLL, Some(Box::new(process.clone())));
+    bench.disconnect();
+    bench.pass(ms(10_000));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    bench.hello(DLL, "monitor");
+    bench.registry.watch(DLL, Some(Box::new(process.clone())));
+    bench.opened(1, resource_state::ONLINE, true);
+    bench.pass(ms(40_000));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    // It ends while it is away.
+    bench.disconnect();
+    bench.pass(ms(10_000));
+    process.end();
+    bench.pass(ms(3_000));
+    assert!(bench.view()[0].resources.is_empty());
+    // Or never, and does not come back.
+    let mut bench = Bench::online();
+    bench.registry.watch(DLL, Some(Box::new(Mortal::default())));
+    bench.disconnect();
+    bench.pass(ms(29_999));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    bench.pass(ms(1));
+    assert!(bench.view()[0].resources.is_empty());
+}
+
+#[test]
 fn a_close_does_not_take_a_termination_back() {
     let mut bench = Bench::online();
     bench.terminated(1, 0);
