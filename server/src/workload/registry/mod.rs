@@ -176,6 +176,8 @@ struct Instance {
     monitor: MonitorId,
     number: u64,
     resource: String,
+    /// The name that its agent knows it by: the resource's, until that changes; then the new one when it comes online again.
+    known_as: String,
     workload: WorkloadId,
     parameters: BTreeMap<String, String>,
     /// Its work runs, as far as is known.

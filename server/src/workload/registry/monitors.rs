@@ -265,9 +265,15 @@ impl Registry {
         }
         let id = InstanceId(self.new_id());
         let workload = self.workload(&opened.workload);
+        let is_renamed = !opened.online_as.is_empty() && opened.online_as.len() <= RESOURCE_BYTES;
         let instance = Instance {
             monitor,
             number: opened.instance,
+            known_as: if is_renamed {
+                opened.online_as
+            } else {
+                opened.resource.clone()
+            },
             resource: opened.resource,
             workload,
             parameters: opened.parameters,
@@ -341,7 +347,12 @@ impl Registry {
         };
         let monitor = self.monitors.get(&instance.monitor);
         let name = monitor.map_or("", |monitor| &monitor.id);
-        let call = call_id(&[name.as_bytes(), &instance.number.to_be_bytes(), b"open"]);
+        let call = call_id(&[
+            name.as_bytes(),
+            &instance.number.to_be_bytes(),
+            b"open",
+            instance.known_as.as_bytes(),
+        ]);
         if !instance.calls.contains_key(&Slot::Open) {
             self.begin(id, Slot::Open, v1::WorkloadCallKind::Open, call, PATIENCE, again);
         }
@@ -366,6 +377,35 @@ impl Registry {
         self.join(now, id, false);
     }
 
+    /// Lets the agent know an instance by the name that the resource has now. What the agent has of the former one has ended,
+    /// or is to.
+    pub(super) fn take_name(&mut self, now: Time, id: InstanceId) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        let is_another = caseless(&instance.known_as) != caseless(&instance.resource);
+        if is_another {
+            self.end_call(now, id, Slot::Open, Some(v1::WorkloadCallEnd::Gone));
+            if self.others(id).is_empty() {
+                self.tell_closed(now, id);
+            }
+        }
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.known_as.clone_from(&instance.resource);
+        }
+        if is_another {
+            self.ask_open(now, id, false);
+        }
+    }
+
+    /// Tells the agent that it has nothing of an instance any more, whose call of [`Slot::Open`] has ended.
+    fn tell_closed(&mut self, now: Time, id: InstanceId) {
+        let call = self.own_call_id();
+        self.begin(id, Slot::Open, v1::WorkloadCallKind::Close, call, PATIENCE, false);
+        self.give(now, id, Slot::Open);
+        self.end_call(now, id, Slot::Open, None);
+    }
+
     /// Ends all that is under way of an instance, and tells the agent that it is gone.
     fn leave(&mut self, now: Time, id: InstanceId, tell: bool) {
         for slot in [Slot::Open, Slot::Check, Slot::Main] {
@@ -384,11 +424,8 @@ impl Registry {
         }
         let workload = self.workloads.get(&workload_id);
         let has_agent = workload.is_some_and(|workload| workload.attached().is_some());
-        if tell && has_agent && !self.has_another(id) {
-            let call = self.own_call_id();
-            self.begin(id, Slot::Open, v1::WorkloadCallKind::Close, call, PATIENCE, false);
-            self.give(now, id, Slot::Open);
-            self.end_call(now, id, Slot::Open, None);
+        if tell && has_agent && self.others(id).is_empty() {
+            self.tell_closed(now, id);
         }
         if let Some(workload) = self.workloads.get_mut(&workload_id) {
             workload.instances.remove(&id);
@@ -396,19 +433,18 @@ impl Registry {
         self.forget_workload(workload_id);
     }
 
-    /// Whether its workload has the resource of an instance open once more. That is so when a monitor has died and the
-    /// resource is restarted in another: the daemon hears of the restart long before it takes the first monitor for gone.
-    fn has_another(&self, id: InstanceId) -> bool {
+    /// The instances of its workload that the agent knows by the name of this one. There are some when a monitor has died and
+    /// the resource is restarted in another: the daemon may hear of the restart before it takes the first monitor for gone.
+    fn others(&self, id: InstanceId) -> Vec<InstanceId> {
         let Some(instance) = self.instances.get(&id) else {
-            return false;
+            return Vec::new();
         };
-        let name = caseless(&instance.resource);
+        let name = caseless(&instance.known_as);
         let workload = self.workloads.get(&instance.workload);
-        let open = workload.map(|workload| &workload.instances);
-        open.into_iter().flatten().any(|other| {
-            let is_same = |other: &Instance| caseless(&other.resource) == name;
-            *other != id && self.instances.get(other).is_some_and(is_same)
-        })
+        let open = workload.into_iter().flat_map(|workload| &workload.instances).copied();
+        let is_same = |other: &Instance| caseless(&other.known_as) == name;
+        open.filter(|other| *other != id && self.instances.get(other).is_some_and(is_same))
+            .collect()
     }
 
     /// Takes an instance out.

@@ -4,6 +4,7 @@ mod agents;
 mod health;
 mod held_up;
 mod monitors;
+mod names;
 mod play;
 
 use std::sync::Arc;

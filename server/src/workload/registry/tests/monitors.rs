@@ -528,19 +528,3 @@ fn bad_health_is_not_lost_with_the_connection() {
     };
     assert_eq!((status.state(), health.healthy), (CallState::Online, false));
 }
-
-#[test]
-fn a_resource_has_the_name_that_its_monitor_told_last() {
-    let mut bench = Bench::online();
-    let opened = Opened {
-        instance: 1,
-        resource: "Renamed".into(),
-        workload: "Work".into(),
-        native_state: resource_state::ONLINE,
-        again: true,
-        ..Opened::default()
-    };
-    bench.from(DLL, FromMonitor::Opened(opened));
-    bench.begun(1, 2, CallKind::Offline, false);
-    assert_eq!(bench.calls(AGENT)[0].resource, "Renamed");
-}
