@@ -345,7 +345,7 @@ impl Registry {
             Slot::Terminate => self.end_call(now, id, slot, None),
             Slot::Open | Slot::Check => {
                 let judges = call.judges;
-                let is_idle = !instance.is_online && instance.asked.is_none() && !instance.expects_call;
+                let is_idle = instance.is_idle();
                 self.end_call(now, id, slot, None);
                 match said.state {
                     // A termination was lost, or the agent was not there for it.

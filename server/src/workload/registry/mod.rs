@@ -198,6 +198,13 @@ struct Instance {
     last_status: Option<v1::ResourceStatus>,
 }
 
+impl Instance {
+    /// Nothing of it runs or is to run, as far as is known.
+    fn is_idle(&self) -> bool {
+        !self.is_online && self.asked.is_none() && !self.expects_call
+    }
+}
+
 /// A process with the resource DLL.
 #[derive(Debug)]
 struct Monitor {

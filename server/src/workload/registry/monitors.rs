@@ -408,6 +408,10 @@ impl Registry {
 
     /// Ends all that is under way of an instance, and tells the agent that it is gone.
     fn leave(&mut self, now: Time, id: InstanceId, tell: bool) {
+        let is_at_work = |instance: &Instance| {
+            instance.is_online || instance.asked.is_some() || instance.calls.contains_key(&Slot::Terminate)
+        };
+        let was_at_work = self.instances.get(&id).is_some_and(is_at_work);
         for slot in [Slot::Open, Slot::Check, Slot::Main] {
             self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Gone));
         }
@@ -424,8 +428,13 @@ impl Registry {
         }
         let workload = self.workloads.get(&workload_id);
         let has_agent = workload.is_some_and(|workload| workload.attached().is_some());
-        if tell && has_agent && self.others(id).is_empty() {
-            self.tell_closed(now, id);
+        let others = self.others(id);
+        let is_idle = |other: &InstanceId| self.instances.get(other).is_some_and(Instance::is_idle);
+        match others.first() {
+            None if tell && has_agent => self.tell_closed(now, id),
+            // Whatever the agent has, it has for nobody; and it is not to close what is open.
+            Some(other) if tell && was_at_work && others.iter().all(is_idle) => self.terminate(now, *other),
+            _ => {}
         }
         if let Some(workload) = self.workloads.get_mut(&workload_id) {
             workload.instances.remove(&id);

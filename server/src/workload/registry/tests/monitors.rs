@@ -389,6 +389,59 @@ fn a_monitor_that_died_does_not_close_what_was_restarted_in_another() {
 }
 
 #[test]
+fn work_of_a_monitor_that_died_is_ended_where_the_resource_is_merely_open_in_another() {
+    // It was online, or on its way and the agent got it there, or the agent was away and has it still.
+    for (was_online, is_away) in [(true, false), (false, false), (true, true)] {
+        let mut bench = if was_online { Bench::online() } else { Bench::attached() };
+        if !was_online {
+            bench.begun(1, 1, CallKind::Online, false);
+        }
+        let under_way = bench.calls(AGENT);
+        bench.disconnect();
+        let new = ChannelId(2);
+        bench.hello(new, "another monitor");
+        let opened = Opened {
+            instance: 7,
+            resource: "Resource 1".into(),
+            workload: "Work".into(),
+            native_state: resource_state::OFFLINE,
+            ..Opened::default()
+        };
+        bench.from(new, FromMonitor::Opened(opened));
+        let open = bench.calls(AGENT).remove(0);
+        bench.answer(AGENT, &open.call_id, State::Offline);
+        if let Some(online) = under_way.first() {
+            bench.answer(AGENT, &online.call_id, State::Online);
+        }
+        if is_away {
+            bench.pass(ms(25_000));
+            bench.gone(AGENT);
+        }
+        bench.pass(ms(30_000));
+        if is_away {
+            bench.attach(AGENT, registration("")).unwrap();
+        }
+        let calls = bench.calls(AGENT);
+        let last = calls.last().unwrap();
+        assert_eq!((last.kind(), last.resource.as_str()), (Kind::Terminate, "Resource 1"));
+        assert!(calls.iter().all(|call| call.kind() != Kind::Close), "{calls:?}");
+        // And what comes online there waits for it.
+        let begun = Begun {
+            instance: 7,
+            call: 1,
+            kind: CallKind::Online.into(),
+            pending_timeout_ms: PENDING,
+            workload: "Work".into(),
+            ..Begun::default()
+        };
+        bench.from(new, FromMonitor::Begun(begun));
+        assert_eq!(bench.calls(AGENT), []);
+        bench.answer(AGENT, &last.call_id, State::Offline);
+        assert_eq!(bench.kinds(AGENT), [(Kind::Online, false)]);
+    }
+}
+
+#[test]
 fn a_monitor_whose_process_has_ended_is_not_waited_for() {
     let process = Mortal::default();
     let mut bench = Bench::online();
