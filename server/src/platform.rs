@@ -1,8 +1,10 @@
-//! Time, threads, randomness, the event log, the service managers and the certificate store, so that the daemon runs whole
-//! inside a deterministic simulation.
+//! Time, threads, randomness, other processes, the event log, the service managers and the certificate store, so that the
+//! daemon runs whole inside a deterministic simulation.
 //!
 //! Core code asks a [`Platform`] instead of the operating system. Production uses [`Platform::system`]; a simulation
 //! brings a clock that follows simulated time, threads that it schedules itself, and [`SeededEntropy`].
+
+mod processes;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,8 @@ use uuid::Uuid;
 use crate::events::{EventLog, LoggedEvents};
 use crate::hosts::Hosts;
 use crate::listen::certificate_store::{self, CertificateStore};
+
+pub use processes::{NoProcesses, OsProcesses, Process, Processes};
 
 /// Tells the wall-clock time.
 pub trait Clock: Send + Sync {
@@ -56,6 +60,8 @@ pub struct Platform {
     pub entropy: Arc<dyn Entropy>,
     /// Where events go that an administrator should find.
     pub events: Arc<dyn EventLog>,
+    /// The processes of this host.
+    pub processes: Arc<dyn Processes>,
     /// The service managers of hosts.
     pub hosts: Arc<dyn Hosts>,
     /// The certificates that the machine keeps.
@@ -70,6 +76,7 @@ impl Platform {
             threads: Arc::new(OsThreads),
             entropy: Arc::new(OsEntropy),
             events: Arc::new(LoggedEvents),
+            processes: Arc::new(OsProcesses),
             hosts: crate::hosts::system(),
             certificate_store: certificate_store::system(),
         }

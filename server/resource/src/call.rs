@@ -92,6 +92,10 @@ pub(crate) struct Call {
     heard: Instant,
     /// How long the daemon may take from `heard` to the next status, by its own word.
     hint: Duration,
+    /// By when the agent is to say something more, by its own word; what the daemon says meanwhile does not change it.
+    awaited: Option<Instant>,
+    /// When the call has failed unless the agent says something: there since a daemon was told of the call once more.
+    last_hope: Option<Instant>,
 }
 
 impl Call {
@@ -107,6 +111,8 @@ impl Call {
             told: now,
             heard: now,
             hint: patience.pending_timeout,
+            awaited: now.checked_add(patience.pending_timeout),
+            last_hope: None,
         }
     }
 
@@ -123,8 +129,15 @@ impl Call {
         }
     }
 
-    /// The daemon was told of the call, so its time for a status begins.
+    /// The daemon was told of the call, so its time for a status begins. One that is there again and again must not renew that
+    /// time for ever, so it is bounded from the second time on, until the agent says something: longer than the daemon
+    /// itself would wait for an agent.
     pub(crate) fn announce(&mut self, now: Instant) {
+        if self.announced && self.last_hope.is_none() {
+            let longest = self.patience.pending_timeout * 3 + self.patience.daemon_grace;
+            let awaited = self.awaited.map(|awaited| awaited.max(now));
+            self.last_hope = awaited.and_then(|awaited| awaited.checked_add(longest));
+        }
         self.announced = true;
         self.heard = now;
         self.hint = self.patience.pending_timeout;
@@ -144,6 +157,10 @@ impl Call {
             0 => self.patience.pending_timeout,
             hint => Duration::from_millis(hint),
         };
+        if status.source() == Source::Agent {
+            self.awaited = now.checked_add(self.hint);
+            self.last_hope = None;
+        }
         let mut report = self.report(state, status.message.clone(), now);
         report.last = last;
         report.wait_hint_ms = status.wait_hint_ms;
@@ -167,6 +184,10 @@ impl Call {
     pub(crate) fn tick(&mut self, now: Instant, reach: Reach) -> Option<Report> {
         if now >= self.fails(reach) {
             let (code, message) = match reach {
+                _ if self.last_hope.is_some_and(|when| when <= now) => (
+                    DAEMON_SILENT,
+                    "the daemon comes and goes, and no agent says anything about the call",
+                ),
                 Reach::Open => (DAEMON_SILENT, "the daemon says nothing about the call"),
                 Reach::Away { .. } => (DAEMON_AWAY, "the daemon cannot be reached"),
             };
@@ -204,10 +225,11 @@ impl Call {
                 .map(|limit| (self.heard, limit)),
             Reach::Away { since } => Some((since.max(self.begun), self.patience.daemon_grace)),
         };
-        deadline
+        let fails = deadline
             .and_then(|(from, limit)| from.checked_add(limit))
             // A hint beyond all times: as good as never, and the pending statuses go on.
-            .unwrap_or_else(|| self.told + self.patience.pending_timeout * 2)
+            .unwrap_or_else(|| self.told + self.patience.pending_timeout * 2);
+        self.last_hope.map_or(fails, |hope| fails.min(hope))
     }
 
     fn report(&mut self, state: i32, message: String, now: Instant) -> Report {

@@ -25,6 +25,8 @@ use crate::settings::Settings;
 struct Resource {
     monitor: Monitor,
     name: String,
+    /// The name that it had when it was to come online last, which its agent knows it by; empty before.
+    online_as: String,
     /// Its key of the cluster database, which the monitor keeps open until Close.
     key: HKEY,
     settings: Settings,
@@ -57,6 +59,11 @@ impl Resource {
             parameters: self.settings.parameters.clone(),
             native_state: self.state,
             again,
+            online_as: if self.online_as == self.name {
+                String::new()
+            } else {
+                self.online_as.clone()
+            },
         })
     }
 
@@ -171,6 +178,7 @@ impl Resources {
         let mut resource = Resource {
             monitor,
             name,
+            online_as: String::new(),
             key,
             settings,
             state: ResourceState::OFFLINE.0,
@@ -235,6 +243,9 @@ impl Resources {
             return false;
         };
         resource.settings = settings;
+        if kind == CallKind::Online {
+            resource.online_as = name;
+        }
         resource.calls += 1;
         let call = Call::new(resource.calls, kind, resource.settings.patience, now);
         resource.state = call.pending();

@@ -195,6 +195,18 @@ impl State {
         }
     }
 
+    /// Puts off what is to be judged when the daemon was held up; agents could not read then either.
+    fn catch_up(&mut self, late: Time) {
+        let by = self.registry.catch_up(late);
+        for since in self
+            .agents
+            .values_mut()
+            .filter_map(|outbox| outbox.waiting_since.as_mut())
+        {
+            *since += by;
+        }
+    }
+
     /// Ends the streams of agents that do not read.
     fn end_stuck_agents(&mut self, now: Time) {
         let is_stuck = |outbox: &Outbox| !outbox.is_over && outbox.stuck_at().is_some_and(|at| at <= now);
@@ -249,6 +261,7 @@ impl Shared {
     fn with<T>(&self, act: impl FnOnce(&mut State, Time) -> T) -> T {
         let (now, mut state) = (self.now(), self.state());
         let before = state.next_deadline();
+        state.catch_up(before.map_or(Time::ZERO, |due| now.saturating_sub(due)));
         let done = act(&mut state, now);
         state.deliver(now);
         let next = state.next_deadline();
@@ -365,8 +378,17 @@ impl Channel {
     ///
     /// [`Garbage`]: the connection is to be closed.
     pub fn says(&self, message: to_daemon::Message) -> Result<Option<v1::ResourceStatus>, Garbage> {
-        self.shared
-            .with(|state, now| state.registry.monitor_says(now, self.id, message))
+        let process = match &message {
+            to_daemon::Message::Hello(hello) => self.shared.platform.processes.watch(hello.process_id),
+            _ => None,
+        };
+        self.shared.with(|state, now| {
+            let said = state.registry.monitor_says(now, self.id, message);
+            if process.is_some() {
+                state.registry.watch(self.id, process);
+            }
+            said
+        })
     }
 
     /// Waits for what is to be sent next, as much as there is; nothing when the connection is to be closed. Cancel-safe.

@@ -57,6 +57,15 @@ impl<T: Copy + Ord> Timers<T> {
         Some(thing)
     }
 
+    /// Puts some off by so long.
+    pub fn put_off(&mut self, by: Time, which: impl Fn(&T) -> bool) {
+        for (thing, at) in self.set.iter_mut().filter(|(thing, _)| which(thing)) {
+            self.queue.remove(&(*at, *thing));
+            *at += by;
+            self.queue.insert((*at, *thing));
+        }
+    }
+
     /// Keeps only some.
     pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         self.queue.retain(|(_, thing)| keep(thing));
@@ -94,7 +103,11 @@ mod tests {
         assert!(timers.is_empty());
         timers.set('a', at(1));
         timers.set('b', at(1));
+        timers.put_off(at(4), |thing| *thing == 'a');
+        assert_eq!((timers.get('a'), timers.next()), (Some(at(5)), Some(at(1))));
+        timers.put_off(at(9), |_| true);
+        assert_eq!((timers.pop(at(9)), timers.next()), (None, Some(at(10))));
         timers.retain(|thing| *thing == 'b');
-        assert_eq!([timers.pop(at(9)), timers.pop(at(9))], [Some('b'), None]);
+        assert_eq!([timers.pop(at(99)), timers.pop(at(99))], [Some('b'), None]);
     }
 }

@@ -1,4 +1,4 @@
-//! What the daemon asks of Windows beside the cluster API: service control, the event log, named pipes, the
+//! What the daemon asks of Windows beside the cluster API: service control, the event log, named pipes, other processes, the
 //! folders that Windows names, who may use a folder, and the machine's certificates.
 //!
 //! The unsafe code of this kind lives here. On other systems the crate holds only what is plain data: the
@@ -20,6 +20,8 @@ pub mod loading;
 pub mod pipe;
 #[cfg(windows)]
 pub mod places;
+#[cfg(windows)]
+pub mod process;
 #[cfg(windows)]
 pub mod security;
 #[cfg(windows)]

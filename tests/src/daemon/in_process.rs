@@ -11,7 +11,7 @@ use wsfcd::cluster_api::Connected;
 use wsfcd::daemon::{Daemon, StartError};
 use wsfcd::events::LoggedEvents;
 use wsfcd::listen::certificate_store;
-use wsfcd::platform::{Clock, OsEntropy, OsThreads, Platform, Threads};
+use wsfcd::platform::{Clock, OsEntropy, OsProcesses, OsThreads, Platform, Threads};
 use wsfcd::settings::Settings;
 
 use super::NotStarted;
@@ -92,6 +92,7 @@ fn run(
         threads: Arc::new(LoggingThreads(dispatch.clone())),
         entropy: Arc::new(OsEntropy),
         events: Arc::new(LoggedEvents),
+        processes: Arc::new(OsProcesses),
         hosts,
         certificate_store: certificate_store::system(),
     };

@@ -104,6 +104,7 @@ impl Stage {
             threads: turns,
             entropy: Arc::new(SeededEntropy::new(seed)),
             events: Arc::new(wsfcd::events::LoggedEvents),
+            processes: Arc::new(wsfcd::platform::NoProcesses),
             hosts: Arc::new(wsfcd::hosts::NoHosts),
             certificate_store: wsfcd::listen::certificate_store::system(),
         }

@@ -120,9 +120,12 @@ pub struct Opened {
     /// The native number of its state, as the monitor was told it last.
     #[prost(int32, tag = "5")]
     pub native_state: i32,
-    /// True when this is told again after a new connection.
+    /// True when this is told again: after a new connection, or since it has got another name.
     #[prost(bool, tag = "6")]
     pub again: bool,
+    /// The name that it had when it was to come online last, where it has another since; else empty.
+    #[prost(string, tag = "7")]
+    pub online_as: String,
 }
 
 /// What the cluster asks for.

@@ -108,10 +108,65 @@ fn a_hint_beyond_all_times_is_as_good_as_never() {
     assert!(!report.last);
 }
 
+/// What a daemon says while no agent does.
+fn waiting() -> Status {
+    Status {
+        message: "waiting for an agent".to_owned(),
+        source: Source::Daemon.into(),
+        ..status(CallState::Pending, 0)
+    }
+}
+
+#[test]
+fn a_daemon_that_comes_and_goes_without_an_agent_is_not_waited_for_for_ever() {
+    for hint in [0, 600_000] {
+        let (mut call, begin) = begun(CallKind::Online);
+        call.announce(begin);
+        let mut now = begin;
+        if hint > 0 {
+            call.hear(&status(CallState::Pending, hint), now).unwrap();
+        }
+        let failed = loop {
+            // It is there for longer than one that fails at once, and away for less than the grace.
+            now += Duration::from_secs(11);
+            let reach = Reach::Away { since: now };
+            now += Duration::from_secs(5);
+            if let Some(report) = call.tick(now, reach).filter(|report| report.last) {
+                break report;
+            }
+            call.announce(now);
+            call.hear(&waiting(), now).unwrap();
+            assert!((now - begin).as_secs() < 3_600, "the call goes on for ever");
+        };
+        assert_eq!((failed.state, failed.win32_code), (4, 1460));
+        // Not before the agent's own time and that of one daemon without an agent are over.
+        let least = hint.max(180_000) / 1_000 + 360;
+        assert!((now - begin).as_secs() > least, "{:?}", now - begin);
+    }
+}
+
+#[test]
+fn an_agent_that_speaks_to_each_daemon_is_waited_for() {
+    let (mut call, begin) = begun(CallKind::Online);
+    let mut now = begin;
+    for _ in 0..100 {
+        call.announce(now);
+        call.hear(&waiting(), now).unwrap();
+        now += Duration::from_secs(100);
+        call.hear(&status(CallState::Pending, 0), now).unwrap();
+        now += Duration::from_secs(10);
+        let reach = Reach::Away { since: now };
+        now += Duration::from_secs(5);
+        assert!(call.tick(now, reach).is_none_or(|report| !report.last));
+    }
+}
+
 /// What can happen to a call.
 #[derive(Clone, Debug)]
 enum Step {
     Status(i32, u64),
+    /// The daemon says that no agent does.
+    Waiting,
     Lost,
     Reached,
     /// Nothing but time: up to what is due, or beyond it.
@@ -122,6 +177,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         (0..4_i32, 0..400_000_u64).prop_map(|(state, hint)| Step::Status(state, hint)),
+        Just(Step::Waiting),
         Just(Step::Lost),
         Just(Step::Reached),
         Just(Step::Due),
@@ -139,10 +195,22 @@ proptest! {
         let mut call = Call::new(1, kind, patience, now);
         let mut reach = Reach::Away { since: now };
         let (mut check_point, mut told) = (0, now);
+        // Since when no agent has said anything to a daemon that is another one, and by when it was to.
+        let (mut awaited, mut again) = (now + patience.pending_timeout, None);
+        let mut announced = false;
         for step in steps {
             let report = match step {
                 Step::Status(..) if !matches!(reach, Reach::Open) => None,
-                Step::Status(state, hint) => call.hear(&status(CallState::try_from(state).unwrap(), hint), now),
+                Step::Status(state, hint) => {
+                    let report = call.hear(&status(CallState::try_from(state).unwrap(), hint), now);
+                    if report.is_some() {
+                        let hint = if hint == 0 { timeout } else { hint };
+                        (awaited, again) = (now + Duration::from_millis(hint), None);
+                    }
+                    report
+                }
+                Step::Waiting if !matches!(reach, Reach::Open) => None,
+                Step::Waiting => call.hear(&waiting(), now),
                 Step::Lost => {
                     if reach == Reach::Open {
                         reach = Reach::Away { since: now };
@@ -151,6 +219,9 @@ proptest! {
                 }
                 Step::Reached => {
                     reach = Reach::Open;
+                    if std::mem::replace(&mut announced, true) {
+                        again.get_or_insert(now.max(awaited));
+                    }
                     call.announce(now);
                     None
                 }
@@ -173,6 +244,8 @@ proptest! {
                 if report.last {
                     return Ok(());
                 }
+                let longest = patience.pending_timeout * 3 + patience.daemon_grace;
+                prop_assert!(again.is_none_or(|again| now < again + longest), "the call goes on for ever");
             }
         }
     }

@@ -290,6 +290,37 @@ fn a_resource_that_is_renamed_is_told_again() {
 }
 
 #[test]
+fn another_daemon_learns_the_name_that_a_renamed_resource_was_brought_online_under() {
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    let (resource, _instance) = brought_online(&daemon, "first name", path.to_str().unwrap());
+    let rename = |name: &str| {
+        let name: Vec<u8> = name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        assert_eq!(resource.control(0x0150_0026, &name, 0).0, 0);
+    };
+    let told = |daemon: &Daemon, name: &str, again_as: &str| {
+        daemon.find("the names", |message| match message {
+            to_daemon::Message::Opened(opened) if opened.resource == name && opened.online_as == again_as => Some(()),
+            _ => None,
+        });
+    };
+    rename("second name");
+    told(&daemon, "second name", "first name");
+    drop(daemon);
+    let daemon = Daemon::start(&path);
+    told(&daemon, "second name", "first name");
+    // It is online under the new one from then on.
+    assert_eq!(resource.offline(), IO_PENDING);
+    daemon.status(&daemon.begun("first name", 2), CallState::Offline, "stopped");
+    resource.told_state(3);
+    resource.online();
+    daemon.begun("first name", 3);
+    rename("third name");
+    told(&daemon, "third name", "second name");
+    resource.close();
+}
+
+#[test]
 fn a_resource_of_a_monitor_that_is_no_more_is_replaced() {
     let (_folder, path) = socket();
     let daemon = Daemon::start(&path);

@@ -193,6 +193,9 @@ impl Host {
             Order::Abandon(handle, code) => {
                 self.end(handle, true, code, false);
             }
+            Order::End(monitor) => {
+                self.monitors.remove(&monitor);
+            }
             Order::Forget(handle) => {
                 if let Some(resource) = self.resources.get_mut(&handle) {
                     resource.waiter = None;

@@ -96,6 +96,8 @@ pub(crate) enum Order {
     Abandon(isize, u32),
     /// Nobody waits for the event of the instance any more.
     Forget(isize),
+    /// The monitor is no more; no instance is opened in it after this.
+    End(u32),
 }
 
 /// Something to look at when its time comes.
@@ -262,10 +264,13 @@ impl Hosting {
         }
     }
 
-    /// Takes an instance away.
+    /// Takes an instance away. A monitor of its own ends with the last one (guess).
     pub(crate) fn remove(&mut self, handle: isize) -> Option<Instance> {
         let instance = self.instances.remove(&handle)?;
         self.release(&instance.subject, handle);
+        if instance.separate && self.instances.values().all(|other| other.monitor != instance.monitor) {
+            self.end_monitor(instance.monitor);
+        }
         Some(instance)
     }
 
@@ -277,7 +282,18 @@ impl Hosting {
 
     /// A monitor runs no more.
     pub(crate) fn end_monitor(&mut self, monitor: u32) {
-        self.monitors.retain(|_, number| *number != monitor);
+        self.end_places_where(|_, number| number == monitor);
+    }
+
+    fn end_places_where(&mut self, ends: impl Fn(&Place, u32) -> bool) {
+        let (monitors, orders) = (&mut self.monitors, &mut self.orders);
+        monitors.retain(|place, number| {
+            let stays = !ends(place, *number);
+            if !stays {
+                orders.push(Order::End(*number));
+            }
+            stays
+        });
     }
 
     /// The handles of the instances that a condition holds for.
@@ -299,7 +315,7 @@ impl Hosting {
 
     /// The monitors on nodes that are gone run no more.
     pub(crate) fn end_monitors_where(&mut self, gone: impl Fn(&str, u32) -> bool) {
-        self.monitors.retain(|place, _| !gone(&place.cluster, place.node));
+        self.end_places_where(|place, _| gone(&place.cluster, place.node));
     }
 }
 
@@ -316,5 +332,49 @@ mod tests {
             assert_eq!(hosting.dll(path).as_deref(), Some("wsfcres.dll"), "{path}");
         }
         assert_eq!(hosting.dll("clusres.dll"), None);
+    }
+
+    /// Opens a resource on a node, in a monitor of its own or in that of its type.
+    fn open(hosting: &mut Hosting, resource: &str, separate: bool) -> isize {
+        let monitor = hosting.monitor(Place {
+            cluster: "cluster".into(),
+            node: 1,
+            kind: "kind".into(),
+            separate: separate.then(|| resource.into()),
+        });
+        let opening = Opening {
+            subject: Subject::of_resource("cluster", resource),
+            name: resource.into(),
+            kind: "kind".into(),
+            dll: "kind.dll".into(),
+            monitor,
+            separate,
+            after: None,
+        };
+        hosting.open(1, opening)
+    }
+
+    #[test]
+    fn a_monitor_of_its_own_ends_with_its_last_instance() {
+        let mut hosting = Hosting::default();
+        let shared = open(&mut hosting, "shared", false);
+        for _ in 0..3 {
+            let first = open(&mut hosting, "alone", true);
+            hosting.close(first);
+            // It is opened again before the first has been closed.
+            let second = open(&mut hosting, "alone", true);
+            hosting.orders.clear();
+            hosting.remove(first).unwrap();
+            assert_eq!((hosting.monitors.len(), hosting.orders.len()), (2, 0));
+            let monitor = hosting.remove(second).unwrap().monitor;
+            assert_eq!(hosting.orders, [Order::End(monitor)]);
+            assert_eq!(hosting.monitors.len(), 1);
+        }
+        // That of a type stays.
+        hosting.remove(shared).unwrap();
+        assert_eq!(hosting.monitors.len(), 1);
+        hosting.end_monitors_where(|_, node| node == 1);
+        assert!(hosting.monitors.is_empty());
+        assert!(matches!(hosting.orders.as_slice(), [Order::End(_), Order::End(_)]));
     }
 }

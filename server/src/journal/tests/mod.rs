@@ -125,6 +125,7 @@ fn platform(seed: u64) -> (Arc<TestClock>, Platform) {
             threads: Arc::new(OsThreads),
             entropy,
             events: Arc::new(LoggedEvents),
+            processes: Arc::new(crate::platform::NoProcesses),
             hosts: Arc::new(crate::hosts::NoHosts),
             certificate_store: crate::listen::certificate_store::system(),
         },

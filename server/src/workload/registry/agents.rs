@@ -100,7 +100,7 @@ impl Registry {
             lease: Some(wire_duration(registration.lease)),
             resumed,
             open: Some(v1::OpenResources {
-                resources: open.map(|instance| instance.resource.clone()).collect(),
+                resources: open.map(|instance| instance.known_as.clone()).collect(),
             }),
         };
         let holder = Holder {

@@ -59,7 +59,7 @@ impl Registry {
     /// Gives a call to the agent that is attached; without one, or while the resource is still to be terminated, the cluster
     /// is told that it waits.
     pub(super) fn give(&mut self, now: Time, id: InstanceId, slot: Slot) {
-        let Some(instance) = self.instances.get_mut(&id) else {
+        let Some(instance) = self.instances.get(&id) else {
             return;
         };
         let workload = self.workloads.get(&instance.workload);
@@ -71,6 +71,15 @@ impl Registry {
             }
             return;
         };
+        let starts = |call: &Call| call.kind == v1::WorkloadCallKind::Online && !call.was_given;
+        if slot == Slot::Main && instance.known_as != instance.resource && instance.calls.get(&slot).is_some_and(starts)
+        {
+            self.take_name(now, id);
+        }
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        let workload = self.workloads.get(&instance.workload);
         let judges = instance.is_online && instance.asked.is_none();
         let Some(call) = instance.calls.get_mut(&slot) else {
             return;
@@ -79,7 +88,7 @@ impl Registry {
         let given = v1::WorkloadCall {
             call_id: call.id.as_ref().into(),
             kind: call.kind.into(),
-            resource: instance.resource.clone(),
+            resource: instance.known_as.clone(),
             workload: workload.map_or_else(String::new, |workload| workload.name.clone()),
             parameters: instance.parameters.clone().into_iter().collect(),
             timeout: Some(wire_duration(call.patience)),
@@ -336,7 +345,7 @@ impl Registry {
             Slot::Terminate => self.end_call(now, id, slot, None),
             Slot::Open | Slot::Check => {
                 let judges = call.judges;
-                let is_idle = !instance.is_online && instance.asked.is_none() && !instance.expects_call;
+                let is_idle = instance.is_idle();
                 self.end_call(now, id, slot, None);
                 match said.state {
                     // A termination was lost, or the agent was not there for it.
@@ -410,7 +419,7 @@ impl Registry {
         let wanted = crate::journal::caseless(&health.resource);
         let is_meant = |id: &InstanceId| {
             self.instances.get(id).is_some_and(|instance| {
-                instance.is_online && (wanted.is_empty() || crate::journal::caseless(&instance.resource) == wanted)
+                instance.is_online && (wanted.is_empty() || crate::journal::caseless(&instance.known_as) == wanted)
             })
         };
         let meant: Vec<_> = workload.instances.iter().copied().filter(is_meant).collect();

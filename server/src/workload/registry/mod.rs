@@ -15,6 +15,7 @@
 
 mod agents;
 mod calls;
+mod held_up;
 mod monitors;
 mod told;
 mod view;
@@ -32,6 +33,7 @@ use wsfc_proto::v1;
 use wsfc_resource_channel::{CallKind, Status, to_monitor};
 
 use super::timers::{Time, Timers};
+use crate::platform::Process;
 
 pub use agents::{AttachError, Registration};
 pub use monitors::Garbage;
@@ -60,6 +62,9 @@ const PATIENCE: Time = Duration::from_secs(30);
 const CHECK_PATIENCE: u32 = 3;
 /// How long a monitor may be without its connection. The DLL tries again every 5 seconds at least.
 const MONITOR_AWAY: Time = Duration::from_secs(30);
+/// How often the process of a monitor without its connection is looked at. A guess: an end of a process is seen a moment after
+/// that of its connections, and the resource may be online on another node some seconds later.
+const MONITOR_LOOK: Time = Duration::from_secs(3);
 /// How often a resource DLL hears something of the daemon at least. It takes a daemon that has left out three for one that
 /// hangs. A guess: much rarer than what costs anything, and often enough for the 60 seconds that a daemon may be away.
 pub const HEARTBEAT: Time = Duration::from_secs(10);
@@ -127,6 +132,8 @@ enum Timer {
     Loss(WorkloadId),
     /// The monitor has been without a connection for too long.
     Away(MonitorId),
+    /// The process of a monitor without a connection is to be looked at.
+    Ended(MonitorId),
     /// The monitor has told what it has open.
     Told(MonitorId),
 }
@@ -169,6 +176,8 @@ struct Instance {
     monitor: MonitorId,
     number: u64,
     resource: String,
+    /// The name that its agent knows it by: the resource's, until that changes; then the new one when it comes online again.
+    known_as: String,
     workload: WorkloadId,
     parameters: BTreeMap<String, String>,
     /// Its work runs, as far as is known.
@@ -189,10 +198,19 @@ struct Instance {
     last_status: Option<v1::ResourceStatus>,
 }
 
+impl Instance {
+    /// Nothing of it runs or is to run, as far as is known.
+    fn is_idle(&self) -> bool {
+        !self.is_online && self.asked.is_none() && !self.expects_call
+    }
+}
+
 /// A process with the resource DLL.
 #[derive(Debug)]
 struct Monitor {
     id: String,
+    /// Where the system tells of its end.
+    process: Option<Box<dyn Process>>,
     channel: Option<ChannelId>,
     /// The greatest number of its connections.
     connection: u64,
@@ -305,6 +323,7 @@ impl Registry {
                 Timer::Lease(id) => self.lease_ends(now, id),
                 Timer::Loss(id) => self.agent_is_lost(id),
                 Timer::Away(id) => self.monitor_is_gone(now, id),
+                Timer::Ended(id) => self.look_for_monitor(now, id),
                 Timer::Told(id) => self.monitor_has_told(now, id),
             }
         }

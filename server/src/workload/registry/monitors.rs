@@ -12,11 +12,12 @@ use wsfc_resource_channel::{
 
 use super::super::timers::Time;
 use super::{
-    Asked, ChannelId, HEARTBEAT, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_TELLS, MOST_INSTANCES,
-    Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS, RESOURCE_BYTES,
-    RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
+    Asked, ChannelId, HEARTBEAT, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_LOOK, MONITOR_TELLS,
+    MOST_INSTANCES, Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS,
+    RESOURCE_BYTES, RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
 };
 use crate::journal::caseless;
+use crate::platform::Process;
 
 /// What is said on a channel cannot be understood; it is to be closed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +91,28 @@ impl Registry {
             self.timers.clear(Timer::Told(id));
             if !self.is_stopping {
                 self.timers.set(Timer::Away(id), now + MONITOR_AWAY);
+                if monitor.process.is_some() {
+                    self.timers.set(Timer::Ended(id), now + MONITOR_LOOK);
+                }
             }
+        }
+    }
+
+    /// Keeps an eye on the process of the DLL that has greeted on a channel.
+    pub fn watch(&mut self, channel: ChannelId, process: Option<Box<dyn Process>>) {
+        let monitor = self.channels.get(&channel).and_then(|id| self.monitors.get_mut(id));
+        if let Some(monitor) = monitor {
+            monitor.process = process;
+        }
+    }
+
+    /// A monitor has no connection: it will not have one again when its process has ended.
+    pub(super) fn look_for_monitor(&mut self, now: Time, id: MonitorId) {
+        let process = self.monitors.get(&id).and_then(|monitor| monitor.process.as_ref());
+        if process.is_some_and(|process| process.has_ended()) {
+            self.monitor_is_gone(now, id);
+        } else {
+            self.timers.set(Timer::Ended(id), now + MONITOR_LOOK);
         }
     }
 
@@ -116,6 +138,7 @@ impl Registry {
         };
         let monitor = self.monitors.entry(id).or_insert_with(|| Monitor {
             id: hello.monitor_id,
+            process: None,
             channel: None,
             connection: 0,
             instances: BTreeMap::new(),
@@ -137,6 +160,7 @@ impl Registry {
         }
         self.channels.insert(channel, id);
         self.timers.clear(Timer::Away(id));
+        self.timers.clear(Timer::Ended(id));
         if !self.is_stopping {
             self.timers.set(Timer::Told(id), now + MONITOR_TELLS);
         }
@@ -183,6 +207,7 @@ impl Registry {
         if self.monitors.get(&id).is_some_and(is_idle) {
             self.monitors.remove(&id);
             self.timers.clear(Timer::Away(id));
+            self.timers.clear(Timer::Ended(id));
             self.timers.clear(Timer::Told(id));
         }
     }
@@ -240,9 +265,15 @@ impl Registry {
         }
         let id = InstanceId(self.new_id());
         let workload = self.workload(&opened.workload);
+        let is_renamed = !opened.online_as.is_empty() && opened.online_as.len() <= RESOURCE_BYTES;
         let instance = Instance {
             monitor,
             number: opened.instance,
+            known_as: if is_renamed {
+                opened.online_as
+            } else {
+                opened.resource.clone()
+            },
             resource: opened.resource,
             workload,
             parameters: opened.parameters,
@@ -316,7 +347,12 @@ impl Registry {
         };
         let monitor = self.monitors.get(&instance.monitor);
         let name = monitor.map_or("", |monitor| &monitor.id);
-        let call = call_id(&[name.as_bytes(), &instance.number.to_be_bytes(), b"open"]);
+        let call = call_id(&[
+            name.as_bytes(),
+            &instance.number.to_be_bytes(),
+            b"open",
+            instance.known_as.as_bytes(),
+        ]);
         if !instance.calls.contains_key(&Slot::Open) {
             self.begin(id, Slot::Open, v1::WorkloadCallKind::Open, call, PATIENCE, again);
         }
@@ -341,8 +377,41 @@ impl Registry {
         self.join(now, id, false);
     }
 
+    /// Lets the agent know an instance by the name that the resource has now. What the agent has of the former one has ended,
+    /// or is to.
+    pub(super) fn take_name(&mut self, now: Time, id: InstanceId) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        let is_another = caseless(&instance.known_as) != caseless(&instance.resource);
+        if is_another {
+            self.end_call(now, id, Slot::Open, Some(v1::WorkloadCallEnd::Gone));
+            if self.others(id).is_empty() {
+                self.tell_closed(now, id);
+            }
+        }
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.known_as.clone_from(&instance.resource);
+        }
+        if is_another {
+            self.ask_open(now, id, false);
+        }
+    }
+
+    /// Tells the agent that it has nothing of an instance any more, whose call of [`Slot::Open`] has ended.
+    fn tell_closed(&mut self, now: Time, id: InstanceId) {
+        let call = self.own_call_id();
+        self.begin(id, Slot::Open, v1::WorkloadCallKind::Close, call, PATIENCE, false);
+        self.give(now, id, Slot::Open);
+        self.end_call(now, id, Slot::Open, None);
+    }
+
     /// Ends all that is under way of an instance, and tells the agent that it is gone.
     fn leave(&mut self, now: Time, id: InstanceId, tell: bool) {
+        let is_at_work = |instance: &Instance| {
+            instance.is_online || instance.asked.is_some() || instance.calls.contains_key(&Slot::Terminate)
+        };
+        let was_at_work = self.instances.get(&id).is_some_and(is_at_work);
         for slot in [Slot::Open, Slot::Check, Slot::Main] {
             self.end_call(now, id, slot, Some(v1::WorkloadCallEnd::Gone));
         }
@@ -359,11 +428,13 @@ impl Registry {
         }
         let workload = self.workloads.get(&workload_id);
         let has_agent = workload.is_some_and(|workload| workload.attached().is_some());
-        if tell && has_agent && !self.has_another(id) {
-            let call = self.own_call_id();
-            self.begin(id, Slot::Open, v1::WorkloadCallKind::Close, call, PATIENCE, false);
-            self.give(now, id, Slot::Open);
-            self.end_call(now, id, Slot::Open, None);
+        let others = self.others(id);
+        let is_idle = |other: &InstanceId| self.instances.get(other).is_some_and(Instance::is_idle);
+        match others.first() {
+            None if tell && has_agent => self.tell_closed(now, id),
+            // Whatever the agent has, it has for nobody; and it is not to close what is open.
+            Some(other) if tell && was_at_work && others.iter().all(is_idle) => self.terminate(now, *other),
+            _ => {}
         }
         if let Some(workload) = self.workloads.get_mut(&workload_id) {
             workload.instances.remove(&id);
@@ -371,19 +442,18 @@ impl Registry {
         self.forget_workload(workload_id);
     }
 
-    /// Whether its workload has the resource of an instance open once more. That is so when a monitor has died and the
-    /// resource is restarted in another: the daemon hears of the restart long before it takes the first monitor for gone.
-    fn has_another(&self, id: InstanceId) -> bool {
+    /// The instances of its workload that the agent knows by the name of this one. There are some when a monitor has died and
+    /// the resource is restarted in another: the daemon may hear of the restart before it takes the first monitor for gone.
+    fn others(&self, id: InstanceId) -> Vec<InstanceId> {
         let Some(instance) = self.instances.get(&id) else {
-            return false;
+            return Vec::new();
         };
-        let name = caseless(&instance.resource);
+        let name = caseless(&instance.known_as);
         let workload = self.workloads.get(&instance.workload);
-        let open = workload.map(|workload| &workload.instances);
-        open.into_iter().flatten().any(|other| {
-            let is_same = |other: &Instance| caseless(&other.resource) == name;
-            *other != id && self.instances.get(other).is_some_and(is_same)
-        })
+        let open = workload.into_iter().flat_map(|workload| &workload.instances).copied();
+        let is_same = |other: &Instance| caseless(&other.known_as) == name;
+        open.filter(|other| *other != id && self.instances.get(other).is_some_and(is_same))
+            .collect()
     }
 
     /// Takes an instance out.

@@ -1,12 +1,14 @@
 //! Peers that do not read.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
+use wsfc_clusapi::sys::constants::resource_state;
 use wsfc_proto::v1;
 use wsfc_proto::v1::attach_response::Message as ToAgent;
 use wsfc_resource_channel::{
@@ -23,13 +25,16 @@ use crate::blocking::Blocking;
 use crate::cluster_api;
 use crate::inventory::Clusters;
 use crate::journal::{Journal, MemoryStore, Opened as OpenedJournal, Options};
-use crate::platform::Platform;
+use crate::platform::{Platform, Process, Processes};
 use crate::settings::Settings;
 use crate::settings::current::Current;
 
 /// Workloads over a journal that nobody writes.
 pub(super) fn workloads() -> (Workloads, Journal) {
-    let platform = Platform::system();
+    workloads_on(Platform::system())
+}
+
+fn workloads_on(platform: Platform) -> (Workloads, Journal) {
     let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
     let OpenedJournal { journal, .. } = opened.unwrap();
     let api = Clusapi::from_provider(cluster_api::simulation("default", None).unwrap());
@@ -111,6 +116,90 @@ async fn an_agent_that_does_not_read_is_cut_off_and_another_can_attach() {
     assert!(matches!(next(&other).await, Some(ToAgent::Attached(_))));
     assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::Open));
     assert!(matches!(next(&other).await, Some(ToAgent::Call(call)) if call.resumed));
+}
+
+/// A host whose processes have ended.
+#[derive(Debug)]
+struct Ended;
+
+impl Processes for Ended {
+    fn watch(&self, id: u32) -> Option<Box<dyn Process>> {
+        assert_eq!(id, 7);
+        Some(Box::new(Self))
+    }
+}
+
+impl Process for Ended {
+    fn has_ended(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_that_a_dll_names_is_looked_at_when_its_connection_has_ended() {
+    let platform = Platform {
+        processes: Arc::new(Ended),
+        ..Platform::system()
+    };
+    let (workloads, _journal) = workloads_on(platform);
+    let agent = workloads.agent();
+    agent.attach(registration()).unwrap();
+    let dll = workloads.channel();
+    let hello = FromMonitor::Hello(Hello {
+        version: VERSION,
+        process_id: 7,
+        monitor_id: "monitor".into(),
+        ..Hello::default()
+    });
+    for message in [hello, opened()] {
+        assert_eq!(dll.says(message).unwrap(), None);
+    }
+    drop(dll);
+    let begin = tokio::time::Instant::now();
+    loop {
+        match next(&agent).await {
+            Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::Close => break,
+            message => assert!(message.is_some()),
+        }
+    }
+    assert!(begin.elapsed() < Duration::from_secs(10), "it was waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_was_held_up_reads_before_it_judges() {
+    let (workloads, _journal) = workloads();
+    let agent = workloads.agent();
+    let mut faithful = registration();
+    faithful.health_interval = Duration::from_secs(1);
+    agent.attach(faithful).unwrap();
+    let dll = workloads.channel();
+    let online = FromMonitor::Opened(Opened {
+        instance: 1,
+        resource: "resource".into(),
+        workload: "work".into(),
+        native_state: resource_state::ONLINE,
+        ..Opened::default()
+    });
+    for message in [hello(), online] {
+        assert_eq!(dll.says(message).unwrap(), None);
+    }
+    let check = loop {
+        match next(&agent).await {
+            Some(ToAgent::Call(call)) if call.kind() == v1::WorkloadCallKind::CheckHealth => break call.call_id,
+            message => assert!(message.is_some()),
+        }
+    };
+    assert!(matches!(dll.next().await[..], [to_monitor::Message::Welcome(_)]));
+    // Nothing of the daemon runs meanwhile, and what is due is seen before what has arrived.
+    tokio::time::advance(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.says(Some(v1::attach_request::Message::Status(v1::WorkloadStatus {
+        call_id: check,
+        state: v1::WorkloadState::Online.into(),
+        ..v1::WorkloadStatus::default()
+    })));
+    let open = tokio::time::timeout(Duration::from_millis(500), dll.next()).await;
+    assert!(open.is_err(), "{open:?}");
 }
 
 #[tokio::test(start_paused = true)]

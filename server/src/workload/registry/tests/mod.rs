@@ -2,9 +2,13 @@
 
 mod agents;
 mod health;
+mod held_up;
 mod monitors;
+mod names;
 mod play;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -22,6 +26,7 @@ use wsfc_resource_channel::{
 
 use super::super::timers::Time;
 use super::{AgentId, AttachError, ChannelId, FAILED_CODE, Output, Registration, Registry};
+use crate::platform::Process;
 
 const DLL: ChannelId = ChannelId(1);
 const AGENT: AgentId = AgentId(1);
@@ -43,6 +48,22 @@ fn registration(lease_id: &str) -> Registration {
         stand_by: false,
         loss_grace: ms(15_000),
         health_interval: ms(1_000),
+    }
+}
+
+/// A process that ends when the test says so.
+#[derive(Clone, Debug, Default)]
+struct Mortal(Arc<AtomicBool>);
+
+impl Mortal {
+    fn end(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Process for Mortal {
+    fn has_ended(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 }
 

@@ -389,6 +389,102 @@ fn a_monitor_that_died_does_not_close_what_was_restarted_in_another() {
 }
 
 #[test]
+fn work_of_a_monitor_that_died_is_ended_where_the_resource_is_merely_open_in_another() {
+    // It was online, or on its way and the agent got it there, or the agent was away and has it still.
+    for (was_online, is_away) in [(true, false), (false, false), (true, true)] {
+        let mut bench = if was_online { Bench::online() } else { Bench::attached() };
+        if !was_online {
+            bench.begun(1, 1, CallKind::Online, false);
+        }
+        let under_way = bench.calls(AGENT);
+        bench.disconnect();
+        let new = ChannelId(2);
+        bench.hello(new, "another monitor");
+        let opened = Opened {
+            instance: 7,
+            resource: "Resource 1".into(),
+            workload: "Work".into(),
+            native_state: resource_state::OFFLINE,
+            ..Opened::default()
+        };
+        bench.from(new, FromMonitor::Opened(opened));
+        let open = bench.calls(AGENT).remove(0);
+        bench.answer(AGENT, &open.call_id, State::Offline);
+        if let Some(online) = under_way.first() {
+            bench.answer(AGENT, &online.call_id, State::Online);
+        }
+        if is_away {
+            bench.pass(ms(25_000));
+            bench.gone(AGENT);
+        }
+        bench.pass(ms(30_000));
+        if is_away {
+            bench.attach(AGENT, registration("")).unwrap();
+        }
+        let calls = bench.calls(AGENT);
+        let last = calls.last().unwrap();
+        assert_eq!((last.kind(), last.resource.as_str()), (Kind::Terminate, "Resource 1"));
+        assert!(calls.iter().all(|call| call.kind() != Kind::Close), "{calls:?}");
+        // And what comes online there waits for it.
+        let begun = Begun {
+            instance: 7,
+            call: 1,
+            kind: CallKind::Online.into(),
+            pending_timeout_ms: PENDING,
+            workload: "Work".into(),
+            ..Begun::default()
+        };
+        bench.from(new, FromMonitor::Begun(begun));
+        assert_eq!(bench.calls(AGENT), []);
+        bench.answer(AGENT, &last.call_id, State::Offline);
+        assert_eq!(bench.kinds(AGENT), [(Kind::Online, false)]);
+    }
+}
+
+#[test]
+fn a_monitor_whose_process_has_ended_is_not_waited_for() {
+    let process = Mortal::default();
+    let mut bench = Bench::online();
+    bench.registry.watch(DLL, Some(Box::new(process.clone())));
+    bench.disconnect();
+    // Its end is seen a little later than that of its connection.
+    bench.pass(ms(2_000));
+    process.end();
+    bench.pass(ms(1_000));
+    assert_eq!(bench.kinds(AGENT).last(), Some(&(Kind::Close, false)));
+    assert!(bench.view()[0].resources.is_empty());
+}
+
+#[test]
+fn a_monitor_whose_process_runs_may_come_back() {
+    let process = Mortal::default();
+    let mut bench = Bench::online();
+    bench.registry.watch(DLL, Some(Box::new(process.clone())));
+    bench.disconnect();
+    bench.pass(ms(10_000));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    bench.hello(DLL, "monitor");
+    bench.registry.watch(DLL, Some(Box::new(process.clone())));
+    bench.opened(1, resource_state::ONLINE, true);
+    bench.pass(ms(40_000));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    // It ends while it is away.
+    bench.disconnect();
+    bench.pass(ms(10_000));
+    process.end();
+    bench.pass(ms(3_000));
+    assert!(bench.view()[0].resources.is_empty());
+    // Or never, and does not come back.
+    let mut bench = Bench::online();
+    bench.registry.watch(DLL, Some(Box::new(Mortal::default())));
+    bench.disconnect();
+    bench.pass(ms(29_999));
+    assert_eq!(bench.view()[0].resources.len(), 1);
+    bench.pass(ms(1));
+    assert!(bench.view()[0].resources.is_empty());
+}
+
+#[test]
 fn a_close_does_not_take_a_termination_back() {
     let mut bench = Bench::online();
     bench.terminated(1, 0);
@@ -484,20 +580,4 @@ fn bad_health_is_not_lost_with_the_connection() {
         panic!("{:?}", bench.said)
     };
     assert_eq!((status.state(), health.healthy), (CallState::Online, false));
-}
-
-#[test]
-fn a_resource_has_the_name_that_its_monitor_told_last() {
-    let mut bench = Bench::online();
-    let opened = Opened {
-        instance: 1,
-        resource: "Renamed".into(),
-        workload: "Work".into(),
-        native_state: resource_state::ONLINE,
-        again: true,
-        ..Opened::default()
-    };
-    bench.from(DLL, FromMonitor::Opened(opened));
-    bench.begun(1, 2, CallKind::Offline, false);
-    assert_eq!(bench.calls(AGENT)[0].resource, "Renamed");
 }
