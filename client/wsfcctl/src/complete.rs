@@ -109,6 +109,7 @@ fn globals(words: &[String]) -> Globals {
         server_name: None,
         token_file: None,
         timeout: Some(PATIENCE),
+        secrets_in_plain: None,
     };
     let mut rest = words.iter();
     while let Some(word) = rest.next() {

@@ -137,7 +137,7 @@ fn attach_hint(err: &mut dyn Write, request_id: &str) -> io::Result<()> {
 
 fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Invalid { .. } => Exit::Usage,
+        Error::Invalid { .. } | Error::SecretInPlain { .. } => Exit::Usage,
         Error::Connect { .. } | Error::Disconnected { .. } | Error::TimedOut { .. } => Exit::Unreachable,
         Error::Rejected { rejection, .. } => exit_of_rejection(rejection),
         Error::Gap { .. } | Error::StoreChanged { .. } | Error::WatchStoreChanged { .. } | Error::Malformed { .. } => {
@@ -210,6 +210,12 @@ fn tell_call(err: &mut dyn Write, what: &str, error: &Error) -> io::Result<()> {
         }
         Error::NotAwaited { .. } => {
             writeln!(err, "error: {what}: {error}")?;
+        Error::SecretInPlain { .. } => {
+            writeln!(err, "error: {what}: {error}")?;
+            let next = "log in with `wsfcctl login HOST`, give an https endpoint, or use the local endpoint on the daemon's \
+                host, as an administrator of it; only for a simulated world: --secrets-in-plain";
+            detail(err, "next", next)
+        }
             let next = "ask an administrator of the daemon for a new one: wsfcctl access token --name NAME --role ROLE";
             detail(err, "next", next)
         }
@@ -385,5 +391,22 @@ mod tests {
         assert_eq!(exit(Code::Unavailable, "RPC_S_SERVER_UNAVAILABLE"), Exit::Refused);
         let pipe = Failure::Stream(io::ErrorKind::BrokenPipe.into());
         assert_eq!((pipe.exit(), told(&pipe).as_str()), (Exit::OutputClosed, ""));
+    #[test]
+    fn a_secret_that_is_not_sent_is_told_with_where_it_would_be() {
+        let failure = Failure::Call {
+            action: "create cluster CL1".to_owned(),
+            source: Error::SecretInPlain {
+                method: "CreateCluster",
+                field: "credentials",
+                endpoint: "http://127.0.0.1:7443".to_owned(),
+            },
+        };
+        insta::assert_snapshot!(told(&failure), @r"
+        error: cannot create cluster CL1: CreateCluster is not sent: its credentials would go over plain TCP to http://127.0.0.1:7443, where others can be in the daemon's place
+          next    log in with `wsfcctl login HOST`, give an https endpoint, or use the local endpoint on the daemon's host, as an administrator of it; only for a simulated world: --secrets-in-plain
+        ");
+        assert_eq!(failure.exit(), Exit::Usage);
+    }
+
     }
 }

@@ -11,6 +11,7 @@ use super::stream::{RecordStream, Streams};
 use crate::audit::Began;
 use crate::inventory::Clusters;
 use crate::journal::ReadError;
+use crate::listen::connection::Medium;
 use crate::operation::call::Parameters;
 use crate::operation::engine::Engine;
 use crate::operation::execute::open;
@@ -46,6 +47,15 @@ pub(super) struct Asked {
     pub(super) settle_time: Option<prost_types::Duration>,
 }
 
+impl Asked {
+    /// The fields with secrets, when there are some in them.
+    fn secrets(&self) -> impl Iterator<Item = &'static str> {
+        let credentials = self.credentials.is_some().then_some("credentials");
+        let witness_secret = self.witness_secret.is_some().then_some("witness_secret");
+        credentials.into_iter().chain(witness_secret)
+    }
+}
+
 /// Serves a service of reads, of calls that start operations, of reads that leave out what their caller may not see, and of
 /// streams of events. A read and a stream of events are functions `module::method`; the starts differ in their request alone:
 /// the stream, the variant of the parameters, the field that holds them, and what else is asked.
@@ -72,6 +82,7 @@ macro_rules! serve {
 
                 async fn $method(&self, request: Request<v1::$request_type>) -> Result<Response<RecordStream>, Status> {
                     let caller = $crate::grpc::principal(&request);
+                    let medium = $crate::grpc::medium(&request);
                     let request = request.into_inner();
                     let asked = $crate::grpc::serve::Asked {
                         call: request.$field.map($crate::operation::call::Parameters::$variant),
@@ -79,7 +90,7 @@ macro_rules! serve {
                         $($rest: request.$rest,)*
                         ..Default::default()
                     };
-                    self.start(asked, stringify!($field), caller).await
+                    self.start(asked, stringify!($field), caller, medium).await
                 }
             )*
             $($(
@@ -114,7 +125,9 @@ impl Service {
         asked: Asked,
         field: &str,
         principal: String,
+        medium: Medium,
     ) -> Result<Response<RecordStream>, Status> {
+        self.check_secrets(&asked, medium)?;
         let Some(call) = asked.call else {
             let missing = FieldViolation {
                 field: field.into(),
@@ -144,6 +157,28 @@ impl Service {
                 response.extensions_mut().insert(Began(id));
                 Ok(response)
             }
+        }
+    }
+
+    /// Refuses secrets that came over plain TCP: others could have read them, or get the next ones in the daemon's place. The
+    /// directory and the clouds of a simulated world have none.
+    fn check_secrets(&self, asked: &Asked, medium: Medium) -> Result<(), Status> {
+        if medium != Medium::Plain || self.settings.get().cluster_api.simulate.is_some() {
+            return Ok(());
+        }
+        let refused: Vec<_> = asked
+            .secrets()
+            .map(|field| FieldViolation {
+                field: field.into(),
+                description: "is not taken over plain TCP, where others can read it or be in the daemon's place; use \
+                    TLS, or the local endpoint of the daemon's host, and consider it known"
+                    .into(),
+            })
+            .collect();
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(status::invalid(&refused))
         }
     }
 
