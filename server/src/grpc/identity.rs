@@ -403,7 +403,7 @@ impl Revoked {
                 }
             }
             Self::Certificate(fingerprint) => v1::RevokeIdentityResponse {
-                certificates: u32::from(entries.revoke_certificate(fingerprint, by, now)?),
+                certificates: count(entries.revoke_certificate(fingerprint, by, now)?),
                 ..v1::RevokeIdentityResponse::default()
             },
         })

@@ -278,7 +278,8 @@ impl Entries {
             .map(|issued| issued.fingerprint)
             .collect();
         for fingerprint in of_no_use {
-            self.revoke_certificate(fingerprint, "renewal", now)?;
+            // One by one: the certificate at hand and the new one are successors, too.
+            self.revoke_one(fingerprint, "renewal", now)?;
         }
         self.add(&certificate, &former.name, Some(serial), now);
         Ok((former.name, certificate))
@@ -315,12 +316,46 @@ impl Entries {
         });
     }
 
-    /// Revokes a certificate, which need not be one of the own authority. Gives whether it was not revoked yet.
+    /// Revokes a certificate, which need not be one of the own authority, and all that was issued in its place: whoever had
+    /// it could have had it renewed. Gives how many were good until now; that which is named counts unless it was revoked.
     ///
     /// # Errors
     ///
     /// [`Refusal::Full`].
-    pub fn revoke_certificate(&mut self, fingerprint: [u8; 32], by: &str, now: SystemTime) -> Result<bool, Refusal> {
+    pub fn revoke_certificate(&mut self, fingerprint: [u8; 32], by: &str, now: SystemTime) -> Result<usize, Refusal> {
+        let mut count = usize::from(self.revoke_one(fingerprint, by, now)?);
+        for (successor, is_good) in self.successors(fingerprint, now) {
+            // What has expired goes uncounted, as with an identity.
+            count += usize::from(self.revoke_one(successor, by, now)? && is_good);
+        }
+        Ok(count)
+    }
+
+    /// What was issued in place of a certificate, in place of that, and so on, with whether it is good.
+    fn successors(&self, fingerprint: [u8; 32], now: SystemTime) -> Vec<([u8; 32], bool)> {
+        let named = self
+            .certificates
+            .iter()
+            .find(|issued| issued.fingerprint == fingerprint);
+        let mut predecessors: Vec<_> = named.map(|issued| hex::text(&issued.serial)).into_iter().collect();
+        let mut found: Vec<([u8; 32], bool)> = Vec::new();
+        while let Some(serial) = predecessors.pop() {
+            let direct = self
+                .certificates
+                .iter()
+                .filter(|issued| issued.replaces.as_ref() == Some(&serial) && issued.fingerprint != fingerprint);
+            for issued in direct {
+                if found.iter().all(|(known, _)| *known != issued.fingerprint) {
+                    found.push((issued.fingerprint, self.is_good(issued, now)));
+                    predecessors.push(hex::text(&issued.serial));
+                }
+            }
+        }
+        found
+    }
+
+    /// Revokes one certificate; says whether it was not revoked yet.
+    fn revoke_one(&mut self, fingerprint: [u8; 32], by: &str, now: SystemTime) -> Result<bool, Refusal> {
         if self.is_revoked(&fingerprint) {
             return Ok(false);
         }
@@ -349,7 +384,7 @@ impl Entries {
         let good = own.iter().filter(|issued| self.is_good(issued, now)).count();
         let own: Vec<_> = own.iter().map(|issued| issued.fingerprint).collect();
         for fingerprint in own {
-            self.revoke_certificate(fingerprint, by, now)?;
+            self.revoke_one(fingerprint, by, now)?;
         }
         let subject = self.subject(identity);
         let before = self.bindings.len();
