@@ -172,7 +172,7 @@ async fn revoke(arguments: &Revoke, session: &mut Session<'_>) -> Result<(), Fai
     let what = &arguments.what;
     let action = format!("revoke {what}");
     let question = match what.strip_prefix("cert:") {
-        Some(_) => format!("This revokes the certificate {what}."),
+        Some(_) => format!("This revokes the certificate {what} and all that was issued in its place."),
         None if is_token_id(what) => format!("This takes the join token {what} away."),
         None => format!("This takes the certificates, the roles and the unused tokens of {what} away."),
     };

@@ -112,6 +112,14 @@ pub enum Refusal {
         /// What it may do.
         holds: String,
     },
+    /// The identity has other rights by now than the token says, which are not told to whoever has the token.
+    #[error(
+        "what {name} may do was changed after this token was made, so it would give something else than it says; ask for a new one"
+    )]
+    Outgrown {
+        /// The identity.
+        name: String,
+    },
     /// The certificate is not one of the own authority.
     #[error("only certificates that this daemon has issued are renewed by it")]
     NotOurs,
@@ -177,26 +185,13 @@ impl Entries {
     ///
     /// [`Refusal::NameInUse`].
     pub fn check_grant(&self, grant: &Grant, now: SystemTime) -> Result<(), Refusal> {
-        let subject = self.subject(&grant.name);
-        let bound = self
-            .bindings
-            .iter()
-            .filter(|bound| bound.subject == subject)
-            .map(|bound| (&bound.role, &bound.clusters));
         let waiting = self
             .tokens
             .iter()
             .filter(|token| token.is_alive(now) && token.grant.name == grant.name)
             .map(|token| (&token.grant.role, &token.grant.clusters));
-        let held: Vec<_> = bound.chain(waiting).collect();
-        let has_certificate = self
-            .certificates
-            .iter()
-            .any(|issued| issued.name == grant.name && self.is_good(issued, now));
-        let fits = held
-            .iter()
-            .all(|(role, clusters)| **role == grant.role && **clusters == grant.clusters);
-        if fits && !(held.is_empty() && has_certificate) {
+        let held: Vec<_> = self.bound(&grant.name).into_iter().chain(waiting).collect();
+        if self.says_all(grant, &held, now) {
             return Ok(());
         }
         let mut holds: Vec<_> = held
@@ -214,11 +209,32 @@ impl Entries {
         })
     }
 
-    /// Uses a token up: a certificate is issued, and the identity has the token's role.
+    /// The roles that an identity was given, with the clusters of each.
+    fn bound(&self, name: &str) -> Vec<(&String, &Option<Vec<String>>)> {
+        let subject = self.subject(name);
+        let of_name = self.bindings.iter().filter(|bound| bound.subject == subject);
+        of_name.map(|bound| (&bound.role, &bound.clusters)).collect()
+    }
+
+    /// Whether a grant says all that is held in its name. A certificate from which every role was taken must not come to one
+    /// by somebody's token.
+    fn says_all(&self, grant: &Grant, held: &[(&String, &Option<Vec<String>>)], now: SystemTime) -> bool {
+        let has_certificate = self
+            .certificates
+            .iter()
+            .any(|issued| issued.name == grant.name && self.is_good(issued, now));
+        let fits = held
+            .iter()
+            .all(|(role, clusters)| **role == grant.role && **clusters == grant.clusters);
+        fits && !(held.is_empty() && has_certificate)
+    }
+
+    /// Uses a token up: a certificate is issued, and the identity has the token's role. What the identity has may have changed
+    /// since the token was made, so it is looked at again.
     ///
     /// # Errors
     ///
-    /// The token gives nothing, or `issue` fails.
+    /// The token gives nothing, or more than it says; or `issue` fails.
     pub fn enrol<E: From<Refusal>>(
         &mut self,
         token: &str,
@@ -227,6 +243,9 @@ impl Entries {
         issue: impl FnOnce(Uuid, &str) -> Result<IssuedCertificate, E>,
     ) -> Result<(Grant, IssuedCertificate), E> {
         let grant = self.tokens.redeem(token, secret, now).map_err(Refusal::from)?;
+        if !self.says_all(&grant, &self.bound(&grant.name), now) {
+            return Err(Refusal::Outgrown { name: grant.name }.into());
+        }
         let certificate = issue(self.installation, &grant.name)?;
         self.add(&certificate, &grant.name, None, now);
         let bound = Bound {
@@ -448,7 +467,8 @@ impl Entries {
     }
 }
 
-fn describe(role: &str, clusters: Option<&[String]>) -> String {
+/// A role on clusters, in words.
+pub(in crate::access) fn describe(role: &str, clusters: Option<&[String]>) -> String {
     match clusters {
         None => role.to_owned(),
         Some(clusters) => format!("{role} on {}", clusters.join(" and ")),

@@ -323,6 +323,41 @@ fn what_was_issued_in_place_of_a_revoked_certificate_goes_with_it() {
 }
 
 #[test]
+fn a_token_that_gives_something_else_by_now_gives_nothing() {
+    let room = Room::new();
+    let register = enrolled(&room);
+    let (id, secret) = token(&register, grant("anna", "operator"));
+    let enrol = || {
+        let enrolled =
+            register.alter(|entries| entries.enrol(&id, &secret, start(), |_, _| Ok(certificate(2, start() + DAY))));
+        enrolled.map(drop)
+    };
+    let bind = |role: &str| {
+        register.alter(|entries| {
+            let bound = Bound {
+                subject: entries.subject("anna"),
+                role: role.into(),
+                clusters: None,
+                granted_by: "x".into(),
+                granted: start(),
+            };
+            Ok(entries.bind(bound)?)
+        })
+    };
+    let unbind = |role: &str| register.alter(|entries| Ok(entries.unbind(&entries.subject("anna"), role, None)));
+    // More was given to anna meanwhile, which the token does not say.
+    assert!(bind("administrator").unwrap());
+    assert!(matches!(enrol(), Err(Fault::Refusal(Refusal::Outgrown { name })) if name == "anna"));
+    assert!(unbind("administrator").unwrap());
+    // All was taken from her, which the token would give back.
+    assert!(unbind("operator").unwrap());
+    assert!(matches!(enrol(), Err(Fault::Refusal(Refusal::Outgrown { .. }))));
+    // Nothing has used it up.
+    assert!(bind("operator").unwrap());
+    enrol().unwrap();
+}
+
+#[test]
 fn renewals_are_bounded_in_time_and_what_is_over_is_forgotten() {
     let room = Room::new();
     let register = enrolled(&room);
