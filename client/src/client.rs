@@ -97,7 +97,8 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Rejected`] with the reasons of the call, [`Error::TimedOut`] when the daemon cannot be reached in time,
-    /// [`Error::Invalid`] with `options.validate_only`, which is what [`validate`](Self::validate) is for.
+    /// [`Error::Invalid`] with `options.validate_only`, which is what [`validate`](Self::validate) is for,
+    /// [`Error::SecretInPlain`] for a request with a secret that would go over plain TCP.
     pub async fn start<P: Parameters>(&self, request: P) -> Result<Operation, Error> {
         let mut request = request.into_request();
         let options = request.options_mut().get_or_insert_default();
@@ -148,6 +149,9 @@ impl Client {
 
     /// Opens the stream of a start and reads its first message.
     async fn open<R: StartRequest>(&self, request: R) -> Result<((crate::start::Chunk, ChunkStream), Way), Error> {
+        if let Some(field) = request.secret() {
+            self.shared.connections.check_secret(R::METHOD, field)?;
+        }
         self.bounded(R::METHOD, request, |channel, request: R| async move {
             let mut chunks = request.open(channel).await?;
             match chunks.next().await {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::service::interceptor::InterceptedService;
@@ -32,6 +33,10 @@ pub struct ConnectOptions {
     pub tls: Option<TlsOptions>,
     /// The token that each call shows. Never over `http`, where others could read it.
     pub bearer: Option<BearerSource>,
+    /// Whether requests with secrets, passwords of accounts and keys of cloud witnesses, go to `http` endpoints, too: there
+    /// whoever has the port or is on the way gets them. Only for simulated worlds and their daemons. Default `false`: such
+    /// a request is refused before anything of it is sent while any of the endpoints is one of `http`.
+    pub secrets_in_plain: bool,
     /// The longest time for one endpoint to be connected to. Default 5 seconds.
     pub connect_timeout: Duration,
     /// The longest time for an answer, repeated attempts included; for a start, until the daemon has accepted it.
@@ -60,6 +65,7 @@ impl ConnectOptions {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             tls: None,
             bearer: None,
+            secrets_in_plain: false,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             keep_alive_interval: Duration::from_secs(10),
@@ -108,10 +114,18 @@ struct Target {
     local: Option<LocalEndpoint>,
 }
 
+impl Target {
+    /// Whether others may read what is said there, or be there in the daemon's place.
+    fn is_plain(&self) -> bool {
+        self.local.is_none() && self.endpoint.uri().scheme() != Some(&Scheme::HTTPS)
+    }
+}
+
 /// The endpoints of a daemon and the connection that is in use.
 pub(crate) struct Connections {
     endpoints: Vec<(String, Target)>,
     bearer: Option<BearerSource>,
+    secrets_in_plain: bool,
     connect_timeout: Duration,
     dial: Box<dyn Fn(Target) -> Dialled + Send + Sync>,
     current: Mutex<Current>,
@@ -195,6 +209,7 @@ impl Connections {
         Ok(Self {
             endpoints: endpoints.collect::<Result<_, Error>>()?,
             bearer: options.bearer.clone(),
+            secrets_in_plain: options.secrets_in_plain,
             connect_timeout: options.connect_timeout,
             dial,
             current: Mutex::default(),
@@ -257,6 +272,20 @@ impl Connections {
         Connection {
             channel: InterceptedService::new(channel, shown.clone()),
             way: Way { generation, shown },
+        }
+    }
+
+    /// Whether a request with a secret in a field may be sent: no endpoint is plain, whichever is used in the end, or the
+    /// options allow it.
+    pub(crate) fn check_secret(&self, method: &'static str, field: &'static str) -> Result<(), Error> {
+        let plain = self.endpoints.iter().find(|(_, target)| target.is_plain());
+        match plain {
+            Some((endpoint, _)) if !self.secrets_in_plain => Err(Error::SecretInPlain {
+                method,
+                field,
+                endpoint: endpoint.clone(),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -417,14 +446,32 @@ mod tests {
     fn tokens_are_not_shown_where_others_could_read_them() {
         let made = |endpoints: &[&str]| {
             let mut options = ConnectOptions::new(endpoints.iter().copied());
-            options.bearer = Some(BearerSource::token("secret"));
-            assert!(!format!("{options:?}").contains("secret"));
+            options.bearer = Some(BearerSource::token("hunter2"));
+            assert!(!format!("{options:?}").contains("hunter2"));
             Connections::new(&options).map(drop).map_err(|error| error.to_string())
         };
         assert_eq!(made(&["https://h:1", "unix:/api.sock", r"pipe:\\.\pipe\api"]), Ok(()));
         for plain in ["http://127.0.0.1:1", "h:1"] {
             let refused = made(&["https://h:1", plain]).unwrap_err();
             assert!(refused.starts_with("bearer: "), "{refused}");
+        }
+    }
+
+    #[test]
+    fn secrets_go_where_nobody_else_can_be() {
+        let checked = |endpoints: &[&str], secrets_in_plain| {
+            let mut options = ConnectOptions::new(endpoints.iter().copied());
+            options.secrets_in_plain = secrets_in_plain;
+            let connections = Connections::new(&options).unwrap();
+            let checked = connections.check_secret("CreateCluster", "credentials");
+            checked.map_err(|error| error.to_string())
+        };
+        let safe = ["https://h:1", "unix:/api.sock", r"pipe:\\.\pipe\api"];
+        assert_eq!(checked(&safe, false), Ok(()));
+        for plain in ["http://127.0.0.1:1", "h:1", "HTTP://h:1"] {
+            let refused = checked(&["https://h:1", plain], false).unwrap_err();
+            assert!(refused.contains(plain) && refused.contains("credentials"), "{refused}");
+            assert_eq!(checked(&["https://h:1", plain], true), Ok(()));
         }
     }
 

@@ -21,6 +21,19 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The request holds a secret, an endpoint is plain TCP, and nothing of the request was sent: whoever has the port, as any
+    /// program of the host may while the daemon is down, or is on the way would have got the secret.
+    #[error(
+        "{method} is not sent: its {field} would go over plain TCP to {endpoint}, where others can be in the daemon's place"
+    )]
+    SecretInPlain {
+        /// The method that was called.
+        method: &'static str,
+        /// The field with the secret.
+        field: &'static str,
+        /// The endpoint. See [`secrets_in_plain`](crate::ConnectOptions::secrets_in_plain).
+        endpoint: String,
+    },
     /// No endpoint could be connected to.
     #[error("cannot connect to {}", endpoints(failures))]
     Connect {
@@ -232,6 +245,7 @@ impl Error {
                 )
             }
             Self::Invalid { .. }
+            | Self::SecretInPlain { .. }
             | Self::Gap { .. }
             | Self::StoreChanged { .. }
             | Self::WatchStoreChanged { .. }

@@ -50,6 +50,9 @@ pub(crate) mod sealed {
         /// The name of the method.
         const METHOD: &'static str;
 
+        /// The field that holds a secret, when there is one in it.
+        fn secret(&self) -> Option<&'static str>;
+
         fn options_mut(&mut self) -> &mut Option<StartOptions>;
 
         #[expect(
@@ -65,7 +68,7 @@ pub trait StartRequest: sealed::Start + Parameters<Request = Self> {}
 
 macro_rules! start_requests {
     ($($module:ident :: $client:ident {
-        $($call:ident, $method:literal, $request:ident { $field:ident: $parameters:ident }, $response:ident;)*
+        $($call:ident, $method:literal, $request:ident { $field:ident: $parameters:ident $(, $secret:ident)? }, $response:ident;)*
     })*) => {
         $($(
             impl From<v1::$response> for Chunk {
@@ -76,6 +79,10 @@ macro_rules! start_requests {
 
             impl sealed::Start for v1::$request {
                 const METHOD: &'static str = $method;
+
+                fn secret(&self) -> Option<&'static str> {
+                    None$(.or(self.$secret.is_some().then_some(stringify!($secret))))?
+                }
 
                 fn options_mut(&mut self) -> &mut Option<StartOptions> {
                     &mut self.options
@@ -129,6 +136,10 @@ macro_rules! start_requests {
         /// The methods that start operations, as they are called in the contract.
         #[cfg(test)]
         const METHODS: &[&str] = &[$($($method,)*)*];
+
+        /// The methods whose requests can hold a secret, each with the field.
+        #[cfg(test)]
+        const SECRETS: &[(&str, &str)] = &[$($($(($method, stringify!($secret)),)?)*)*];
     };
 }
 
@@ -143,14 +154,14 @@ pub trait Parameters {
 
 start_requests! {
     cluster_service_client::ClusterServiceClient {
-        create_cluster, "CreateCluster", CreateClusterRequest { cluster: CreateClusterParameters }, CreateClusterResponse;
+        create_cluster, "CreateCluster", CreateClusterRequest { cluster: CreateClusterParameters, credentials }, CreateClusterResponse;
         add_node, "AddNode", AddNodeRequest { node: AddNodeParameters }, AddNodeResponse;
         evict_node, "EvictNode", EvictNodeRequest { node: EvictNodeParameters }, EvictNodeResponse;
         destroy_cluster, "DestroyCluster", DestroyClusterRequest { cluster: DestroyClusterParameters }, DestroyClusterResponse;
         upgrade_functional_level, "UpgradeFunctionalLevel", UpgradeFunctionalLevelRequest { upgrade: UpgradeFunctionalLevelParameters }, UpgradeFunctionalLevelResponse;
-        create_name_account, "CreateNameAccount", CreateNameAccountRequest { account: CreateNameAccountParameters }, CreateNameAccountResponse;
+        create_name_account, "CreateNameAccount", CreateNameAccountRequest { account: CreateNameAccountParameters, credentials }, CreateNameAccountResponse;
         remove_name_account, "RemoveNameAccount", RemoveNameAccountRequest { account: RemoveNameAccountParameters }, RemoveNameAccountResponse;
-        repair_name_account, "RepairNameAccount", RepairNameAccountRequest { account: RepairNameAccountParameters }, RepairNameAccountResponse;
+        repair_name_account, "RepairNameAccount", RepairNameAccountRequest { account: RepairNameAccountParameters, credentials }, RepairNameAccountResponse;
         add_storage_node, "AddStorageNode", AddStorageNodeRequest { storage_node: AddStorageNodeParameters }, AddStorageNodeResponse;
         remove_storage_node, "RemoveStorageNode", RemoveStorageNodeRequest { storage_node: RemoveStorageNodeParameters }, RemoveStorageNodeResponse;
         rename_cluster, "RenameCluster", RenameClusterRequest { cluster: RenameClusterParameters }, RenameClusterResponse;
@@ -208,7 +219,7 @@ start_requests! {
         set_network_priority, "SetNetworkPriority", SetNetworkPriorityRequest { networks: SetNetworkPriorityParameters }, SetNetworkPriorityResponse;
     }
     quorum_service_client::QuorumServiceClient {
-        set_quorum, "SetQuorum", SetQuorumRequest { quorum: SetQuorumParameters }, SetQuorumResponse;
+        set_quorum, "SetQuorum", SetQuorumRequest { quorum: SetQuorumParameters, witness_secret }, SetQuorumResponse;
         set_node_vote, "SetNodeVote", SetNodeVoteRequest { vote: SetNodeVoteParameters }, SetNodeVoteResponse;
     }
     shared_volume_service_client::SharedVolumeServiceClient {
@@ -254,7 +265,7 @@ start_requests! {
 mod tests {
     use prost_reflect::DescriptorPool;
 
-    use super::METHODS;
+    use super::{METHODS, SECRETS};
 
     #[test]
     fn every_call_of_the_contract_that_starts_an_operation_is_there() {
@@ -266,6 +277,33 @@ mod tests {
             .map(|method| method.name().to_owned())
             .collect();
         let mut there: Vec<_> = METHODS.iter().map(|method| (*method).to_owned()).collect();
+        promised.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(there, promised);
+    }
+    #[test]
+    fn every_field_that_holds_a_secret_is_known() {
+        let pool = DescriptorPool::decode(wsfc_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let secret = ["wsfc.v1.Credentials", "wsfc.v1.WitnessSecret"];
+        let mut promised = Vec::new();
+        for method in pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+        {
+            for field in method.input().fields() {
+                let kind = field.kind();
+                if kind
+                    .as_message()
+                    .is_some_and(|message| secret.contains(&message.full_name()))
+                {
+                    promised.push((method.name().to_owned(), field.name().to_owned()));
+                }
+            }
+        }
+        let mut there: Vec<_> = SECRETS
+            .iter()
+            .map(|(method, field)| ((*method).to_owned(), (*field).to_owned()))
+            .collect();
         promised.sort_unstable();
         there.sort_unstable();
         assert_eq!(there, promised);

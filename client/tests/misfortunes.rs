@@ -389,3 +389,35 @@ async fn all_pages_are_listed_in_order_and_the_first_error_ends_them() {
     let error = collected(client.all_operations(request)).await.unwrap_err();
     assert_eq!(error.reason(), Some(&Reason::PageTokenInvalid));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_not_said_to_whoever_has_a_plain_port() {
+    let mut with_password = create();
+    with_password.credentials = Some(v1::Credentials {
+        user_name: "anna".to_owned(),
+        password: "hunter2".to_owned(),
+        domain: "CORP".to_owned(),
+    });
+    let daemon = Daemon::default().start(vec![Mark(0, STORE)]);
+    let client = daemon.client(options());
+    for refused in [
+        client.create_cluster(with_password.clone()).await.map(drop),
+        client.validate(with_password.clone()).await.map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(
+            matches!(&error, Error::SecretInPlain { field: "credentials", endpoint, .. } if endpoint == "http://one:1"),
+            "{error:?}"
+        );
+        assert!(!error.is_retryable());
+    }
+    assert!(daemon.seen().dials.lock().unwrap().is_empty(), "nothing is sent");
+    // Who says so gets it, and what holds no secret goes anyway.
+    let daring = ConnectOptions {
+        secrets_in_plain: true,
+        ..options()
+    };
+    daemon.client(daring).create_cluster(with_password).await.unwrap();
+    let daemon = Daemon::default().start(vec![Mark(0, STORE)]);
+    daemon.client(options()).create_cluster(create()).await.unwrap();
+}

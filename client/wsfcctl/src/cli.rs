@@ -56,6 +56,9 @@ pub(crate) struct Globals {
     /// The file with the bearer token to show, over https or a local endpoint; it is read again when it changes.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Send passwords and keys over plain TCP (http), too, where whoever has the port gets them; for simulated worlds only.
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) secrets_in_plain: Option<bool>,
     /// The longest time for an answer, such as 10s; following an operation is not bounded by it [default: 30s].
     #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Option<Duration>,

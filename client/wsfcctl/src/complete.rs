@@ -13,6 +13,7 @@ use wsfc_client::{Client, Error, object};
 use crate::cli::{Cli, Format, Globals};
 use crate::cmds::list_of;
 use crate::names;
+use crate::phrases;
 use crate::session::{Environment, Session};
 use crate::terminal::Terminal;
 
@@ -108,6 +109,7 @@ fn globals(words: &[String]) -> Globals {
         key: None,
         server_name: None,
         token_file: None,
+        secrets_in_plain: None,
         timeout: Some(PATIENCE),
     };
     let mut rest = words.iter();
@@ -170,8 +172,11 @@ fn ask(asked: Asked, globals: &Globals) -> Option<Vec<String>> {
         names.try_collect::<Vec<_>>().await
     };
     runtime.block_on(async {
-        let answer: Result<_, Error> = tokio::time::timeout(PATIENCE, asking).await.ok()?;
-        answer.ok()
+        let answer: Result<Vec<String>, Error> = tokio::time::timeout(PATIENCE, asking).await.ok()?;
+        let mut names = answer.ok()?;
+        // A shell writes them to its terminal as they are.
+        names.retain(|name| *name == phrases::plain(name));
+        Some(names)
     })
 }
 

@@ -62,6 +62,9 @@ pub(crate) struct Context {
     /// The file with the bearer token to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_file: Option<PathBuf>,
+    /// True when passwords and keys may go to its `http` endpoints.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) secrets_in_plain: bool,
     /// The cluster that commands are about which name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cluster: Option<String>,

@@ -7,6 +7,7 @@ use wsfc_simulator::remote::RemoteError;
 
 use crate::contexts;
 use crate::exit::Exit;
+use crate::phrases;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -119,10 +120,11 @@ impl Failure {
                 attach_hint(err, request_id)
             }
             Self::StartLeft { request_id, .. } => {
-                writeln!(err, "error: {self}")?;
+                headline(err, &self.to_string())?;
                 attach_hint(err, request_id)
             }
-            other => writeln!(err, "error: {}", chain(other)),
+            // Of the program and its files: lines that point at a place in one stay lines.
+            other => writeln!(err, "error: {}", phrases::plain_lines(&causes(other))),
         }
     }
 }
@@ -137,7 +139,7 @@ fn attach_hint(err: &mut dyn Write, request_id: &str) -> io::Result<()> {
 
 fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Invalid { .. } => Exit::Usage,
+        Error::Invalid { .. } | Error::SecretInPlain { .. } => Exit::Usage,
         Error::Connect { .. } | Error::Disconnected { .. } | Error::TimedOut { .. } => Exit::Unreachable,
         Error::Rejected { rejection, .. } => exit_of_rejection(rejection),
         Error::Gap { .. } | Error::StoreChanged { .. } | Error::WatchStoreChanged { .. } | Error::Malformed { .. } => {
@@ -161,7 +163,7 @@ fn exit_of_rejection(rejection: &Rejection) -> Exit {
 fn tell_call(err: &mut dyn Write, what: &str, error: &Error) -> io::Result<()> {
     match error {
         Error::Rejected { rejection, .. } => {
-            writeln!(err, "error: {what}: {}", rejection.message)?;
+            headline(err, &format!("{what}: {}", rejection.message))?;
             for violation in &rejection.fields {
                 detail(err, "field", &format!("{}: {}", violation.field, violation.description))?;
             }
@@ -185,12 +187,12 @@ fn tell_call(err: &mut dyn Write, what: &str, error: &Error) -> io::Result<()> {
             }
         }
         Error::Connect { failures } => {
-            writeln!(err, "error: {what}: no endpoint answers")?;
+            headline(err, &format!("{what}: no endpoint answers"))?;
             for failure in failures {
                 detail(
                     err,
                     "tried",
-                    &format!("{}: {}", failure.endpoint, chain(failure.error.as_ref())),
+                    &format!("{}: {}", failure.endpoint, causes(failure.error.as_ref())),
                 )?;
             }
             detail(
@@ -200,30 +202,46 @@ fn tell_call(err: &mut dyn Write, what: &str, error: &Error) -> io::Result<()> {
             )
         }
         Error::TimedOut { last: Some(last), .. } => {
-            writeln!(err, "error: {what}: {error}")?;
-            detail(err, "last", &chain(last.as_ref()))?;
+            headline(err, &format!("{what}: {error}"))?;
+            detail(err, "last", &causes(last.as_ref()))?;
             detail(
                 err,
                 "next",
                 "check that wsfcd runs, or give it more time with --timeout",
             )
         }
+        Error::SecretInPlain { .. } => {
+            headline(err, &format!("{what}: {error}"))?;
+            let next = "log in with `wsfcctl login HOST`, give an https endpoint, or use the local endpoint on the daemon's \
+                host, as an administrator of it; only for a simulated world: --secrets-in-plain";
+            detail(err, "next", next)
+        }
         Error::NotAwaited { .. } => {
-            writeln!(err, "error: {what}: {error}")?;
+            headline(err, &format!("{what}: {error}"))?;
             let next = "ask an administrator of the daemon for a new one: wsfcctl access token --name NAME --role ROLE";
             detail(err, "next", next)
         }
-        other => writeln!(err, "error: {what}: {}", chain(other)),
+        other => headline(err, &format!("{what}: {}", causes(other))),
     }
+}
+
+/// The line of an error. What a daemon says may be anything, as may who only has its port.
+fn headline(err: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(err, "error: {}", phrases::plain(text))
 }
 
 /// One line below an error.
 fn detail(err: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
-    writeln!(err, "  {label:<7} {text}")
+    writeln!(err, "  {label:<7} {}", phrases::plain(text))
 }
 
-/// An error with its causes; a cause that only repeats what is there already is left out.
+/// An error with its causes, on one line that steers no terminal.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    phrases::plain(&causes(error))
+}
+
+/// An error with its causes as they are; a cause that only repeats what is there already is left out.
+fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -309,6 +327,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_daemon_says_does_not_steer_the_terminal() {
+        let esc = |text: &str| format!("{text}\u{1b}[2J\r\nerror: all is well\u{9b}H");
+        let native = esc("native");
+        let metadata = [
+            ("win32_code", "1"),
+            ("win32_name", native.as_str()),
+            ("operation_id", native.as_str()),
+        ];
+        let fields = [(native.as_str(), native.as_str())];
+        let failure = rejected(Code::Aborted, &esc("busy"), &esc("REASON"), &metadata, &fields);
+        let lost = Failure::Call {
+            action: "list clusters".to_owned(),
+            source: Error::from_status("ListClusters", Status::unknown(esc("gone"))),
+        };
+        for text in [told(&failure), told(&lost)] {
+            assert!(text.lines().skip(1).all(|line| line.starts_with("  ")), "{text:?}");
+            let steers = |letter: char| letter.is_control() && letter != '\n';
+            assert!(!text.contains(steers), "{text:?}");
+        }
+    }
+
+    #[test]
     fn the_operation_in_the_way_is_named() {
         let metadata = [("operation_id", "8f14e45f")];
         let failure = rejected(Code::Aborted, "CL1 is busy", "CLUSTER_BUSY", &metadata, &[]);
@@ -349,6 +389,23 @@ mod tests {
           next    ask an administrator of the daemon for a new one: wsfcctl access token --name NAME --role ROLE
         ");
         assert_eq!(failure.exit(), Exit::Refused);
+    }
+
+    #[test]
+    fn a_secret_that_is_not_sent_is_told_with_where_it_would_be() {
+        let failure = Failure::Call {
+            action: "create cluster CL1".to_owned(),
+            source: Error::SecretInPlain {
+                method: "CreateCluster",
+                field: "credentials",
+                endpoint: "http://127.0.0.1:7443".to_owned(),
+            },
+        };
+        insta::assert_snapshot!(told(&failure), @r"
+        error: cannot create cluster CL1: CreateCluster is not sent: its credentials would go over plain TCP to http://127.0.0.1:7443, where others can be in the daemon's place
+          next    log in with `wsfcctl login HOST`, give an https endpoint, or use the local endpoint on the daemon's host, as an administrator of it; only for a simulated world: --secrets-in-plain
+        ");
+        assert_eq!(failure.exit(), Exit::Usage);
     }
 
     #[test]

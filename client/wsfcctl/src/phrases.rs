@@ -324,6 +324,12 @@ pub(crate) fn plain(text: &str) -> String {
         .collect()
 }
 
+/// The same of text whose lines stay lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(plain).collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

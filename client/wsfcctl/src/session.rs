@@ -76,6 +76,7 @@ impl Session<'_> {
             });
         }
         options.bearer = context.token_file.map(BearerSource::file);
+        options.secrets_in_plain = context.secrets_in_plain;
         if let Some(timeout) = self.globals.timeout {
             options.request_timeout = timeout;
             options.connect_timeout = options.connect_timeout.min(timeout).max(Duration::from_millis(1));
@@ -122,6 +123,8 @@ impl Session<'_> {
         };
         if !given.is_empty() {
             context.endpoints = given;
+            // What is allowed towards one daemon is not towards another.
+            context.secrets_in_plain = false;
         }
         self.override_tls(&mut context);
         Ok(context)
@@ -146,7 +149,7 @@ impl Session<'_> {
             .collect()
     }
 
-    /// Puts what the flags say about certificates and tokens in place of what the context says.
+    /// Puts what the flags say about certificates, tokens and secrets in place of what the context says.
     pub(crate) fn override_tls(&self, context: &mut Context) {
         let globals = self.globals;
         for (flag, field) in [
@@ -161,6 +164,9 @@ impl Session<'_> {
         }
         if globals.server_name.is_some() {
             context.server_name.clone_from(&globals.server_name);
+        }
+        if let Some(allowed) = globals.secrets_in_plain {
+            context.secrets_in_plain = allowed;
         }
     }
 
@@ -197,13 +203,14 @@ mod tests {
     use crate::cli::Cli;
     use crate::terminal::tests::on_paper;
 
-    /// The daemon that a command line leads to, beside a context `lab` in use and a context `prod`.
+    /// The daemon that a command line leads to, beside a context `lab` in use and the contexts `prod` and `sim`.
     fn lead(arguments: &[&str], endpoint: Option<&str>) -> Result<Context, Failure> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("contexts.toml");
         let text = "current = 'lab'\n\
             [contexts.lab]\nendpoints = ['https://lab:1']\nca = 'lab.pem'\n\
-            [contexts.prod]\nendpoints = ['https://prod:1', 'https://prod:2']\nca = 'prod.pem'\n";
+            [contexts.prod]\nendpoints = ['https://prod:1', 'https://prod:2']\nca = 'prod.pem'\n\
+            [contexts.sim]\nendpoints = ['http://sim:1']\nsecrets_in_plain = true\n";
         std::fs::write(&file, text).unwrap();
         let line = ["wsfcctl", "cluster", "list"]
             .into_iter()
@@ -320,6 +327,18 @@ mod tests {
             of(&["--endpoint", "https://a:1", "--token-file", "t"]),
             Some("t".into())
         );
+    }
+
+    #[test]
+    fn secrets_go_over_plain_tcp_only_where_that_is_said_of_the_daemon() {
+        let of = |arguments: &[&str]| lead(arguments, None).unwrap().secrets_in_plain;
+        assert!(!of(&[]));
+        assert!(of(&["--secrets-in-plain"]));
+        assert!(of(&["--context", "sim"]));
+        assert!(!of(&["--context", "sim", "--secrets-in-plain=false"]));
+        // The permission is for the endpoints of the context.
+        assert!(!of(&["--context", "sim", "--endpoint", "http://a:1"]));
+        assert!(of(&["--endpoint", "http://a:1", "--secrets-in-plain"]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{ctrl_c, follow_beside};
 use crate::output;
+use crate::phrases;
 use crate::session::Session;
 use crate::tables;
 
@@ -63,16 +64,17 @@ pub(crate) async fn start_beside<R: StartRequest>(
         return follow_beside(session, action, operation.progress(), statuses).await;
     }
     let operation_id = operation.detach();
+    let shown = phrases::plain(&operation_id);
     let named = Operation {
-        operation_id: operation_id.clone(),
+        operation_id,
         ..Default::default()
     };
     output::answer(&mut session.terminal.out, session.globals.output, &named, |out, _| {
-        writeln!(out, "{operation_id}")
+        writeln!(out, "{shown}")
     })?;
     writeln!(
         session.terminal.err,
-        "Started. Follow it with: wsfcctl operation watch {operation_id}"
+        "Started. Follow it with: wsfcctl operation watch {shown}"
     )?;
     Ok(Exit::Ok)
 }

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use wsfc_proto::join_token::{JoinSecret, JoinToken};
+use wsfc_proto::v1::Permission;
 
 use super::Access;
 use super::authority::{Authority, AuthorityError, IssuedCertificate, ProvenKey, RequestUnfit};
 use super::files::AccessFolder;
-use super::policy::{Binding, Revoked};
-use super::register::{Entries, Refusal, Register, RegisterError};
+use super::identity::{self, Identity};
+use super::policy::{Binding, Decision, Revoked, Scope};
+use super::register::{Entries, Refusal, Register, RegisterError, describe};
 use super::tokens::{Grant, Token, TokenRefusal, Tries};
 use crate::blocking::{Blocking, BlockingError};
 use crate::logging::chain;
@@ -35,6 +37,12 @@ pub enum EnrolmentError {
     /// The request for a certificate.
     #[error(transparent)]
     Request(#[from] RequestUnfit),
+    /// Who asks is nobody any more.
+    #[error(transparent)]
+    Caller(#[from] identity::Refusal),
+    /// Who asks may not do it, or not any more.
+    #[error("the caller may not say who may call the daemon")]
+    NotAllowed,
     /// What is asked for is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -224,6 +232,28 @@ impl Enrolment {
         .await?
     }
 
+    /// As [`change`](Self::change), for somebody who administers access everywhere. That is decided here once more: a request can
+    /// arrive long after its headers were let in, and revocation takes the same lock, so that whoever was revoked by then
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As of [`change`](Self::change), and that the caller may not.
+    pub async fn change_for<T: Send + 'static>(
+        &self,
+        who: Arc<Identity>,
+        change: impl FnOnce(&mut Entries, SystemTime) -> Result<T, EnrolmentError> + Send + 'static,
+    ) -> Result<T, EnrolmentError> {
+        let access = self.0.access.clone();
+        self.change(
+            move |entries, now| match access.decide(&who, Permission::AccessAdminister)? {
+                Decision::Granted(Scope::All) => change(entries, now),
+                Decision::Granted(Scope::Clusters(_)) | Decision::Denied => Err(EnrolmentError::NotAllowed),
+            },
+        )
+        .await
+    }
+
     fn authority(&self) -> Result<&Authority, EnrolmentError> {
         self.0.authority.as_ref().ok_or(EnrolmentError::NoAuthority)
     }
@@ -235,14 +265,15 @@ impl Enrolment {
     /// See [`EnrolmentError`].
     pub async fn create_token(
         &self,
+        who: Arc<Identity>,
         grant: Grant,
-        created_by: String,
         life: Duration,
     ) -> Result<(JoinToken, Token), EnrolmentError> {
         let pin = self.authority()?.pin();
         let entropy = Arc::clone(&self.0.platform.entropy);
-        self.change(move |entries, now| {
-            entries.check_grant(&grant, now)?;
+        let (access, created_by) = (self.0.access.clone(), who.principal.clone());
+        self.change_for(who, move |entries, now| {
+            check_grant(entries, &access, &grant, now)?;
             let made = entries.tokens.create(grant, &created_by, life, now, &*entropy);
             let (token, secret) = made.map_err(Refusal::from)?;
             let join = JoinToken {
@@ -273,9 +304,15 @@ impl Enrolment {
         let this = self.clone();
         let (certificate, grant, subject) = self
             .change(move |entries, now| {
+                let grant = entries.tokens.check(&token, &secret, now).map_err(Refusal::from)?;
+                let subject = entries.subject(&grant.name);
+                // The settings may have become others since the token was made.
+                if !this.0.access.beyond(&subject, grant).is_empty() {
+                    let name = grant.name.clone();
+                    return Err(Refusal::Outgrown { name }.into());
+                }
                 let issue = |installation, name: &str| this.issue(&key, installation, name, now);
                 let (grant, certificate) = entries.enrol(&token, &secret, now, issue)?;
-                let subject = entries.subject(&grant.name);
                 Ok((certificate, grant, subject))
             })
             .await?;
@@ -292,18 +329,22 @@ impl Enrolment {
     ///
     /// # Errors
     ///
-    /// See [`EnrolmentError`]. Only a wrong token counts against the address.
+    /// See [`EnrolmentError`]. Only a wrong token counts against the address, and is refused when there were too many.
     pub fn check_token(&self, address: Option<IpAddr>, token: &str, secret: &JoinSecret) -> Result<(), EnrolmentError> {
         let now = self.now();
-        let mut tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries
-            .check(address, now)
-            .map_err(|wait| EnrolmentError::TooManyTries { wait })?;
-        let checked = self.entries().tokens.check(token, secret, now).map(drop);
-        if checked == Err(TokenRefusal::Unknown) {
+        // The secret comes first: 128 bits are not guessed, so a right one need not wait for those who said wrong ones from the
+        // same address.
+        let Err(refusal) = self.entries().tokens.check(token, secret, now).map(drop) else {
+            return Ok(());
+        };
+        if refusal == TokenRefusal::Unknown {
+            let mut tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
+            tries
+                .check(address, now)
+                .map_err(|wait| EnrolmentError::TooManyTries { wait })?;
             tries.count(address, now);
         }
-        checked.map_err(|refusal| Refusal::from(refusal).into())
+        Err(Refusal::from(refusal).into())
     }
 
     /// Issues a certificate in place of one.
@@ -350,8 +391,32 @@ impl Shared {
     }
 }
 
+/// Whether a token may be made: it says all that it would give, by the register and by the policy in force.
+///
+/// # Errors
+///
+/// [`Refusal::NameInUse`].
+pub(super) fn check_grant(entries: &Entries, access: &Access, grant: &Grant, now: SystemTime) -> Result<(), Refusal> {
+    entries.check_grant(grant, now)?;
+    let beyond = access.beyond(&entries.subject(&grant.name), grant);
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    let holds: Vec<_> = beyond
+        .iter()
+        .map(|binding| {
+            let role = describe(&binding.role, binding.clusters.as_deref());
+            format!("{role}, bound to {}", binding.subject)
+        })
+        .collect();
+    Err(Refusal::NameInUse {
+        name: grant.name.clone(),
+        holds: holds.join("; "),
+    })
+}
+
 /// Lets what the register holds have its effect.
-fn publish(access: &Access, entries: &Entries) {
+pub(super) fn publish(access: &Access, entries: &Entries) {
     let bindings = entries.bindings.iter().map(|bound| Binding {
         subject: bound.subject.clone(),
         role: bound.role.clone(),
@@ -367,3 +432,6 @@ fn publish(access: &Access, entries: &Entries) {
     };
     access.set_granted(bindings.collect(), revoked);
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use wsfc_proto::join_token::JoinToken;
 
 use super::Access;
 use super::authority::{Authority, AuthorityError, save_server};
+use super::enrolment;
 use super::files::AccessFolder;
 use super::host_names::{self, NotAHostName};
 use super::name::{self, NameUnfit};
@@ -104,7 +105,7 @@ pub fn init(
     platform: &Platform,
     settle: impl FnOnce() -> std::io::Result<()>,
 ) -> Result<Invitation, InitError> {
-    check(settings, &grant, platform)?;
+    let access = check(settings, &grant, platform)?;
     let extra: BTreeSet<_> = names
         .iter()
         .map(|name| host_names::read(name))
@@ -131,7 +132,7 @@ pub fn init(
     let mut invitation = register.change::<_, InitError>(
         |entries| {
             entries.server_names.extend(extra);
-            invite_into(entries, &authority, grant, life, now, platform)
+            invite_into(entries, &access, &authority, grant, life, now, platform)
         },
         |_| (),
     )?;
@@ -147,14 +148,14 @@ pub fn init(
 ///
 /// See [`InitError`].
 pub fn invite(settings: &Settings, grant: Grant, life: Duration, platform: &Platform) -> Result<Invitation, InitError> {
-    check(settings, &grant, platform)?;
+    let access = check(settings, &grant, platform)?;
     let _lock = lock(settings)?;
     let folder = AccessFolder::of(&settings.data_dir);
     let authority = Authority::load(&folder)?.ok_or_else(|| InitError::Absent(folder.clone()))?;
     let now = platform.clock.now();
     let register = Register::open(&folder, || platform.entropy.uuid(now))?;
     let mut invitation = register.change::<_, InitError>(
-        |entries| invite_into(entries, &authority, grant, life, now, platform),
+        |entries| invite_into(entries, &access, &authority, grant, life, now, platform),
         |_| (),
     )?;
     invitation.names = host_names::of_this_host();
@@ -162,15 +163,16 @@ pub fn invite(settings: &Settings, grant: Grant, life: Duration, platform: &Plat
     Ok(invitation)
 }
 
-fn check(settings: &Settings, grant: &Grant, platform: &Platform) -> Result<(), InitError> {
+/// Whether there are such a name and such a role; gives the access that the settings say.
+fn check(settings: &Settings, grant: &Grant, platform: &Platform) -> Result<Access, InitError> {
     name::check(&grant.name).map_err(|unfit| InitError::Name {
         name: grant.name.clone(),
         unfit,
     })?;
-    let roles = Access::new(settings, platform.clock.clone()).roles();
-    let there: Vec<_> = roles.into_iter().map(|(name, _)| name).collect();
+    let access = Access::new(settings, platform.clock.clone());
+    let there: Vec<_> = access.roles().into_iter().map(|(name, _)| name).collect();
     if there.contains(&grant.role) {
-        Ok(())
+        Ok(access)
     } else {
         let role = grant.role.clone();
         Err(InitError::Role { role, there })
@@ -186,13 +188,15 @@ fn lock(settings: &Settings) -> Result<File, InitError> {
 
 fn invite_into(
     entries: &mut Entries,
+    access: &Access,
     authority: &Authority,
     grant: Grant,
     life: Duration,
     now: SystemTime,
     platform: &Platform,
 ) -> Result<Invitation, InitError> {
-    entries.check_grant(&grant, now)?;
+    enrolment::publish(access, entries);
+    enrolment::check_grant(entries, access, &grant, now)?;
     let made = entries.tokens.create(grant, MAKER, life, now, &*platform.entropy);
     let (token, secret) = made.map_err(Refusal::from)?;
     Ok(Invitation {

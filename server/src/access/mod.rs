@@ -33,10 +33,14 @@ use wsfc_proto::v1::Permission;
 use self::bearer::Bearer;
 use self::identity::{Identity, Refusal};
 use self::policy::{Binding, Decision, Policy, Revoked, Rights};
+use self::tokens::Grant;
 use crate::listen::connection::Peer;
 use crate::platform::Clock;
 use crate::settings::Settings;
 use crate::settings::current::Current;
+
+/// How the subjects begin that are the fingerprints of certificates.
+const ANY_CERTIFICATE: &str = "cert:";
 
 /// Who may call what, now. Clones share it.
 #[derive(Clone)]
@@ -142,6 +146,25 @@ impl Access {
     pub fn configured(&self) -> Vec<Binding> {
         let parts = self.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.settings.access.bindings.clone()
+    }
+
+    /// The bindings that give an identity of the own authority more than a grant says: those of the settings and those that
+    /// were given while the daemon runs.
+    pub fn beyond(&self, subject: &str, grant: &Grant) -> Vec<Binding> {
+        let said = Binding {
+            subject: subject.to_owned(),
+            role: grant.role.clone(),
+            clusters: grant.clusters.clone(),
+        };
+        let parts = self.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = self.0.policy.get();
+        let bindings = parts.settings.access.bindings.iter().chain(&parts.bindings);
+        bindings
+            // Its certificates have a fingerprint each, which nobody knows before.
+            .filter(|binding| binding.concerns(subject) || binding.concerns(ANY_CERTIFICATE))
+            .filter(|binding| !policy.is_within(binding, &said))
+            .cloned()
+            .collect()
     }
 
     /// Counts the policies: another number is another policy.

@@ -75,6 +75,16 @@ pub struct Binding {
     pub clusters: Option<Vec<String>>,
 }
 
+impl Binding {
+    /// Whether it is about a subject.
+    pub fn concerns(&self, subject: &str) -> bool {
+        match self.subject.strip_suffix('*') {
+            Some(beginning) => subject.starts_with(beginning),
+            None => self.subject == subject,
+        }
+    }
+}
+
 /// Certificates that are no longer good, whatever they say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revoked {
@@ -90,6 +100,14 @@ struct Grant {
     permissions: Permissions,
     /// Names of clusters as they are compared; all when absent.
     clusters: Option<Arc<BTreeSet<String>>>,
+}
+
+impl Grant {
+    fn new(permissions: Permissions, binding: &Binding) -> Self {
+        let clusters = binding.clusters.as_ref();
+        let clusters = clusters.map(|names| Arc::new(names.iter().map(|name| caseless(name)).collect()));
+        Self { permissions, clusters }
+    }
 }
 
 /// Where something is allowed.
@@ -232,9 +250,7 @@ impl Policy {
                 );
                 continue;
             };
-            let clusters = binding.clusters.as_ref();
-            let clusters = clusters.map(|names| Arc::new(names.iter().map(|name| caseless(name)).collect()));
-            let grant = Grant { permissions, clusters };
+            let grant = Grant::new(permissions, binding);
             match binding.subject.strip_suffix('*') {
                 Some(beginning) => beginnings.push((beginning.to_owned(), grant)),
                 None => exact.entry(binding.subject.clone()).or_default().push(grant),
@@ -294,6 +310,24 @@ impl Policy {
                 subject.as_str().starts_with(beginning.as_str()).then_some(grant)
             }),
         )
+    }
+
+    /// Whether a binding gives nothing that another one does not give, whomever they are about.
+    pub fn is_within(&self, binding: &Binding, other: &Binding) -> bool {
+        let rights = |binding: &Binding| Rights {
+            grants: self
+                .roles
+                .get(&binding.role)
+                .map(|permissions| Grant::new(*permissions, binding))
+                .into_iter()
+                .collect(),
+            known: true,
+        };
+        let other = rights(other);
+        let given = rights(binding).list();
+        given.into_iter().all(|(permission, scope)| {
+            matches!(other.decide(permission), Decision::Granted(within) if within.covers(&scope))
+        })
     }
 
     /// The names of roles, and the permissions of each.
@@ -420,6 +454,27 @@ mod tests {
         assert_eq!(decide("uri:a", Permission::GroupOperate), Decision::Granted(Scope::All));
         assert_eq!(decide("uri:a", Permission::NodeOperate), Decision::Denied);
         assert_eq!(decide("uri:b", Permission::ClusterDestroy), Decision::Denied);
+    }
+
+    #[test]
+    fn a_binding_is_within_another_by_what_it_gives() {
+        let mut settings = Settings::default();
+        let night = Role {
+            permissions: vec!["view".into(), "cluster_destroy".into()],
+        };
+        settings.access.roles = BTreeMap::from([("night".into(), night)]);
+        let policy = Policy::new(&settings, &[], Revoked::default());
+        let within = |role: (&str, Option<&[&str]>), other: (&str, Option<&[&str]>)| {
+            policy.is_within(&binding("uri:a", role.0, role.1), &binding("uri:b*", other.0, other.1))
+        };
+        assert!(within((VIEWER, None), (OPERATOR, None)));
+        assert!(!within((OPERATOR, None), (VIEWER, None)));
+        assert!(within((VIEWER, Some(&["CL1"])), (VIEWER, Some(&["cl2", "cl1"]))));
+        assert!(!within((VIEWER, None), (OPERATOR, Some(&["CL1"]))));
+        assert!(!within(("night", None), (OPERATOR, None)));
+        assert!(within(("night", None), (ADMINISTRATOR, None)));
+        assert!(within(("nothing", None), (VIEWER, Some(&["CL1"]))), "it gives nothing");
+        assert!(!within((VIEWER, None), ("nothing", None)));
     }
 
     #[test]

@@ -138,10 +138,7 @@ impl IdentityService for Identities {
             role: request.role,
             clusters: clusters("clusters", request.clusters)?,
         };
-        let made = self
-            .enrolment
-            .create_token(grant, caller.identity.principal.clone(), life)
-            .await;
+        let made = self.enrolment.create_token(caller.identity, grant, life).await;
         let (join, token) = made.map_err(|error| status::enrolment(&error))?;
         tracing::info!(
             id = token.id,
@@ -168,14 +165,15 @@ impl IdentityService for Identities {
         &self,
         request: Request<v1::RevokeTokenRequest>,
     ) -> Result<Response<v1::RevokeTokenResponse>, Status> {
-        let by = caller(&request)?.identity.principal.clone();
+        let who = caller(&request)?.identity;
+        let by = who.principal.clone();
         let id = request.into_inner().id;
         if !is_token_id(&id) {
             return Err(invalid("id", "is not the id of a join token"));
         }
         let revoked = id.clone();
         let was_there = self
-            .change(move |entries, _now| Ok(entries.tokens.revoke(&revoked)))
+            .change(who, move |entries, _now| Ok(entries.tokens.revoke(&revoked)))
             .await?;
         if !was_there {
             return Err(status::token_not_found());
@@ -223,7 +221,8 @@ impl IdentityService for Identities {
         request: Request<v1::RevokeIdentityRequest>,
     ) -> Result<Response<v1::RevokeIdentityResponse>, Status> {
         use v1::revoke_identity_request::Target;
-        let by = caller(&request)?.identity.principal.clone();
+        let who = caller(&request)?.identity;
+        let by = who.principal.clone();
         let target = request.into_inner().target;
         let what = match target.ok_or_else(|| invalid("target", "is required"))? {
             Target::Name(identity) => {
@@ -240,7 +239,7 @@ impl IdentityService for Identities {
         let described = what.describe();
         let revoked_by = by.clone();
         let count = self
-            .change(move |entries, now| what.revoke(entries, &revoked_by, now))
+            .change(who, move |entries, now| what.revoke(entries, &revoked_by, now))
             .await?;
         if count == v1::RevokeIdentityResponse::default() {
             return Err(status::identity_not_found(&described));
@@ -257,11 +256,12 @@ impl IdentityService for Identities {
     }
 
     async fn bind_role(&self, request: Request<v1::BindRoleRequest>) -> Result<Response<v1::BindRoleResponse>, Status> {
-        let by = caller(&request)?.identity.principal.clone();
+        let who = caller(&request)?.identity;
+        let by = who.principal.clone();
         let binding = self.read_binding(request.into_inner().binding)?;
         let (subject, role) = (binding.subject.clone(), binding.role.clone());
         let granted_by = by.clone();
-        let bound = self.change(move |entries, now| {
+        let bound = self.change(who, move |entries, now| {
             let bound = Bound {
                 subject: binding.subject,
                 role: binding.role,
@@ -280,13 +280,16 @@ impl IdentityService for Identities {
         &self,
         request: Request<v1::UnbindRoleRequest>,
     ) -> Result<Response<v1::UnbindRoleResponse>, Status> {
-        let by = caller(&request)?.identity.principal.clone();
+        let who = caller(&request)?.identity;
+        let by = who.principal.clone();
         let binding = request.into_inner().binding.unwrap_or_default();
         let (subject, role) = (binding.subject, binding.role);
         let clusters = clusters("binding.clusters", binding.clusters)?;
         let (of, what) = (subject.clone(), role.clone());
         let was_there = self
-            .change(move |entries, _now| Ok(entries.unbind(&of, &what, clusters.as_deref())))
+            .change(who, move |entries, _now| {
+                Ok(entries.unbind(&of, &what, clusters.as_deref()))
+            })
             .await?;
         if !was_there {
             return Err(status::binding_not_found(excerpt(&subject), excerpt(&role)));
@@ -310,9 +313,10 @@ impl IdentityService for Identities {
 impl Identities {
     async fn change<T: Send + 'static>(
         &self,
+        who: Arc<Identity>,
         change: impl FnOnce(&mut Entries, SystemTime) -> Result<T, EnrolmentError> + Send + 'static,
     ) -> Result<T, Status> {
-        let changed = self.enrolment.change(change).await;
+        let changed = self.enrolment.change_for(who, change).await;
         changed.map_err(|error| status::enrolment(&error))
     }
 
@@ -350,13 +354,8 @@ impl Identities {
             clusters: bound.clusters.clone(),
         });
         let concerns = |binding: &Binding| {
-            identity
-                .subjects
-                .iter()
-                .any(|subject| match binding.subject.strip_suffix('*') {
-                    Some(beginning) => subject.as_str().starts_with(beginning),
-                    None => subject.as_str() == binding.subject,
-                })
+            let mut subjects = identity.subjects.iter();
+            subjects.any(|subject| binding.concerns(subject.as_str()))
         };
         self.access
             .configured()
@@ -403,7 +402,7 @@ impl Revoked {
                 }
             }
             Self::Certificate(fingerprint) => v1::RevokeIdentityResponse {
-                certificates: u32::from(entries.revoke_certificate(fingerprint, by, now)?),
+                certificates: count(entries.revoke_certificate(fingerprint, by, now)?),
                 ..v1::RevokeIdentityResponse::default()
             },
         })

@@ -52,6 +52,7 @@ use self::serve::Service;
 use self::stream::Streams;
 use crate::access::layer::Caller;
 use crate::access::policy::Scope;
+use crate::listen::connection::{Medium, Peer};
 use crate::operation::engine::Engine;
 use crate::settings::Settings;
 use crate::settings::current::Current;
@@ -150,6 +151,14 @@ pub fn routes(
 fn principal<T>(request: &Request<T>) -> String {
     let caller = request.extensions().get::<Caller>();
     caller.map_or_else(String::new, |caller| caller.identity.principal.clone())
+}
+
+/// What a call came over. Who says nothing of it is not trusted with anything.
+fn medium<T>(request: &Request<T>) -> Medium {
+    request
+        .extensions()
+        .get::<Peer>()
+        .map_or(Medium::Plain, |peer| peer.medium)
 }
 
 /// Where the caller may do what it asks for. The layer in front of the services says it; without that, nowhere.

@@ -13,6 +13,7 @@ use crate::access::policy::{Reach, Scope};
 use crate::audit::Began;
 use crate::inventory::Clusters;
 use crate::journal::ReadError;
+use crate::listen::connection::Medium;
 use crate::operation::call::Parameters;
 use crate::operation::engine::Engine;
 use crate::operation::execute::open;
@@ -50,6 +51,15 @@ pub(super) struct Asked {
     pub(super) settle_time: Option<prost_types::Duration>,
 }
 
+impl Asked {
+    /// The fields with secrets, when there are some in them.
+    fn secrets(&self) -> impl Iterator<Item = &'static str> {
+        let credentials = self.credentials.is_some().then_some("credentials");
+        let witness_secret = self.witness_secret.is_some().then_some("witness_secret");
+        credentials.into_iter().chain(witness_secret)
+    }
+}
+
 /// Serves a service of reads, of calls that start operations, of reads that leave out what their caller may not see, and of
 /// streams of events. A read and a stream of events are functions `module::method`; the starts differ in their request alone:
 /// the stream, the variant of the parameters, the field that holds them, and what else is asked.
@@ -77,6 +87,7 @@ macro_rules! serve {
 
                 async fn $method(&self, request: Request<v1::$request_type>) -> Result<Response<RecordStream>, Status> {
                     let service = self.of_call(&request);
+                    let medium = $crate::grpc::medium(&request);
                     let request = request.into_inner();
                     let asked = $crate::grpc::serve::Asked {
                         call: request.$field.map($crate::operation::call::Parameters::$variant),
@@ -84,7 +95,7 @@ macro_rules! serve {
                         $($rest: request.$rest,)*
                         ..Default::default()
                     };
-                    service.start(asked, stringify!($field)).await
+                    service.start(asked, stringify!($field), medium).await
                 }
             )*
             $($(
@@ -135,7 +146,13 @@ impl Service {
             .unwrap_or_default()
     }
 
-    pub(super) async fn start(&self, asked: Asked, field: &str) -> Result<Response<RecordStream>, Status> {
+    pub(super) async fn start(
+        &self,
+        asked: Asked,
+        field: &str,
+        medium: Medium,
+    ) -> Result<Response<RecordStream>, Status> {
+        self.check_secrets(&asked, medium)?;
         let Some(call) = asked.call else {
             let missing = FieldViolation {
                 field: field.into(),
@@ -166,6 +183,28 @@ impl Service {
                 response.extensions_mut().insert(Began(id));
                 Ok(response)
             }
+        }
+    }
+
+    /// Refuses secrets that came over plain TCP: others could have read them, or get the next ones in the daemon's place. The
+    /// directory and the clouds of a simulated world have none.
+    fn check_secrets(&self, asked: &Asked, medium: Medium) -> Result<(), Status> {
+        if medium != Medium::Plain || self.settings.get().cluster_api.simulate.is_some() {
+            return Ok(());
+        }
+        let refused: Vec<_> = asked
+            .secrets()
+            .map(|field| FieldViolation {
+                field: field.into(),
+                description: "is not taken over plain TCP, where others can read it or be in the daemon's place; use \
+                    TLS, or the local endpoint of the daemon's host, and consider it known"
+                    .into(),
+            })
+            .collect();
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(status::invalid(&refused))
         }
     }
 

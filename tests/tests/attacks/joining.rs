@@ -194,8 +194,8 @@ async fn a_request_for_another_name() {
     joined.finish().await;
 }
 
-/// 10,000 guesses at the secret of a token that is alive. None gets a certificate, five at most are looked at, and an
-/// administrator works meanwhile.
+/// 10,000 guesses at the secret of a token that is alive. None gets a certificate, five at most are looked at, an
+/// administrator works meanwhile, and so does who has the token, from the same address.
 #[tokio::test]
 async fn guesses() {
     let Some(joined) = Joined::start().await else {
@@ -224,6 +224,7 @@ async fn guesses() {
     }
     // The tries of a minute, and those of the next if it took that long.
     assert!((1..=15).contains(&looked_at), "{looked_at} guesses were looked at");
+    assert_eq!(join(&joined.daemon, token).await.unwrap().name, "anna");
     joined.finish().await;
 }
 

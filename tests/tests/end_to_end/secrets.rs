@@ -2,8 +2,8 @@
 //! logged.
 
 use bytes::Bytes;
-use wsfc_client::Client;
 use wsfc_client::v1::{self, QuorumType};
+use wsfc_client::{Client, ConnectOptions, Error};
 use wsfc_proto::methods;
 use wsfc_tests::folder::bytes_below;
 use wsfc_tests::raw::call;
@@ -181,4 +181,52 @@ fn messages_do_not_show_their_secrets() {
     let shown = format!("{:?} {:?}", create("CL1"), witness("CL1"));
     assert!(shown.contains("anna") && shown.contains(WITNESS_ACCOUNT), "{shown}");
     assert!(!shown.contains(CANARY), "{shown}");
+}
+
+#[tokio::test]
+async fn a_secret_over_plain_tcp_is_neither_sent_nor_taken() {
+    let builder = TestDaemon::builder(world::machines(1)).plain();
+    let Some(builder) = builder.in_process("another process always has its certificate") else {
+        return;
+    };
+    let daemon = builder.start().await;
+    let error = daemon.client().create_cluster(create("CL1")).await.unwrap_err();
+    assert!(matches!(error, Error::SecretInPlain { .. }), "{error:?}");
+    // A client of another make sends it all the same.
+    let daring = |daemon: &TestDaemon| {
+        let options = ConnectOptions {
+            secrets_in_plain: true,
+            ..daemon.connect_options()
+        };
+        Client::lazy(options).unwrap()
+    };
+    let client = daring(&daemon);
+    for (refused, field) in [
+        (client.create_cluster(create("CL1")).await.map(drop), "credentials"),
+        (client.validate(create("CL1")).await.map(drop), "credentials"),
+        (
+            client.create_name_account(account("CL1")).await.map(drop),
+            "credentials",
+        ),
+        (client.set_quorum(witness("CL1")).await.map(drop), "witness_secret"),
+    ] {
+        let error = refused.unwrap_err();
+        let fields = &error.rejection().unwrap().fields;
+        assert_eq!(fields.len(), 1, "{error:?}");
+        assert_eq!(fields[0].field, field);
+    }
+    let none = client.list_operations(v1::ListOperationsRequest::default()).await;
+    assert!(none.unwrap().operations.is_empty());
+    // The socket of the host is no place for others.
+    let local = daemon.local_client().create_cluster(create("CL1")).await.unwrap();
+    assert!(!to_the_end(&local).await.is_empty());
+    daemon.finish().await;
+
+    // A directory that is simulated has no passwords.
+    let builder = TestDaemon::builder(world::machines(1)).plain();
+    let simulated = builder.settings(|settings| settings.cluster_api.simulate = Some("machines".into()));
+    let daemon = simulated.start().await;
+    let operation = daring(&daemon).create_cluster(create("CL1")).await.unwrap();
+    assert!(!to_the_end(&operation).await.is_empty());
+    daemon.finish().await;
 }

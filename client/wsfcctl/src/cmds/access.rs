@@ -17,6 +17,7 @@ use super::duration;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
+use crate::phrases::plain;
 use crate::session::{Session, now};
 use crate::tables;
 
@@ -126,14 +127,16 @@ async fn token(arguments: &Token, session: &mut Session<'_>) -> Result<(), Failu
     let answer = client.create_token(request).await.map_err(failed(&action))?;
     // Of a daemon that is reached over the loopback only it knows how others do.
     let host = endpoint.strip_prefix("https://").unwrap_or("HOST");
-    let command = format!("wsfcctl login {host} --token {}", answer.token);
+    let command = format!("wsfcctl login {host} --token {}", plain(&answer.token));
     let write = |out: &mut dyn Write, _| writeln!(out, "{command}");
     output::answer(&mut session.terminal.out, session.globals.output, &answer, write)?;
     if let Some(token) = answer.details.filter(|_| !session.globals.output.is_machine()) {
         writeln!(
             session.terminal.err,
             "The token works once and makes whoever uses it {} with the role {}. `wsfcctl access revoke {}` takes it away.",
-            token.name, token.role, token.id
+            plain(&token.name),
+            plain(&token.role),
+            plain(&token.id)
         )?;
     }
     Ok(())
@@ -172,7 +175,7 @@ async fn revoke(arguments: &Revoke, session: &mut Session<'_>) -> Result<(), Fai
     let what = &arguments.what;
     let action = format!("revoke {what}");
     let question = match what.strip_prefix("cert:") {
-        Some(_) => format!("This revokes the certificate {what}."),
+        Some(_) => format!("This revokes the certificate {what} and all that was issued in its place."),
         None if is_token_id(what) => format!("This takes the join token {what} away."),
         None => format!("This takes the certificates, the roles and the unused tokens of {what} away."),
     };

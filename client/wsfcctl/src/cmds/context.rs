@@ -24,8 +24,8 @@ pub(crate) enum Verb {
         /// The context.
         name: String,
     },
-    /// Make a context from --endpoint, --ca, --cert, --key, --server-name, --token-file and --cluster, or change what they
-    /// name.
+    /// Make a context from --endpoint, --ca, --cert, --key, --server-name, --token-file, --secrets-in-plain and
+    /// --cluster, or change what they name.
     Set(Set),
     /// Remove a context.
     Remove {
@@ -192,6 +192,10 @@ fn show(session: &mut Session<'_>, contexts: &Contexts, name: Option<&str>, path
         ("key", file(&context.key)),
         ("server name", context.server_name.clone().unwrap_or_default()),
         ("token file", file(&context.token_file)),
+        (
+            "secrets",
+            if context.secrets_in_plain { "in plain, too" } else { "" }.to_owned(),
+        ),
         ("cluster", context.cluster.clone().unwrap_or_default()),
         ("file", path.to_owned()),
     ];

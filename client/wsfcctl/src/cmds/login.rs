@@ -93,6 +93,7 @@ pub(crate) async fn login(arguments: &Login, session: &mut Session<'_>) -> Resul
         cert: Some(files.identity.clone()),
         key: Some(files.identity),
         token_file: None,
+        secrets_in_plain: false,
         server_name: session.globals.server_name.clone(),
         cluster: contexts.contexts.get(&name).and_then(|context| context.cluster.clone()),
         login: true,

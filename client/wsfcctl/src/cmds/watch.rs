@@ -280,12 +280,11 @@ fn present(object: &InventoryObject) -> String {
     if !text("owner_node").is_empty() {
         parts.push(format!("on {}", names::quoted(text("owner_node"))));
     }
-    let called = called(object);
-    if parts.is_empty() {
-        called
-    } else {
-        format!("{called}: {}", parts.join(" "))
+    let mut called = called(object);
+    if !parts.is_empty() {
+        called.push_str(&format!(": {}", parts.join(" ")));
     }
+    phrases::plain(&called)
 }
 
 /// The kind and the name of an object.
@@ -306,11 +305,8 @@ pub(crate) fn sentence(change: &ClusterEvent) -> String {
     }
     let subject = change.object.as_ref().map(|object| format!(" {}", called(object)));
     let subject = subject.unwrap_or_default();
-    format!(
-        "{time} {}{subject}: {}",
-        names::quoted(&change.cluster),
-        parts.join(", ")
-    )
+    let cluster = names::quoted(&change.cluster);
+    phrases::plain(&format!("{time} {cluster}{subject}: {}", parts.join(", ")))
 }
 
 fn of_change(number: i32, change: &ClusterEvent) -> String {
@@ -403,7 +399,8 @@ fn state_word(object: &InventoryObject, native: i32) -> String {
 /// A record of an operation on one line.
 fn of_record(record: &OperationRecord) -> String {
     let time = phrases::time(record.time.as_ref());
-    format!("{time} operation {}: {}", record.operation_id, report::text_of(record))
+    let id = phrases::plain(&record.operation_id);
+    format!("{time} operation {id}: {}", report::text_of(record))
 }
 
 #[cfg(test)]

@@ -44,6 +44,11 @@ pub(crate) fn sentence(record: &OperationRecord) -> Sentence {
             .text
             .push_str(&format!(" ({} reports were folded into this one)", record.folded));
     }
+    // Names and messages are those of others.
+    sentence.text = phrases::plain(&sentence.text);
+    for alert in &mut sentence.alerts {
+        *alert = phrases::plain(alert);
+    }
     sentence
 }
 
@@ -200,6 +205,19 @@ mod tests {
             1,
             "an unknown severity is not taken for harmless"
         );
+    }
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        let accepted = OperationAccepted {
+            kind: OperationKind::AddNode.into(),
+            target: "n\u{1b}[2J".to_owned(),
+            warnings: vec!["w\u{1b}[2J".to_owned()],
+            ..Default::default()
+        };
+        let said = said(Payload::Accepted(accepted));
+        assert_eq!(said.text, "accepted: add node \"n\u{fffd}[2J\"");
+        assert_eq!(said.alerts, ["warning: w\u{fffd}[2J"]);
     }
 
     #[test]

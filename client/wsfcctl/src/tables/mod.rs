@@ -20,7 +20,8 @@ pub(crate) use workloads::{workload, workloads};
 
 use crate::phrases;
 
-/// Writes rows below their headings, without lines between them.
+/// Writes rows below their headings, without lines between them. What is in them may be anything that somebody has given a
+/// name to.
 pub(crate) fn rows(
     out: &mut dyn Write,
     headings: &[&str],
@@ -32,7 +33,7 @@ pub(crate) fn rows(
         .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings.iter().copied());
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| phrases::plain(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -47,7 +48,7 @@ pub(crate) fn rows(
 pub(crate) fn facts(out: &mut dyn Write, facts: &[(&str, String)]) -> io::Result<()> {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
-        let value = value.replace('\n', &format!("\n{:width$}  ", ""));
+        let value = phrases::plain_lines(value).replace('\n', &format!("\n{:width$}  ", ""));
         writeln!(out, "{name:<width$}  {value}")?;
     }
     Ok(())
@@ -160,7 +161,8 @@ pub(crate) fn host_state(out: &mut dyn Write, host: &str, answer: &GetHostStateR
     let host = if host.is_empty() { "the daemon's host" } else { host };
     writeln!(
         out,
-        "{host}: {} ({})",
+        "{}: {} ({})",
+        phrases::plain(host),
         phrases::host_state(answer.state),
         answer.native_state
     )
@@ -191,13 +193,16 @@ pub(crate) fn upgrade_check(out: &mut dyn Write, answer: &CheckUpgradeResponse) 
 pub(crate) fn validation(out: &mut dyn Write, action: &str, report: &ValidationReport) -> io::Result<()> {
     let refused = refusal(report);
     match refused {
-        Some(status) => writeln!(out, "Would be refused: {action}: {}", phrases::status(status))?,
+        Some(status) => {
+            let status = phrases::plain(&phrases::status(status));
+            writeln!(out, "Would be refused: {action}: {status}")?;
+        }
         None => writeln!(out, "Would be accepted: {action}. Nothing was changed.")?,
     }
     report
         .warnings
         .iter()
-        .try_for_each(|warning| writeln!(out, "warning: {warning}"))
+        .try_for_each(|warning| writeln!(out, "warning: {}", phrases::plain(warning)))
 }
 
 /// What the native check refuses with, when it does.
@@ -294,6 +299,25 @@ mod tests {
             server_version: "10.0.20348".to_owned(),
             groups: vec!["Available Storage".to_owned(), "Cluster Group".to_owned()],
         }
+    }
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        let name = "web\u{1b}]0;owned\u{7}\r\u{9b}2J\nnext\u{202e}";
+        let shown = text(|out| rows(out, &["NAME"], [vec![name.to_owned()]]));
+        assert_eq!(shown, "NAME\nweb\u{fffd}]0;owned\u{fffd} \u{fffd}2J next\u{fffd}\n");
+        // Lines of a value stay below its first, where nothing is taken for another fact.
+        let shown = text(|out| facts(out, &[("name", name.to_owned())]));
+        assert_eq!(
+            shown,
+            "name  web\u{fffd}]0;owned\u{fffd} \u{fffd}2J\n      next\u{fffd}\n"
+        );
+        let report = ValidationReport {
+            warnings: vec![name.to_owned()],
+            ..Default::default()
+        };
+        let shown = text(|out| validation(out, "upgrade CL1", &report));
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Writes the keys and values of a key.
 pub(crate) fn registry_key(out: &mut dyn Write, key: &ReadRegistryKeyResponse) -> io::Result<()> {
     for name in &key.keys {
-        writeln!(out, "{name}\\")?;
+        writeln!(out, "{}\\", phrases::plain(name))?;
     }
     if key.values.is_empty() {
         if key.keys.is_empty() {

@@ -112,6 +112,14 @@ pub enum Refusal {
         /// What it may do.
         holds: String,
     },
+    /// The identity has other rights by now than the token says, which are not told to whoever has the token.
+    #[error(
+        "what {name} may do was changed after this token was made, so it would give something else than it says; ask for a new one"
+    )]
+    Outgrown {
+        /// The identity.
+        name: String,
+    },
     /// The certificate is not one of the own authority.
     #[error("only certificates that this daemon has issued are renewed by it")]
     NotOurs,
@@ -177,26 +185,13 @@ impl Entries {
     ///
     /// [`Refusal::NameInUse`].
     pub fn check_grant(&self, grant: &Grant, now: SystemTime) -> Result<(), Refusal> {
-        let subject = self.subject(&grant.name);
-        let bound = self
-            .bindings
-            .iter()
-            .filter(|bound| bound.subject == subject)
-            .map(|bound| (&bound.role, &bound.clusters));
         let waiting = self
             .tokens
             .iter()
             .filter(|token| token.is_alive(now) && token.grant.name == grant.name)
             .map(|token| (&token.grant.role, &token.grant.clusters));
-        let held: Vec<_> = bound.chain(waiting).collect();
-        let has_certificate = self
-            .certificates
-            .iter()
-            .any(|issued| issued.name == grant.name && self.is_good(issued, now));
-        let fits = held
-            .iter()
-            .all(|(role, clusters)| **role == grant.role && **clusters == grant.clusters);
-        if fits && !(held.is_empty() && has_certificate) {
+        let held: Vec<_> = self.bound(&grant.name).into_iter().chain(waiting).collect();
+        if self.says_all(grant, &held, now) {
             return Ok(());
         }
         let mut holds: Vec<_> = held
@@ -214,11 +209,32 @@ impl Entries {
         })
     }
 
-    /// Uses a token up: a certificate is issued, and the identity has the token's role.
+    /// The roles that an identity was given, with the clusters of each.
+    fn bound(&self, name: &str) -> Vec<(&String, &Option<Vec<String>>)> {
+        let subject = self.subject(name);
+        let of_name = self.bindings.iter().filter(|bound| bound.subject == subject);
+        of_name.map(|bound| (&bound.role, &bound.clusters)).collect()
+    }
+
+    /// Whether a grant says all that is held in its name. A certificate from which every role was taken must not come to one
+    /// by somebody's token.
+    fn says_all(&self, grant: &Grant, held: &[(&String, &Option<Vec<String>>)], now: SystemTime) -> bool {
+        let has_certificate = self
+            .certificates
+            .iter()
+            .any(|issued| issued.name == grant.name && self.is_good(issued, now));
+        let fits = held
+            .iter()
+            .all(|(role, clusters)| **role == grant.role && **clusters == grant.clusters);
+        fits && !(held.is_empty() && has_certificate)
+    }
+
+    /// Uses a token up: a certificate is issued, and the identity has the token's role. What the identity has may have changed
+    /// since the token was made, so it is looked at again.
     ///
     /// # Errors
     ///
-    /// The token gives nothing, or `issue` fails.
+    /// The token gives nothing, or more than it says; or `issue` fails.
     pub fn enrol<E: From<Refusal>>(
         &mut self,
         token: &str,
@@ -227,6 +243,9 @@ impl Entries {
         issue: impl FnOnce(Uuid, &str) -> Result<IssuedCertificate, E>,
     ) -> Result<(Grant, IssuedCertificate), E> {
         let grant = self.tokens.redeem(token, secret, now).map_err(Refusal::from)?;
+        if !self.says_all(&grant, &self.bound(&grant.name), now) {
+            return Err(Refusal::Outgrown { name: grant.name }.into());
+        }
         let certificate = issue(self.installation, &grant.name)?;
         self.add(&certificate, &grant.name, None, now);
         let bound = Bound {
@@ -278,7 +297,8 @@ impl Entries {
             .map(|issued| issued.fingerprint)
             .collect();
         for fingerprint in of_no_use {
-            self.revoke_certificate(fingerprint, "renewal", now)?;
+            // One by one: the certificate at hand and the new one are successors, too.
+            self.revoke_one(fingerprint, "renewal", now)?;
         }
         self.add(&certificate, &former.name, Some(serial), now);
         Ok((former.name, certificate))
@@ -315,12 +335,46 @@ impl Entries {
         });
     }
 
-    /// Revokes a certificate, which need not be one of the own authority. Gives whether it was not revoked yet.
+    /// Revokes a certificate, which need not be one of the own authority, and all that was issued in its place: whoever had
+    /// it could have had it renewed. Gives how many were good until now; that which is named counts unless it was revoked.
     ///
     /// # Errors
     ///
     /// [`Refusal::Full`].
-    pub fn revoke_certificate(&mut self, fingerprint: [u8; 32], by: &str, now: SystemTime) -> Result<bool, Refusal> {
+    pub fn revoke_certificate(&mut self, fingerprint: [u8; 32], by: &str, now: SystemTime) -> Result<usize, Refusal> {
+        let mut count = usize::from(self.revoke_one(fingerprint, by, now)?);
+        for (successor, is_good) in self.successors(fingerprint, now) {
+            // What has expired goes uncounted, as with an identity.
+            count += usize::from(self.revoke_one(successor, by, now)? && is_good);
+        }
+        Ok(count)
+    }
+
+    /// What was issued in place of a certificate, in place of that, and so on, with whether it is good.
+    fn successors(&self, fingerprint: [u8; 32], now: SystemTime) -> Vec<([u8; 32], bool)> {
+        let named = self
+            .certificates
+            .iter()
+            .find(|issued| issued.fingerprint == fingerprint);
+        let mut predecessors: Vec<_> = named.map(|issued| hex::text(&issued.serial)).into_iter().collect();
+        let mut found: Vec<([u8; 32], bool)> = Vec::new();
+        while let Some(serial) = predecessors.pop() {
+            let direct = self
+                .certificates
+                .iter()
+                .filter(|issued| issued.replaces.as_ref() == Some(&serial) && issued.fingerprint != fingerprint);
+            for issued in direct {
+                if found.iter().all(|(known, _)| *known != issued.fingerprint) {
+                    found.push((issued.fingerprint, self.is_good(issued, now)));
+                    predecessors.push(hex::text(&issued.serial));
+                }
+            }
+        }
+        found
+    }
+
+    /// Revokes one certificate; says whether it was not revoked yet.
+    fn revoke_one(&mut self, fingerprint: [u8; 32], by: &str, now: SystemTime) -> Result<bool, Refusal> {
         if self.is_revoked(&fingerprint) {
             return Ok(false);
         }
@@ -349,7 +403,7 @@ impl Entries {
         let good = own.iter().filter(|issued| self.is_good(issued, now)).count();
         let own: Vec<_> = own.iter().map(|issued| issued.fingerprint).collect();
         for fingerprint in own {
-            self.revoke_certificate(fingerprint, by, now)?;
+            self.revoke_one(fingerprint, by, now)?;
         }
         let subject = self.subject(identity);
         let before = self.bindings.len();
@@ -413,7 +467,8 @@ impl Entries {
     }
 }
 
-fn describe(role: &str, clusters: Option<&[String]>) -> String {
+/// A role on clusters, in words.
+pub(in crate::access) fn describe(role: &str, clusters: Option<&[String]>) -> String {
     match clusters {
         None => role.to_owned(),
         Some(clusters) => format!("{role} on {}", clusters.join(" and ")),

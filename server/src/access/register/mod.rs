@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub(super) use self::entries::describe;
 pub use self::entries::{Bound, Entries, Issued, Refusal, Revocation, RevokedCount};
 use super::files::{self, AccessFolder};
 use super::hex;

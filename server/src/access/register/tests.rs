@@ -297,6 +297,67 @@ fn renewals_leave_two_good_certificates_at_most() {
 }
 
 #[test]
+fn what_was_issued_in_place_of_a_revoked_certificate_goes_with_it() {
+    let room = Room::new();
+    let register = enrolled(&room);
+    let revoke = |number: u8| {
+        let revoked = register.alter(|entries| Ok(entries.revoke_certificate([number; 32], "x", start() + DAY)?));
+        revoked.unwrap()
+    };
+    // A second machine of the same person has a certificate of its own.
+    let (id, secret) = token(&register, grant("anna", "operator"));
+    register
+        .alter(|entries| entries.enrol(&id, &secret, start(), |_, _| Ok(certificate(9, start() + 30 * DAY))))
+        .unwrap();
+    // Somebody has got hold of the first one and had it renewed, and that again, by which the first is revoked.
+    renew(&register, 1, 2, start()).unwrap();
+    renew(&register, 2, 3, start()).unwrap();
+    assert!(register.entries().is_revoked(&[1; 32]));
+    assert_eq!(revoke(1), 2, "2 and 3");
+    assert_eq!(renew(&register, 3, 4, start() + DAY), Err(Refusal::Revoked));
+    assert!(!register.entries().is_revoked(&[9; 32]));
+    assert_eq!(revoke(1), 0, "there is nothing left of it");
+    assert_eq!(renew(&register, 9, 10, start()).as_deref(), Ok("anna"));
+    assert_eq!(revoke(9), 2);
+    assert_eq!(revoke(77), 1, "one of an authority of the organisation");
+}
+
+#[test]
+fn a_token_that_gives_something_else_by_now_gives_nothing() {
+    let room = Room::new();
+    let register = enrolled(&room);
+    let (id, secret) = token(&register, grant("anna", "operator"));
+    let enrol = || {
+        let enrolled =
+            register.alter(|entries| entries.enrol(&id, &secret, start(), |_, _| Ok(certificate(2, start() + DAY))));
+        enrolled.map(drop)
+    };
+    let bind = |role: &str| {
+        register.alter(|entries| {
+            let bound = Bound {
+                subject: entries.subject("anna"),
+                role: role.into(),
+                clusters: None,
+                granted_by: "x".into(),
+                granted: start(),
+            };
+            Ok(entries.bind(bound)?)
+        })
+    };
+    let unbind = |role: &str| register.alter(|entries| Ok(entries.unbind(&entries.subject("anna"), role, None)));
+    // More was given to anna meanwhile, which the token does not say.
+    assert!(bind("administrator").unwrap());
+    assert!(matches!(enrol(), Err(Fault::Refusal(Refusal::Outgrown { name })) if name == "anna"));
+    assert!(unbind("administrator").unwrap());
+    // All was taken from her, which the token would give back.
+    assert!(unbind("operator").unwrap());
+    assert!(matches!(enrol(), Err(Fault::Refusal(Refusal::Outgrown { .. }))));
+    // Nothing has used it up.
+    assert!(bind("operator").unwrap());
+    enrol().unwrap();
+}
+
+#[test]
 fn renewals_are_bounded_in_time_and_what_is_over_is_forgotten() {
     let room = Room::new();
     let register = enrolled(&room);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::ErrorDetails;
 use wsfc_proto::reasons;
+use wsfc_proto::v1::Permission;
 
 use super::{invalid, status, with_details};
 use crate::access::enrolment::EnrolmentError;
@@ -20,6 +21,8 @@ pub fn enrolment(error: &EnrolmentError) -> Status {
         EnrolmentError::NoAuthority => status(Code::FailedPrecondition, message, reasons::AUTHORITY_ABSENT, &[]),
         EnrolmentError::TooManyTries { wait } => exhausted(message, reasons::TOO_MANY_TRIES, Some(*wait)),
         EnrolmentError::Request(_) => refused_field("certificate_request", message),
+        EnrolmentError::Caller(refusal) => super::refused(refusal),
+        EnrolmentError::NotAllowed => super::permission_missing(Permission::AccessAdminister, None),
         EnrolmentError::Refused(refusal) => refused(refusal, message),
         EnrolmentError::Register(_) => status(Code::Unavailable, message, reasons::STORE_FAILED, &[]),
         EnrolmentError::Authority(error) => {
@@ -38,7 +41,9 @@ fn refused(refusal: &Refusal, message: String) -> Status {
         }
         Refusal::TokenUnfit(TokenUnfit::Life) => refused_field("ttl", message),
         Refusal::TokenUnfit(TokenUnfit::TooMany) | Refusal::Full => exhausted(message, reasons::REGISTER_FULL, None),
-        Refusal::NameInUse { .. } => status(Code::AlreadyExists, message, reasons::IDENTITY_IN_USE, &[]),
+        Refusal::NameInUse { .. } | Refusal::Outgrown { .. } => {
+            status(Code::AlreadyExists, message, reasons::IDENTITY_IN_USE, &[])
+        }
         Refusal::NotOurs => status(Code::FailedPrecondition, message, reasons::CERTIFICATE_FOREIGN, &[]),
         Refusal::Revoked => status(Code::Unauthenticated, message, reasons::CERTIFICATE_REVOKED, &[]),
         Refusal::Expired => status(Code::Unauthenticated, message, reasons::CERTIFICATE_EXPIRED, &[]),
