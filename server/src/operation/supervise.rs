@@ -1,7 +1,7 @@
 //! One operation, from accepted to ended: it waits for its turn, runs, and its outcome is recorded.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use tokio::sync::oneshot;
@@ -213,7 +213,6 @@ impl Supervised {
             }
         };
         let succeeded = outcome.state() == OperationState::Succeeded;
-        let created = (succeeded && call.kind() == OperationKind::CreateCluster).then(|| engine.platform.clock.now());
         tracing::info!(
             %operation_id,
             state = outcome.state().as_str_name(),
@@ -221,11 +220,7 @@ impl Supervised {
             reason = outcome.reason,
             "Operation ended"
         );
-        if let Some(created) = created {
-            engine.created().insert(cluster_key(&cluster), created);
-        }
-        // Kept for the longest pause that a request can ask for.
-        let settle = created.map(|created| (cluster_key(&cluster), created + MAX_WAIT));
+        let settle = engine.begin_to_settle(&call, &cluster, &outcome);
         let (found, destroyed) = (
             was_found(Some(&outcome)),
             succeeded && call.kind() == OperationKind::DestroyCluster,
@@ -287,9 +282,36 @@ impl Engine {
             }
         };
         tracing::warn!(%operation_id, what = outcome.message, "Operation was interrupted by the end of the daemon");
-        self.0
-            .conclude(Append::new(operation_id, Payload::Outcome(outcome)))
-            .await
+        let settle = call::of(operation).and_then(|call| self.0.begin_to_settle(call, &operation.cluster, &outcome));
+        let append = Append {
+            settle,
+            ..Append::new(operation_id, Payload::Outcome(outcome))
+        };
+        self.0.conclude(append).await
+    }
+}
+
+impl Inner {
+    /// Lets a cluster settle from now on when it was formed, as far as is known: by a call that succeeded, or by one that was
+    /// cut off and whose cluster was found. Gives what the journal is to keep of it.
+    fn begin_to_settle(
+        &self,
+        call: &Parameters,
+        cluster: &str,
+        outcome: &v1::OperationOutcome,
+    ) -> Option<(String, SystemTime)> {
+        let is_formed = match outcome.state() {
+            OperationState::Succeeded => true,
+            OperationState::Interrupted => was_found(Some(outcome)),
+            _ => false,
+        };
+        if !is_formed || call.kind() != OperationKind::CreateCluster {
+            return None;
+        }
+        let (key, created) = (cluster_key(cluster), self.platform.clock.now());
+        self.created().insert(key.clone(), created);
+        // Kept for the longest pause that a request can ask for.
+        Some((key, created + MAX_WAIT))
     }
 }
 
