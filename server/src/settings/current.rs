@@ -206,7 +206,7 @@ mod tests {
                 client_ca: Some("/new".into()),
                 crl: vec!["/new".into()],
                 minimum_version: TlsVersion::V1_2,
-                look_every: second,
+                look_every: 2 * second,
             }),
             access: Access {
                 loopback_role: Some("viewer".into()),
