@@ -64,6 +64,7 @@ reason! {
     PageTokenInvalid = PAGE_TOKEN_INVALID,
     RequestIdReused = REQUEST_ID_REUSED,
     ClusterBusy = CLUSTER_BUSY,
+    TooManyWaiting = TOO_MANY_WAITING,
     OperationNotFound = OPERATION_NOT_FOUND,
     OperationEnded = OPERATION_ENDED,
     SequenceInFuture = SEQUENCE_IN_FUTURE,

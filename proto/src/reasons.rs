@@ -132,6 +132,11 @@ reasons! {
         user: "Wait for the operation in metadata `operation_id`, or start without BUSY_POLICY_REFUSE.",
         operator: "Nothing."
     }
+    TOO_MANY_WAITING {
+        meaning: "As many operations of the caller wait for others as may; metadata `operation_id` names the one that is in the way of this one, and `waiting` says how many wait.",
+        user: "Wait for operations to end, or cancel some that wait.",
+        operator: "Raise `limits.waiting_operations` if callers need that many."
+    }
     OPERATION_NOT_FOUND {
         meaning: "There is no such operation, or it is older than the journal keeps.",
         user: "Check the id and the daemon; ListOperations shows what there is.",

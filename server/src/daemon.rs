@@ -123,6 +123,7 @@ impl Daemon {
             writer,
             unfinished,
             quarantined,
+            made,
         } = Journal::open_dir(&settings.data_dir, journal_options(&settings), platform.clone()).map_err(|source| {
             StartError::Journal {
                 path: settings.data_dir.clone(),
@@ -139,6 +140,17 @@ impl Daemon {
                 path: quarantine.path.display().to_string(),
                 cause: quarantine.cause,
             });
+        }
+        // Before the audit log is opened, which begins one where there is none.
+        let missed = made.and_then(|made| made.trace.or_else(|| settings.audit_options().trace()));
+        if let Some(trace) = missed {
+            let trace = trace.display().to_string();
+            tracing::error!(
+                trace,
+                data_dir = %settings.data_dir.display(),
+                "The journal is missing though an earlier daemon had one; the daemon starts with an empty one and knows nothing of earlier operations. If it was moved, stop the daemon and put it back"
+            );
+            platform.events.report(&Event::JournalMissing { trace });
         }
         // Only now, since nobody else changes what is in a directory that is locked.
         let kept = Kept::open(&AccessFolder::of(&settings.data_dir), &platform)?;

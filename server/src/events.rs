@@ -121,6 +121,9 @@ messages! {
         "The journal was damaged and is kept as %1. wsfcd starts with an empty one and knows nothing of earlier operations. Cause: %2";
     /// See [`Event::JournalFailed`].
     JOURNAL_FAILED = 302, Error, "The journal cannot be written, and wsfcd ends: %1";
+    /// See [`Event::JournalMissing`].
+    JOURNAL_MISSING = 303, Error,
+        "The journal is missing, though %1 shows that there was one. wsfcd starts with an empty one and knows nothing of earlier operations. If it was moved, stop wsfcd and put it back.";
     /// See [`Event::SettingsReloaded`].
     SETTINGS_RELOADED = 400, Information,
         "The settings were read again. In effect now: %1. In effect at the next start: %2.";
@@ -213,6 +216,11 @@ pub enum Event {
     JournalFailed {
         /// Why, with all causes.
         error: String,
+    },
+    /// There was a journal and it is gone, so an empty one was begun.
+    JournalMissing {
+        /// What says so.
+        trace: String,
     },
     /// The settings were read again.
     SettingsReloaded {
@@ -393,6 +401,7 @@ impl Event {
             Self::JournalRecovered { .. } => &JOURNAL_RECOVERED,
             Self::JournalQuarantined { .. } => &JOURNAL_QUARANTINED,
             Self::JournalFailed { .. } => &JOURNAL_FAILED,
+            Self::JournalMissing { .. } => &JOURNAL_MISSING,
             Self::SettingsReloaded { .. } => &SETTINGS_RELOADED,
             Self::ReloadRefused { .. } => &RELOAD_REFUSED,
             Self::ClientRefused { .. } => &CLIENT_REFUSED,
@@ -436,6 +445,7 @@ impl Event {
             .collect(),
             Self::JournalRecovered { interrupted, pending } => vec![interrupted.to_string(), pending.to_string()],
             Self::JournalQuarantined { path, cause } => vec![path.clone(), cause.clone()],
+            Self::JournalMissing { trace } => vec![trace.clone()],
             Self::SettingsReloaded { changed, at_next_start } => vec![listed(changed), listed(at_next_start)],
             Self::ClientRefused { count, address, error } => {
                 vec![count.to_string(), address.to_string(), error.clone()]

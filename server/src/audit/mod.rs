@@ -45,6 +45,15 @@ pub struct Options {
     pub keep_files: Option<usize>,
 }
 
+impl Options {
+    /// The first file that an earlier daemon has left.
+    pub fn trace(&self) -> Option<PathBuf> {
+        // A folder that cannot be read is told of when the log is opened.
+        let files = wsfc_audit::files(&self.dir).ok()?;
+        files.into_iter().next().map(|file| file.path)
+    }
+}
+
 /// The audit log of a daemon. Clones share it.
 #[derive(Clone)]
 pub struct Audit(Arc<Shared>);

@@ -50,6 +50,7 @@ fn every_event() -> Vec<Event> {
             cause: "torn".into(),
         },
         Event::JournalFailed { error: error() },
+        Event::JournalMissing { trace: "made".into() },
         Event::SettingsReloaded {
             changed: vec!["log.filter".into()],
             at_next_start: Vec::new(),

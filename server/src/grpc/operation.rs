@@ -93,7 +93,11 @@ impl OperationService for Operations {
             .map_err(|error| status::blocking(&error))?
             .map_err(|error| status::list(&error))?;
         Ok(Response::new(v1::ListOperationsResponse {
-            operations: page.operations.into_iter().map(Arc::unwrap_or_clone).collect(),
+            operations: page
+                .operations
+                .into_iter()
+                .map(|operation| self.engine.as_it_stands(Arc::unwrap_or_clone(operation)))
+                .collect(),
             next_page_token: page.next.map_or(String::new(), |before| make_token(before, &request)),
             store_id: self.store_id(),
             revision,
@@ -139,7 +143,7 @@ impl OperationService for Operations {
         };
         let operation = operation.map_err(|error| status::read(&request.operation_id, &error))?;
         Ok(Response::new(v1::WaitOperationResponse {
-            operation: Some((*operation).clone()),
+            operation: Some(self.engine.as_it_stands((*operation).clone())),
             store_id: self.store_id(),
         }))
     }
@@ -175,7 +179,7 @@ impl Operations {
         let operation = self.engine.journal().operation(id);
         let operation = operation.map_err(|error| status::read(operation_id, &error))?;
         if scope.holds(&operation.cluster) {
-            Ok((*operation).clone())
+            Ok(self.engine.as_it_stands((*operation).clone()))
         } else {
             Err(status::operation_not_found(operation_id))
         }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::open::{initialize, open_locked};
 use super::redb::RedbStore;
 use super::store::StoreError;
-use super::{Journal, OpenError, Opened, Options, Quarantine};
+use super::{Journal, Made, OpenError, Opened, Options, Quarantine};
 use crate::platform::Platform;
 use crate::settings::places;
 
@@ -20,6 +20,11 @@ const NEW_STORE_FILE: &str = "journal.redb.new";
 const LOCK_FILE: &str = "wsfcd.lock";
 /// The file that names the daemon's process: beside the lock, because on Windows a locked file cannot be read.
 const PID_FILE: &str = "wsfcd.pid";
+/// The file that says that a store was made here, so that one that is missing is noticed. `wsfcd init` leaves a lock and keys
+/// before there is any store, so they tell nothing.
+const MADE_FILE: &str = "journal.made";
+/// How the names of stores begin that were set aside.
+const DAMAGED_FILE: &str = "journal.redb.damaged-";
 /// The file that is there while a store is being opened. A daemon that finds it knows that the last one died meanwhile,
 /// perhaps of the store: over a damaged one redb may panic twice at once, which nothing can catch.
 const OPENING_FILE: &str = "journal.opening";
@@ -28,7 +33,8 @@ impl Journal {
     /// Opens the journal in a data directory, and makes both when they are missing.
     ///
     /// The directory is locked until the last handle, cursor and writer of the journal is gone. A damaged store is
-    /// renamed, never deleted, and a new one with another store id begins: see [`Opened::quarantined`].
+    /// renamed, never deleted, and a new one with another store id begins: see [`Opened::quarantined`]. One that is missing
+    /// is begun anew too: see [`Opened::made`].
     ///
     /// # Errors
     ///
@@ -36,13 +42,18 @@ impl Journal {
     pub fn open_dir(data_dir: &Path, options: Options, platform: Platform) -> Result<Opened, OpenError> {
         let lock = lock_dir(data_dir)?;
         let path = data_dir.join(STORE_FILE);
+        let mut made = None;
         if !path.try_exists().map_err(|source| io_error(&path, source))? {
+            let trace = trace(data_dir).map_err(|source| io_error(data_dir, source))?;
             create(data_dir, &options, &platform)?;
+            made = Some(Made { trace });
         }
+        // After the store, so that a crash between the two does not make one missing that never was.
+        mark_made(data_dir)?;
         let opening = Opening::begin(data_dir)?;
         let cause = match open_store(&path, &options, &platform, &lock, opening.last_one_died) {
             Err(OpenError::Store(StoreError::Damaged(cause))) => cause,
-            opened => return opened,
+            opened => return opened.map(|opened| Opened { made, ..opened }),
         };
         let quarantine = set_aside(&path, platform.clock.now())?;
         create(data_dir, &options, &platform)?;
@@ -133,6 +144,29 @@ fn create(data_dir: &Path, options: &Options, platform: &Platform) -> Result<(),
     places::sync_dir(data_dir).map_err(|source| io_error(data_dir, source))
 }
 
+/// What says that there was a store in a directory, though there is none.
+fn trace(data_dir: &Path) -> io::Result<Option<PathBuf>> {
+    let mut traces = Vec::new();
+    for entry in fs::read_dir(data_dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name == MADE_FILE || name.starts_with(DAMAGED_FILE) {
+            traces.push(path);
+        }
+    }
+    Ok(traces.into_iter().min())
+}
+
+/// Leaves word that there is a store here.
+fn mark_made(data_dir: &Path) -> Result<(), OpenError> {
+    let path = data_dir.join(MADE_FILE);
+    match File::create_new(&path) {
+        Ok(_made) => places::sync_dir(data_dir).map_err(|source| io_error(data_dir, source)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(io_error(&path, source)),
+    }
+}
+
 /// Renames a damaged store; gives its new name.
 fn set_aside(path: &Path, now: SystemTime) -> Result<PathBuf, OpenError> {
     // A colon is no part of a file name on Windows.
@@ -145,7 +179,7 @@ fn set_aside(path: &Path, now: SystemTime) -> Result<PathBuf, OpenError> {
         } else {
             format!("-{number}")
         };
-        let aside = path.with_file_name(format!("{STORE_FILE}.damaged-{time}{suffix}"));
+        let aside = path.with_file_name(format!("{DAMAGED_FILE}{time}{suffix}"));
         if !aside.try_exists().map_err(|source| io_error(&aside, source))? {
             fs::rename(path, &aside).map_err(|source| io_error(path, source))?;
             return Ok(aside);

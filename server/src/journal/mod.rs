@@ -90,6 +90,15 @@ pub struct Opened {
     pub unfinished: Vec<Arc<v1::Operation>>,
     /// The store that was set aside because it is damaged.
     pub quarantined: Option<Quarantine>,
+    /// There was no store, so an empty one was made.
+    pub made: Option<Made>,
+}
+
+/// An empty store that was made because there was none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// What says that there was one before.
+    pub trace: Option<PathBuf>,
 }
 
 /// A damaged store that was set aside.

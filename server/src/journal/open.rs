@@ -64,6 +64,7 @@ pub(super) fn open_locked(
         writer,
         unfinished,
         quarantined: None,
+        made: None,
     })
 }
 

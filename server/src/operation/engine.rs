@@ -20,7 +20,7 @@ use wsfc_proto::v1::{OperationKind, OperationState, PendingReason};
 use super::call::{self, Call as _, Parameters, cluster_key, locks};
 use super::execute::open;
 use super::outcome::never_made;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, WhenBusy};
 use super::start::{Resolved, Start, StartError, Started};
 use super::supervise::Supervised;
 use super::validate::{self, FieldViolation};
@@ -179,11 +179,14 @@ impl Engine {
         }
         let Resolved { cluster, target, hosts } = self.resolve(&start).await?;
         let keys = locks(&start.call, &cluster, &target, &hosts);
-        let refuse = start.options.busy_policy() == v1::BusyPolicy::Refuse;
+        let when_busy = match start.options.busy_policy() {
+            v1::BusyPolicy::Refuse => WhenBusy::Refuse,
+            v1::BusyPolicy::Wait | v1::BusyPolicy::Unspecified => WhenBusy::Wait {
+                most: inner.settings.get().limits.waiting_operations,
+            },
+        };
         if start.options.validate_only {
-            if let Some(busy) = inner.schedule.holder(&keys).filter(|_| refuse) {
-                return Err(busy.into());
-            }
+            inner.schedule.check(&start.principal, &keys, when_busy)?;
             let native_check = self.native_check(&start.call, &start.principal, &cluster).await?;
             self.check_revision(&start.call, &cluster)?;
             warnings.extend(self.foresee(&start.call, &start.principal, &cluster).await?);
@@ -195,8 +198,11 @@ impl Engine {
             return Ok(found);
         }
         let operation_id = inner.platform.entropy.uuid(inner.platform.clock.now());
-        let place = inner.schedule.enter(&operation_id.to_string(), keys, refuse)?;
-        let told = place.blocked_by();
+        let place = inner
+            .schedule
+            .enter(&operation_id.to_string(), &start.principal, keys, when_busy)?;
+        let blocking = place.blocked_by();
+        let told = blocking.is_some();
         let accepted = v1::OperationAccepted {
             kind: start.call.kind().into(),
             cluster: cluster.clone(),
@@ -213,7 +219,7 @@ impl Engine {
                 .then(|| prost_types::Duration::try_from(settle).ok())
                 .flatten(),
         };
-        let first_pending = told.clone().map(|blocking| v1::OperationPending {
+        let first_pending = blocking.map(|blocking| v1::OperationPending {
             reason: PendingReason::Busy.into(),
             blocking_operation_id: blocking,
             ..v1::OperationPending::default()
@@ -356,6 +362,17 @@ impl Engine {
         Ok(())
     }
 
+    /// An operation as it stands. The journal has what was in its way when it began to wait; this names what is in its way now.
+    pub fn as_it_stands(&self, mut operation: v1::Operation) -> v1::Operation {
+        if let Some(pending) = &mut operation.pending
+            && pending.reason() == PendingReason::Busy
+            && let Some(blocking) = self.0.schedule.blocks(&operation.operation_id)
+        {
+            pending.blocking_operation_id = blocking;
+        }
+        operation
+    }
+
     /// Waits until no operation runs. Those that wait for their turn stay PENDING for the next start.
     pub async fn settle(&self) {
         self.0.tasks.close();
@@ -436,7 +453,8 @@ impl Engine {
             return Ok(());
         };
         let keys = locks(&call, &operation.cluster, &operation.target, &operation.hosts);
-        if let Ok(place) = inner.schedule.enter(&operation.operation_id, keys, false) {
+        let (id, principal) = (&operation.operation_id, &operation.principal);
+        if let Ok(place) = inner.schedule.enter(id, principal, keys, WhenBusy::WaitAnyhow) {
             tracing::info!(%operation_id, "Operation taken up again");
             self.supervise(Supervised {
                 operation_id,
@@ -453,7 +471,7 @@ impl Engine {
                 told: operation
                     .pending
                     .as_ref()
-                    .map(|pending| pending.blocking_operation_id.clone()),
+                    .is_some_and(|pending| pending.reason() == PendingReason::Busy),
                 place,
             });
         }

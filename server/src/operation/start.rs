@@ -9,7 +9,7 @@ use wsfc_proto::v1;
 
 use super::call::{Call as _, Parameters};
 use super::fold::IllegalRecord;
-use super::schedule::Busy;
+use super::schedule::Refused;
 use super::validate::FieldViolation;
 use crate::access::policy::Reach;
 use crate::blocking::BlockingError;
@@ -62,6 +62,14 @@ pub enum StartError {
     Busy {
         /// The operation in the way.
         operation_id: String,
+    },
+    /// As many operations of the caller wait as may.
+    #[error("{waiting} operations of the caller wait already, and operation {operation_id} is in the way of this one")]
+    TooManyWaiting {
+        /// The operation in the way.
+        operation_id: String,
+        /// How many wait.
+        waiting: usize,
     },
     /// The cluster API refused.
     #[error("cluster {cluster:?} cannot be used")]
@@ -201,10 +209,11 @@ impl StartError {
     }
 }
 
-impl From<Busy> for StartError {
-    fn from(busy: Busy) -> Self {
-        Self::Busy {
-            operation_id: busy.operation_id,
+impl From<Refused> for StartError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Busy { operation_id } => Self::Busy { operation_id },
+            Refused::TooManyWaiting { operation_id, waiting } => Self::TooManyWaiting { operation_id, waiting },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One operation, from accepted to ended: it waits for its turn, runs, and its outcome is recorded.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use tokio::sync::oneshot;
@@ -44,8 +44,8 @@ pub(super) struct Supervised {
     pub(super) secret: Option<Secret>,
     /// AddNode: the shortest time since a CreateCluster.
     pub(super) settle: Duration,
-    /// The operation in the way that is recorded already.
-    pub(super) told: Option<String>,
+    /// That it waits for others is what its last record says.
+    pub(super) told: bool,
     pub(super) place: Place,
 }
 
@@ -89,26 +89,16 @@ impl Supervised {
 
     /// Waits until nothing is in the way, and records why while it waits; then takes the locks, durably.
     async fn wait_for_turn(&mut self, engine: &Inner, live: &Live) -> Result<(), Left> {
-        while let Some(blocking) = self.place.blocked_by() {
-            if self.told.as_ref() != Some(&blocking) {
-                let pending = v1::OperationPending {
-                    reason: PendingReason::Busy.into(),
-                    blocking_operation_id: blocking.clone(),
-                    ..v1::OperationPending::default()
-                };
-                self.pend(engine, pending).await?;
-                self.told = Some(blocking);
+        loop {
+            self.wait_for_others(engine, live).await?;
+            // Others may have passed while it let the cluster settle.
+            let has_settled = self.let_cluster_settle(engine, live).await?;
+            if engine.stop.is_cancelled() {
+                return Err(Left::Stopping);
             }
-            tokio::select! {
-                () = self.place.departure() => {}
-                () = live.cancelled.cancelled() => return Err(Left::Cancelled),
-                () = engine.stop.cancelled() => return Err(Left::Stopping),
-                _failed = engine.journal.failure() => return Err(Left::Stopping),
+            if !has_settled && self.place.begin() {
+                break;
             }
-        }
-        self.let_cluster_settle(engine, live).await?;
-        if engine.stop.is_cancelled() {
-            return Err(Left::Stopping);
         }
         let started = v1::OperationStarted {
             function: self.call.function().into(),
@@ -123,13 +113,38 @@ impl Supervised {
         Ok(())
     }
 
-    /// The documented 30 seconds between a CreateCluster and the first AddClusterNode (facts 1.3).
-    async fn let_cluster_settle(&self, engine: &Inner, live: &Live) -> Result<(), Left> {
-        let created = engine.created().get(&cluster_key(&self.cluster)).copied();
-        let (OperationKind::AddNode, Some(created)) = (self.call.kind(), created) else {
+    /// Waits for the operations in the way. That it does is recorded once: a record for each departure would be as many as the
+    /// square of those that wait.
+    async fn wait_for_others(&mut self, engine: &Inner, live: &Live) -> Result<(), Left> {
+        let Some(blocking) = self.place.blocked_by() else {
             return Ok(());
         };
+        if !self.told {
+            let pending = v1::OperationPending {
+                reason: PendingReason::Busy.into(),
+                blocking_operation_id: blocking,
+                ..v1::OperationPending::default()
+            };
+            self.pend(engine, pending).await?;
+            self.told = true;
+        }
+        tokio::select! {
+            () = self.place.turn() => Ok(()),
+            () = live.cancelled.cancelled() => Err(Left::Cancelled),
+            () = engine.stop.cancelled() => Err(Left::Stopping),
+            _failed = engine.journal.failure() => Err(Left::Stopping),
+        }
+    }
+
+    /// The documented 30 seconds between a CreateCluster and the first AddClusterNode (facts 1.3). Only its cluster is held
+    /// meanwhile. True after a wait.
+    async fn let_cluster_settle(&mut self, engine: &Inner, live: &Live) -> Result<bool, Left> {
+        let created = engine.created().get(&cluster_key(&self.cluster)).copied();
+        let (OperationKind::AddNode, Some(created)) = (self.call.kind(), created) else {
+            return Ok(false);
+        };
         let until = created + self.settle;
+        let mut has_waited = false;
         let step = (self.settle / SETTLE_STEPS).max(Duration::from_millis(100));
         loop {
             // A clock that was set back must not make the wait longer than the whole pause.
@@ -138,7 +153,14 @@ impl Supervised {
                 .unwrap_or_default()
                 .min(self.settle);
             if remaining.is_zero() {
-                return Ok(());
+                if has_waited {
+                    self.place.step_back();
+                }
+                return Ok(has_waited);
+            }
+            if !has_waited {
+                self.place.stand_aside();
+                (has_waited, self.told) = (true, false);
             }
             let pending = v1::OperationPending {
                 reason: PendingReason::ClusterSettling.into(),
@@ -213,7 +235,6 @@ impl Supervised {
             }
         };
         let succeeded = outcome.state() == OperationState::Succeeded;
-        let created = (succeeded && call.kind() == OperationKind::CreateCluster).then(|| engine.platform.clock.now());
         tracing::info!(
             %operation_id,
             state = outcome.state().as_str_name(),
@@ -221,11 +242,7 @@ impl Supervised {
             reason = outcome.reason,
             "Operation ended"
         );
-        if let Some(created) = created {
-            engine.created().insert(cluster_key(&cluster), created);
-        }
-        // Kept for the longest pause that a request can ask for.
-        let settle = created.map(|created| (cluster_key(&cluster), created + MAX_WAIT));
+        let settle = engine.begin_to_settle(&call, &cluster, &outcome);
         let (found, destroyed) = (
             was_found(Some(&outcome)),
             succeeded && call.kind() == OperationKind::DestroyCluster,
@@ -287,9 +304,36 @@ impl Engine {
             }
         };
         tracing::warn!(%operation_id, what = outcome.message, "Operation was interrupted by the end of the daemon");
-        self.0
-            .conclude(Append::new(operation_id, Payload::Outcome(outcome)))
-            .await
+        let settle = call::of(operation).and_then(|call| self.0.begin_to_settle(call, &operation.cluster, &outcome));
+        let append = Append {
+            settle,
+            ..Append::new(operation_id, Payload::Outcome(outcome))
+        };
+        self.0.conclude(append).await
+    }
+}
+
+impl Inner {
+    /// Lets a cluster settle from now on when it was formed, as far as is known: by a call that succeeded, or by one that was
+    /// cut off and whose cluster was found. Gives what the journal is to keep of it.
+    fn begin_to_settle(
+        &self,
+        call: &Parameters,
+        cluster: &str,
+        outcome: &v1::OperationOutcome,
+    ) -> Option<(String, SystemTime)> {
+        let is_formed = match outcome.state() {
+            OperationState::Succeeded => true,
+            OperationState::Interrupted => was_found(Some(outcome)),
+            _ => false,
+        };
+        if !is_formed || call.kind() != OperationKind::CreateCluster {
+            return None;
+        }
+        let (key, created) = (cluster_key(cluster), self.platform.clock.now());
+        self.created().insert(key.clone(), created);
+        // Kept for the longest pause that a request can ask for.
+        Some((key, created + MAX_WAIT))
     }
 }
 

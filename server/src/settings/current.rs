@@ -272,6 +272,7 @@ mod tests {
                 call_burst: 1,
                 changes_per_second: 1,
                 change_burst: 1,
+                waiting_operations: 1,
             },
             audit: Audit {
                 dir: Some("/new".into()),

@@ -67,6 +67,8 @@ pub struct Limits {
     pub changes_per_second: u32,
     /// How many changes an identity that has been quiet may ask for at once.
     pub change_burst: u32,
+    /// Operations of one identity that wait for others. What need not wait is not counted.
+    pub waiting_operations: usize,
 }
 
 impl Default for Limits {
@@ -95,6 +97,9 @@ impl Default for Limits {
             // A change is an operation that the cluster works on. Draining a host by hand is hundreds of moves at once.
             changes_per_second: 50,
             change_burst: 1_000,
+            // Work on different objects does not wait, so this many are a queue and no drain of a host. A program that follows
+            // them has them on one connection, where no more than this has room.
+            waiting_operations: 256,
         }
     }
 }
@@ -115,6 +120,7 @@ impl Limits {
             ("limits.request_bytes", self.request_bytes, 4_096),
             ("limits.connections", self.connections, 1),
             ("limits.handshakes", self.handshakes, 1),
+            ("limits.waiting_operations", self.waiting_operations, 1),
         ] {
             if value < least {
                 return Err(Unfit::TooSmall {
@@ -207,6 +213,10 @@ mod tests {
         assert_eq!(
             check(|limits| limits.streams_per_connection = 0),
             refused("`limits.streams_per_connection` must be at least 1")
+        );
+        assert_eq!(
+            check(|limits| limits.waiting_operations = 0),
+            refused("`limits.waiting_operations` must be at least 1")
         );
         assert_eq!(
             check(|limits| limits.administrators_percent = 91),

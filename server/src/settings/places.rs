@@ -129,8 +129,18 @@ fn is_in(path: &Path, folder: &Path) -> bool {
 #[cfg(unix)]
 fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
+    let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.is_dir()).collect();
     // Somebody else may have made it meanwhile.
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // After a lost power a folder is there, with all that is in it, only if its name is.
+    for made in missing {
+        match made.parent() {
+            Some(above) if above.as_os_str().is_empty() => sync_dir(Path::new("."))?,
+            Some(above) => sync_dir(above)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Makes the names in a directory durable. NTFS has no such call and needs none.

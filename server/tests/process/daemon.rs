@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use wsfc_client::{Client, ConnectOptions};
 use wsfc_proto::v1;
+use wsfc_simulator::remote::RemoteControl;
 
 /// A daemon in a process of its own, with a folder that outlives it.
 pub struct Process {
@@ -15,6 +16,8 @@ pub struct Process {
     log: Lines<BufReader<ChildStderr>>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its world is steered from.
+    control: SocketAddr,
 }
 
 impl Process {
@@ -41,6 +44,7 @@ impl Process {
             .arg(folder.join("data"))
             .arg("--simulate")
             .arg(scenario)
+            .args(["--set", "cluster_api.simulated_control=127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -49,11 +53,21 @@ impl Process {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = Vec::new();
+        let mut control = None;
         while let Some(line) = log.next_line().await.unwrap() {
             let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if event["message"] == "Serving" {
-                let address = event["address"].as_str().unwrap().parse().unwrap();
-                return Self { child, log, address };
+            let address = || event["address"].as_str().unwrap().parse().unwrap();
+            match event["message"].as_str() {
+                Some("Serving") => {
+                    return Self {
+                        child,
+                        log,
+                        address: address(),
+                        control: control.expect("it can be steered"),
+                    };
+                }
+                Some("Everybody on this host can steer the simulated world") => control = Some(address()),
+                _ => {}
             }
             seen.push(line);
         }
@@ -64,6 +78,11 @@ impl Process {
         Client::connect(ConnectOptions::new([format!("http://{}", self.address)]))
             .await
             .unwrap()
+    }
+
+    /// How often a C function was called in this process.
+    pub fn calls(&self, function: &str) -> u64 {
+        RemoteControl::connect(self.control).unwrap().calls(function).unwrap()
     }
 
     /// SIGINT, as Ctrl-C sends it.

@@ -234,6 +234,7 @@ async fn an_operation_that_waits_outlives_a_killed_daemon_and_is_called_once() {
     other.cluster.as_mut().unwrap().cluster = "CL2".into();
     let second = client.create_cluster(other).await.unwrap();
     assert_eq!(second.get().await.unwrap().state(), OperationState::Pending);
+    assert_eq!(daemon.calls("CreateCluster"), 1, "the one that waits was called");
     daemon.kill().await;
 
     let daemon = Process::start(folder.path(), &scenario).await;
@@ -246,5 +247,6 @@ async fn an_operation_that_waits_outlives_a_killed_daemon_and_is_called_once() {
     let outcome = client.operation(second.id()).wait().await.unwrap();
     assert_ne!(outcome.state(), OperationState::Interrupted);
     assert!(outcome.status.is_some(), "its call was made: {outcome:?}");
+    assert_eq!(daemon.calls("CreateCluster"), 1, "it alone is called, and once");
     daemon.kill().await;
 }

@@ -43,5 +43,6 @@ mod tls;
 mod upgrade;
 mod validation;
 mod volumes;
+mod waiting;
 mod watch;
 mod workloads;

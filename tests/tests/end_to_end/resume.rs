@@ -356,6 +356,40 @@ async fn a_stream_goes_on_over_a_restart_and_ends_interrupted() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_hangs_holds_up_no_start_that_inspects_it() {
+    let mut daemon = TestDaemon::builder(world::machines(1))
+        .settings(|s| s.operations.shutdown_grace = Duration::from_millis(50))
+        .start()
+        .await;
+    for expected in [
+        "Operations are still running",
+        "The cluster did not answer the inspection in time",
+        "Operation was interrupted by the end of the daemon",
+    ] {
+        daemon.logs().expect(expected);
+    }
+    daemon.simulation().hold(forming());
+    let create = request::create_cluster("CL1", &["n1"]);
+    let operation = daemon.client().create_cluster(create).await.unwrap();
+    let is_forming = |record: &v1::OperationRecord| record.starts(SetupPhase::FormingCluster);
+    collect(&mut operation.progress(), is_forming).await.unwrap();
+    daemon.stop().await;
+    let opening = Point::entry("OpenCluster");
+    daemon.simulation().hold(opening.clone());
+    soon("the start", daemon.restart()).await;
+    assert!(
+        daemon.simulation().wait_held(&opening, Duration::ZERO),
+        "the inspection does not hang"
+    );
+    let outcome = outcome_of(&to_the_end(&daemon.client().operation(operation.id())).await).clone();
+    assert_eq!(outcome.state(), OperationState::Interrupted);
+    assert!(outcome.inspection.is_none(), "{outcome:?}");
+    assert_eq!(outcome.suggested_actions, [i32::from(SuggestedAction::Inspect)]);
+    daemon.simulation().release_all();
+    daemon.finish().await;
+}
+
+#[tokio::test]
 async fn following_what_comes_after_the_outcome_ends_at_once() {
     let daemon = TestDaemon::start(world::machines(1)).await;
     let client = daemon.client();

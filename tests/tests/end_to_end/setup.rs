@@ -4,10 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use wsfc_client::v1::operation_record::Payload;
 use wsfc_client::v1::{self, OperationState, PendingReason, SetupPhase, SetupPhaseType, SetupSeverity};
-use wsfc_client::{Progress, Reason};
-use wsfc_simulator::Release;
+use wsfc_client::{Client, Progress, Reason};
 use wsfc_simulator::scenario::{ExistingCluster, ExistingGroup};
-use wsfc_tests::records::{Record as _, assert_failed, assert_succeeded, outcome_of, phases, soon, to_the_end};
+use wsfc_simulator::{Point, Release};
+use wsfc_tests::records::{
+    Record as _, assert_failed, assert_succeeded, collect, outcome_of, phases, soon, to_the_end,
+};
 use wsfc_tests::{TestDaemon, request, world};
 
 #[tokio::test]
@@ -175,9 +177,47 @@ async fn the_pause_after_a_creation_outlives_the_daemon() {
         .unwrap();
     to_the_end(&create).await;
     daemon.restart().await;
-    let mut wanted = request::add_node("CL1", "n2");
-    wanted.settle_time = None;
+    adding_waits_for_the_cluster_to_settle(&daemon.client(), "n2").await;
+    daemon.finish().await;
+}
+
+#[tokio::test]
+async fn the_pause_after_a_creation_that_was_cut_off_is_kept_too() {
+    let mut daemon = TestDaemon::builder(world::machines(3))
+        .settings(|s| {
+            s.operations.create_settle = Duration::from_secs(1_800);
+            s.operations.shutdown_grace = Duration::from_millis(50);
+        })
+        .start()
+        .await;
+    daemon
+        .logs()
+        .expect("Operation was interrupted by the end of the daemon");
+    daemon.logs().expect("Operations are still running");
+    // The cluster is formed, and the call, which waits for the second node, has not come back.
+    daemon
+        .simulation()
+        .hold(Point::phase("CreateCluster", SetupPhase::NodeUp.into()));
+    let create = request::create_cluster("CL1", &["n1", "n2"]);
+    let create = daemon.client().create_cluster(create).await.unwrap();
+    let node_up = |record: &v1::OperationRecord| record.starts(SetupPhase::NodeUp);
+    collect(&mut create.progress(), node_up).await.unwrap();
+    daemon.restart().await;
     let client = daemon.client();
+    let outcome = client.operation(create.id()).wait().await.unwrap();
+    assert_eq!(outcome.state(), OperationState::Interrupted);
+    assert!(outcome.inspection.as_ref().unwrap().cluster_found, "{outcome:?}");
+    adding_waits_for_the_cluster_to_settle(&client, "n3").await;
+    // Nor is it forgotten by a daemon that has nothing to inspect any more.
+    daemon.restart().await;
+    adding_waits_for_the_cluster_to_settle(&daemon.client(), "n3").await;
+    daemon.simulation().release_all();
+    daemon.finish().await;
+}
+
+async fn adding_waits_for_the_cluster_to_settle(client: &Client, node: &str) {
+    let mut wanted = request::add_node("CL1", node);
+    wanted.settle_time = None;
     let mut progress = client.add_node(wanted).await.unwrap().progress();
     let pending = loop {
         let record = match soon("the wait", progress.next()).await.unwrap().unwrap() {
@@ -193,7 +233,6 @@ async fn the_pause_after_a_creation_outlives_the_daemon() {
     assert_eq!(pending.reason(), PendingReason::ClusterSettling);
     let cancelled = client.operation(progress.operation_id()).cancel().await.unwrap();
     assert_eq!(cancelled.state(), v1::OperationState::Cancelled);
-    daemon.finish().await;
 }
 
 #[tokio::test]

@@ -50,6 +50,14 @@ pub fn start(error: &StartError) -> Status {
                 &[("operation_id", operation_id.clone())],
             )
         }
+        StartError::TooManyWaiting { operation_id, waiting } => {
+            let message = format!(
+                "{waiting} of your operations wait already, as many as may, and operation {operation_id} is in the way of \
+                 this one; wait for some to end, or cancel some"
+            );
+            let metadata = [("operation_id", operation_id.clone()), ("waiting", waiting.to_string())];
+            status(Code::ResourceExhausted, message, reasons::TOO_MANY_WAITING, &metadata)
+        }
         StartError::Cluster { cluster, source } => {
             let what = if cluster.is_empty() {
                 "the cluster of this host".into()

@@ -124,6 +124,16 @@ fn a_request_id_outlives_the_records_and_the_restart() {
     }
     assert_eq!(rows(&store, Table::Records), 0);
     let mut world = World::on(Box::new(store.clone()), options(0));
+    world.advance(7 * DAY - Duration::from_secs(1));
+    world.settle();
+    let reply = world.journal.accept(start(3));
+    let Ok(AcceptOutcome::Replayed(replayed)) = world.answer(reply) else {
+        panic!("it started twice within seven days")
+    };
+    assert_eq!(replayed.operation_id, id.to_string());
+    drop(world);
+    // With a compaction of its own, since another one so soon would be put off. Each world begins at the same time.
+    let mut world = World::on(Box::new(store.clone()), options(0));
     world.advance(7 * DAY);
     world.settle();
     assert!(matches!(world.journal.operation(id), Err(ReadError::NotFound)));

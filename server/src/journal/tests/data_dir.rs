@@ -1,8 +1,9 @@
 //! The data directory: its lock, its restart, and what happens to a store that cannot be used.
 
 use std::fs;
+use std::path::Path;
 
-use super::super::{Append, Journal, OpenError, Opened, Options, Store as _, Table, Write};
+use super::super::{Append, Journal, Made, OpenError, Opened, Options, Store as _, Table, Write, lock_dir};
 use super::{World, operation, platform, started, succeeded};
 
 fn open(dir: &std::path::Path, seed: u64) -> Result<World, OpenError> {
@@ -161,6 +162,39 @@ fn a_store_of_a_newer_daemon_is_left_alone() {
     store.commit(&[older]).unwrap();
     let refused = Journal::open(Box::new(store), Options::default(), platform(1).1).map(drop);
     assert!(matches!(refused, Err(OpenError::Store(_))));
+}
+
+#[test]
+fn a_store_that_is_missing_is_noticed_by_what_it_has_left() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("data");
+    // As `wsfcd init` leaves it.
+    drop(lock_dir(&dir).unwrap());
+    fs::create_dir(dir.join("access")).unwrap();
+    let made = || {
+        let opened = Journal::open_dir(&dir, Options::default(), platform(1).1).unwrap();
+        assert_eq!(opened.quarantined, None);
+        opened.made
+    };
+    assert_eq!(made(), Some(Made { trace: None }), "there was none before");
+    assert_eq!(made(), None);
+    let (store, word) = (dir.join("journal.redb"), dir.join("journal.made"));
+    fs::remove_file(&store).unwrap();
+    let trace = |path: &Path| {
+        Some(Made {
+            trace: Some(path.into()),
+        })
+    };
+    assert_eq!(made(), trace(&word));
+    assert_eq!(made(), None, "it is told once");
+    // A crash after a damaged store was set aside, or a folder of before there was such a word.
+    let aside = dir.join("journal.redb.damaged-20270115T080000Z");
+    fs::rename(&store, &aside).unwrap();
+    fs::remove_file(&word).unwrap();
+    assert_eq!(made(), trace(&aside));
+    fs::remove_file(&word).unwrap();
+    assert_eq!(made(), None);
+    assert!(word.exists(), "a store that is there has its word");
 }
 
 #[test]

@@ -64,6 +64,9 @@ pub trait Call {
     }
 }
 
+/// How the lock keys of hosts begin.
+const HOST: &str = "host:";
+
 /// The keys that no other operation may hold meanwhile.
 ///
 /// Setup calls configure whole hosts, so they hold the cluster and each host (facts 1.3: one at a time). Every other call
@@ -96,7 +99,12 @@ pub fn host_key(host: &str) -> String {
     let host = host.to_lowercase();
     let is_address = host.parse::<IpAddr>().is_ok();
     let label = host.split('.').next().filter(|_| !is_address).unwrap_or(&host);
-    format!("host:{label}")
+    format!("{HOST}{label}")
+}
+
+/// Whether a lock key is that of a host.
+pub fn is_host_key(key: &str) -> bool {
+    key.starts_with(HOST)
 }
 
 /// The lock key of a cluster. Names compare without case (facts 2.1).
