@@ -288,7 +288,8 @@ impl AccessLayer {
             Some(known) => caller.reach.scope.holds(&known),
             None => named.is_empty() || caller.reach.scope.holds(&named),
         };
-        if !is_within && !(named.is_empty() && method.filtered) {
+        let is_about_all = named.is_empty() && method.filtered;
+        if !is_within && !is_about_all {
             return Err(status::permission_missing(method.permission, Some(&named)));
         }
         Ok(Request::from_parts(parts, Body::new(http_body_util::Full::new(bytes))))

@@ -97,7 +97,11 @@ impl Footprint {
     }
 
     fn is_back_at(&self, before: &Self) -> bool {
-        self.descriptors <= before.descriptors + DESCRIPTORS && self.kibibytes <= before.kibibytes + KIBIBYTES
+        self.descriptors <= before.descriptors + DESCRIPTORS && self.is_little_more_than(before)
+    }
+
+    fn is_little_more_than(&self, before: &Self) -> bool {
+        self.kibibytes <= before.kibibytes + KIBIBYTES
     }
 }
 
@@ -229,6 +233,16 @@ impl Target {
             tls: Some(tls),
             request_timeout: UnderTest::get().patience(Duration::from_secs(2)),
             ..self.daemon.connect_options()
+        }
+    }
+
+    /// The process holds little more memory than before, also while the attack goes on.
+    pub fn holds_little(&self) {
+        if let (Some(before), Some(now)) = (self.before, Footprint::of(self.daemon.process_id())) {
+            assert!(
+                now.is_little_more_than(&before),
+                "the process holds {now}, and held {before}"
+            );
         }
     }
 

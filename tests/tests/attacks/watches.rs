@@ -1,8 +1,9 @@
 //! Watchers that do not read.
 
 use prost::Message as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use wsfc_client::{WatchItem, v1};
-use wsfc_tests::http2::{DATA, END_HEADERS, END_STREAM, HEADERS, Http2, PING, call_headers, frame};
+use wsfc_tests::http2::{ACK, DATA, END_HEADERS, END_STREAM, HEADERS, Http2, PING, call_headers, frame};
 use wsfc_tests::records::soon;
 use wsfc_tests::verbs::run;
 use wsfc_tests::watching::Follower;
@@ -12,7 +13,8 @@ use crate::asking::framed;
 use crate::target::Target;
 use crate::tenth;
 
-/// Watches on one connection.
+/// Watches in all, and on one connection. They cost little, so all are there also when the changes are fewer.
+const WATCHES: usize = 1_000;
 const TOGETHER: usize = 100;
 
 /// 1,000 watches of everything whose clients never open their windows, while 1,000 changes are made: a watcher that reads
@@ -32,7 +34,7 @@ async fn watches_that_are_never_read() {
     let watch = framed(&watch.encode_to_vec());
     let block = call_headers("/wsfc.v1.EventService/Watch");
     let mut stalled = Vec::new();
-    for _ in 0..tenth(1_000) / TOGETHER {
+    for _ in 0..WATCHES / TOGETHER {
         let mut connection = Http2::begin_with(target.connect().await, &closed).await.unwrap();
         let mut calls = Vec::new();
         for stream in (1..).step_by(2).take(TOGETHER) {
@@ -42,7 +44,7 @@ async fn watches_that_are_never_read() {
         calls.extend(frame(PING, 0, 0, b"are set."));
         connection.send_bytes(&calls).await.unwrap();
         while connection.next().await.is_some_and(|frame| frame.kind != PING) {}
-        stalled.push(connection);
+        stalled.push(tokio::spawn(answer_pings(connection)));
     }
     let changes = tenth(1_000) / 2;
     let attack = async {
@@ -72,6 +74,23 @@ async fn watches_that_are_never_read() {
         while !matches!(follower.item("a change").await, WatchItem::Mark { revision } if revision >= head) {}
     })
     .await;
-    drop((stalled, follower, client));
+    target.holds_little();
+    for connection in stalled {
+        assert!(
+            !connection.is_finished(),
+            "the daemon has closed a connection that answers"
+        );
+        connection.abort();
+    }
+    drop((follower, client));
     target.finish().await;
+}
+
+/// Is there, and takes nothing of what the watches have to say.
+async fn answer_pings(mut connection: Http2<impl AsyncRead + AsyncWrite + Unpin>) {
+    while let Some(asked) = connection.next().await {
+        if asked.kind == PING && asked.flags & ACK == 0 {
+            connection.send(PING, ACK, 0, &asked.payload).await.unwrap();
+        }
+    }
 }
