@@ -89,8 +89,8 @@ reasons! {
     }
     IDENTITY_IN_USE {
         meaning: "The name belongs to an identity with other rights, which a join token for it would give away.",
-        user: "Take another name, or ask for just the role and the clusters that the identity has.",
-        operator: "Nothing."
+        user: "Take another name, or ask for just the role and the clusters that the identity has, and bind other roles to it once it has joined.",
+        operator: "A binding of the settings whose subject ends with `*` gives its role to every name that it covers."
     }
     REGISTER_FULL {
         meaning: "The daemon keeps as many tokens, roles or revocations as it can.",

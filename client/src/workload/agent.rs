@@ -41,7 +41,10 @@ const DAEMON_GRACE: Duration = Duration::from_secs(60);
 /// How long leaving may take, so that a daemon that has stopped reading holds nobody up.
 const LEAVING: Duration = Duration::from_secs(2);
 
-/// The shortest pause between two words about a termination.
+/// What a call says that waits for earlier work of its resource.
+const WAITING_FOR_THE_END: &str = "waiting for the end of what ran before";
+
+/// The shortest pause between two words about an end that is waited for.
 const SHORTEST_TELLING: Duration = Duration::from_millis(100);
 
 /// How many messages may wait for the connection; what is told beyond that is folded.
@@ -291,11 +294,17 @@ impl<W: Workload> Agent<W> {
         let (running, ending) = Ending::new();
         let task = self.tasks.spawn(async move {
             let _running = running;
-            if !before.is_empty() && kind != WorkloadCallKind::Close {
-                progress.report(None, "waiting for the end of what ran before");
-            }
-            for mut ending in before {
-                ending.come().await;
+            if !before.is_empty() {
+                let ended = async {
+                    for mut ending in before {
+                        ending.come().await;
+                    }
+                };
+                let timeout = call.timeout.filter(|_| kind != WorkloadCallKind::Close);
+                if timeout.is_some() {
+                    progress.report(None, WAITING_FOR_THE_END);
+                }
+                telling(ended, timeout, &progress, WAITING_FOR_THE_END).await;
             }
             if let Some(answer) = carry_out(&*workload, kind, &call, &progress).await {
                 // Nobody listens once the agent has left.
@@ -501,7 +510,13 @@ async fn carry_out<W: Workload>(
         WorkloadCallKind::Online => workload.online(call, progress).await.map(|()| WorkloadState::Online),
         WorkloadCallKind::Offline => workload.offline(call, progress).await.map(|()| WorkloadState::Offline),
         WorkloadCallKind::Terminate => {
-            telling(workload.terminate(call), call.timeout, progress).await;
+            telling(
+                workload.terminate(call),
+                call.timeout,
+                progress,
+                "the termination goes on",
+            )
+            .await;
             Ok(WorkloadState::Offline)
         }
         WorkloadCallKind::CheckHealth => workload.check_health(call).await.map(|()| WorkloadState::Online),
@@ -521,16 +536,16 @@ async fn carry_out<W: Workload>(
     })
 }
 
-/// Waits for a termination, and tells meanwhile that it goes on: the daemon would not wait longer for its answer, and would
-/// bring the resource online beside it.
-async fn telling(termination: impl Future<Output = ()>, timeout: Option<Duration>, progress: &CallProgress) {
+/// Waits for an end, and tells meanwhile what is waited for: the daemon would not wait longer for the answer, would fail what
+/// waits, or bring the resource online beside what is still being terminated.
+async fn telling(end: impl Future<Output = ()>, timeout: Option<Duration>, progress: &CallProgress, what: &str) {
     let Some(timeout) = timeout else {
-        return termination.await;
+        return end.await;
     };
     let pause = (timeout / 3).max(SHORTEST_TELLING);
-    let mut termination = pin!(termination);
-    while tokio::time::timeout(pause, &mut termination).await.is_err() {
-        progress.report(None, "the termination goes on");
+    let mut end = pin!(end);
+    while tokio::time::timeout(pause, &mut end).await.is_err() {
+        progress.report(None, what);
     }
 }
 

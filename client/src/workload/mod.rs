@@ -301,7 +301,7 @@ pub struct AgentOptions {
     /// How long the agent runs on after it has lost its daemon, before it closes all that it holds. `None`: 60 seconds, as
     /// long as the resource DLL waits for a daemon unless the property `DaemonGrace` says otherwise, but no longer than the
     /// lease where the agent [stands by](Self::stand_by), since another one has the workload then. Not to be longer than
-    /// either. What runs may run twice for the time that the agent takes to notice the loss
+    /// either, nor than [`loss_grace`](Self::loss_grace) on another host than the daemon's. What runs may run twice for the time that the agent takes to notice the loss
     /// ([`keep_alive_interval`](crate::ConnectOptions::keep_alive_interval) and
     /// [`keep_alive_timeout`](crate::ConnectOptions::keep_alive_timeout)) and to close it.
     pub daemon_grace: Option<Duration>,

@@ -191,22 +191,21 @@ impl AccessLayer {
                     ticket.outcome(audit::call::outcome(&response), began.map(|Began(id)| id.to_string()));
                     response
                 });
-                carried_out
-                    .await
-                    .map_err(|broken| status::internal(&broken.to_string()))?
+                let carried_out = carried_out.await;
+                carried_out.map_err(|_panicked| status::internal("the call panicked"))?
             }
             None => {
                 let Ok(response) = answering.await;
                 // Some handlers know better than this layer what a caller may not.
                 self.told_refusal(&about, audit::call::outcome(&response));
+                // The answer may have taken its time, too. What was changed is told in any case.
+                if let Err(refused) = guard.still() {
+                    self.refused(&about, &refused);
+                    return Err(refused);
+                }
                 response
             }
         };
-        // So may the answer.
-        if let Err(refused) = guard.still() {
-            self.refused(&about, &refused);
-            return Err(refused);
-        }
         if !matches!(asked, Asked::Method(method) if !method.streams) {
             response = response.map(|body| Body::new(GuardedBody::new(body, guard)));
         }

@@ -94,7 +94,10 @@ impl Service {
     /// its own time only. What is out of the scope is left out.
     async fn list(&self) -> Result<v1::ListClustersResponse, Status> {
         let mut looking = JoinSet::new();
-        for name in std::iter::once(String::new()).chain(self.engine.known_clusters()) {
+        let scope = self.reach().scope;
+        let mut known = self.engine.known_clusters();
+        known.retain(|name| scope.holds(name));
+        for name in std::iter::once(String::new()).chain(known) {
             let clusters = self.clone();
             looking.spawn(async move { clusters.look(name).await });
         }
@@ -102,7 +105,6 @@ impl Service {
         while let Some(look) = looking.join_next().await {
             looks.extend(look.map_err(|_panicked| status::internal("a look at a cluster panicked"))??);
         }
-        let scope = self.reach().scope;
         looks.retain(|look| match look {
             Ok(cluster) => scope.holds(&cluster.name),
             Err(lost) => scope.holds(&lost.cluster),
@@ -114,8 +116,7 @@ impl Service {
     async fn look(&self, name: String) -> Result<Option<Look>, Status> {
         let api = self.engine.api().clone();
         let asked = name.clone();
-        let reads = self.engine.reads();
-        let reading = reads.run_for(self.principal(), "wsfcd-read", move || {
+        let reading = self.engine.lists().run("wsfcd-read", move || {
             open(&api, &asked).and_then(|cluster| describe(&cluster))
         });
         let lost = |reason, status| {

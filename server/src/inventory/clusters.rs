@@ -186,9 +186,10 @@ impl Clusters {
         tokio::time::timeout(limit, resolving).await.map_err(timed_out)?
     }
 
-    /// The cluster that a name was known to stand for when it was last asked; nothing when it takes a call to know.
+    /// The cluster that has a name, or was found by it; nothing when it takes a call to know, or only the first part of an
+    /// FQDN is a cluster's name.
     pub fn known(&self, name: &str) -> Option<String> {
-        self.0.roster.find(name).map(|(_, watched)| watched.name)
+        self.0.roster.find_known(name).map(|watched| watched.name)
     }
 
     /// The cluster of this host, where it is observed already.

@@ -64,30 +64,39 @@ struct State {
     stopped: bool,
 }
 
+impl State {
+    fn named(&self, name: &str) -> Option<ClusterId> {
+        if name.is_empty() {
+            return self.local.clone();
+        }
+        let wanted = wanted(name);
+        let mut clusters = self.watched.iter();
+        let own = clusters.find(|(_, watched)| caseless(&watched.name) == wanted);
+        own.map(|(id, _)| id.clone())
+            .or_else(|| self.aliases.get(&wanted).cloned())
+    }
+}
+
 impl Roster {
     /// The cluster of a name; the empty one is that of this host. Nothing when it takes a call to know.
     pub fn find(&self, name: &str) -> Option<(ClusterId, Watched)> {
         let state = self.state();
-        let id = if name.is_empty() {
-            state.local.clone()
-        } else {
-            let wanted = wanted(name);
-            let own = |label: &str| {
-                let mut clusters = state.watched.iter();
-                clusters.find(|(_, watched)| caseless(&watched.name) == label)
-            };
-            let (label, is_fqdn) = match wanted.split_once('.') {
-                // The first part of an address is no name.
-                Some((label, _)) if wanted.parse::<std::net::IpAddr>().is_err() => (label, true),
-                _ => (wanted.as_str(), false),
-            };
-            let by_name = own(&wanted).or_else(|| if is_fqdn { own(label) } else { None });
-            by_name
-                .map(|(id, _)| id.clone())
-                .or_else(|| state.aliases.get(&wanted).cloned())
-        }?;
+        let id = state.named(name).or_else(|| {
+            // The first part of an address is no name.
+            let (label, _) = name
+                .split_once('.')
+                .filter(|_| name.parse::<std::net::IpAddr>().is_err())?;
+            state.named(label)
+        })?;
         let watched = state.watched.get(&id)?.clone();
         Some((id, watched))
+    }
+
+    /// As [`find`](Self::find), by no other names than the clusters' own and those that they were found by: whatever stands
+    /// behind the first part of an FQDN may lead elsewhere.
+    pub fn find_known(&self, name: &str) -> Option<Watched> {
+        let state = self.state();
+        state.watched.get(&state.named(name)?).cloned()
     }
 
     /// A cluster by its id.

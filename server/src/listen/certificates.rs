@@ -22,10 +22,30 @@ const TELL_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before it does.
 const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// A store is read at every so many looks: it shows nothing from outside, and may ask the network.
-const STORE_LOOKS: u32 = 60;
-/// For how many looks certificates that were changed may be of no use before it is told.
-const UNFINISHED_LOOKS: u32 = 10;
+/// A store is read at every so many looks, or so often: it shows nothing from outside, and may ask the network.
+const STORE_READ: Often = Often {
+    looks: 60,
+    time: Duration::from_secs(60),
+};
+/// For how many looks, or how long, certificates that were changed may be of no use before it is told.
+const UNFINISHED: Often = Often {
+    looks: 10,
+    time: Duration::from_secs(10),
+};
+
+/// A number of looks, or a time that fewer looks fill.
+struct Often {
+    looks: u32,
+    time: Duration,
+}
+
+impl Often {
+    /// How many looks it is when they are so far apart.
+    fn looks(&self, apart: Duration) -> u32 {
+        let filling = self.time.as_millis() / apart.as_millis().max(1);
+        u32::try_from(filling).unwrap_or(u32::MAX).min(self.looks)
+    }
+}
 
 /// Keeps what connections are secured with as files and store have it. Clones keep the same.
 #[derive(Clone)]
@@ -210,7 +230,7 @@ impl Keeper {
         let is_new = looks != state.seen;
         state.unread_looks += 1;
         // What a store has must be read, and with it comes a key that is good now.
-        let is_due = tls.store_thumbprint.is_some() && state.unread_looks >= STORE_LOOKS;
+        let is_due = tls.store_thumbprint.is_some() && state.unread_looks >= STORE_READ.looks(tls.look_every);
         let before = state.trouble;
         if !is_new && !is_due && !matches!(before, Trouble::New { .. }) {
             return;
@@ -226,7 +246,8 @@ impl Keeper {
             // Of files that are replaced one by one the first alone may not do, and a certificate may come before its key.
             Err(_unfinished) if is_new || before == Trouble::None => {
                 state.seen = looks;
-                state.trouble = Trouble::New { left: UNFINISHED_LOOKS };
+                let left = UNFINISHED.looks(tls.look_every);
+                state.trouble = Trouble::New { left };
             }
             Err(_still) if before == Trouble::Told => {}
             Err(error) => {

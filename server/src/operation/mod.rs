@@ -13,6 +13,7 @@ pub mod fold;
 pub mod inspect;
 pub mod outcome;
 pub mod properties;
+mod recover;
 mod resolve;
 pub mod schedule;
 pub mod security;

@@ -45,7 +45,7 @@ pub struct Tls {
     /// The oldest version of TLS that is spoken.
     #[serde(default)]
     pub minimum_version: TlsVersion,
-    /// How often files and store are looked at. What has changed is taken.
+    /// How often files are looked at, and less often the store. What has changed is taken.
     #[serde(default = "look_every", with = "humantime_serde")]
     pub look_every: Duration,
 }

@@ -233,7 +233,15 @@ async fn a_caller_of_one_cluster_sees_and_changes_no_other() {
     denied(one.get_cluster("10.0.0.111").await);
     state(&all, "10.0.0.111").await;
     assert_eq!(one.get_cluster("10.0.0.111").await.unwrap().name, "CL1");
-    for name in ["CL2", "cl2", "CL2 ", "10.0.0.112", "n2", "nothing"] {
+    for name in [
+        "CL2",
+        "cl2",
+        "CL2 ",
+        "10.0.0.112",
+        "n2",
+        "nothing",
+        "CL1.attacker.example",
+    ] {
         denied(one.get_cluster(name).await);
     }
     denied(one.get_host_state("n2").await);

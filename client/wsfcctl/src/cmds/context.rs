@@ -89,6 +89,8 @@ fn set(session: &Session<'_>, contexts: &mut Contexts, arguments: &Set) -> Resul
     // The environment is for single commands; only what is typed here is kept.
     if !session.globals.endpoint.is_empty() {
         context.endpoints.clone_from(&session.globals.endpoint);
+        // What is allowed towards one daemon is not towards another.
+        context.secrets_in_plain = false;
     }
     session.override_tls(&mut context);
     if let Some(cluster) = &session.globals.cluster {

@@ -145,7 +145,12 @@ impl Registry {
         };
         if !call.is_given {
             if now >= limit && !self.is_stopping {
-                self.fail(now, id, "no agent has attached in time");
+                let why = if is_terminating {
+                    "what ran before has not ended in time"
+                } else {
+                    "no agent has attached in time"
+                };
+                self.fail(now, id, why);
                 return;
             }
             if now < limit {

@@ -22,9 +22,10 @@ impl Registry {
             "The daemon was held up; what agents and resource DLLs were to say by now may come later"
         );
         let by = late + LATE;
-        // These judge nobody.
-        self.timers
-            .put_off(by, |timer| !matches!(timer, Timer::Wait(_) | Timer::Check(_)));
+        // These judge nobody, so they are due now, and what comes before they are looked at is not late again.
+        let judges = |timer: &Timer| !matches!(timer, Timer::Wait(_) | Timer::Check(_) | Timer::Ended(_));
+        self.timers.put_off(late, |timer| !judges(timer));
+        self.timers.put_off(by, judges);
         let asked = self
             .instances
             .values_mut()

@@ -39,8 +39,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     loss_grace: Option<Duration>,
     /// How long the process runs on after its daemon was lost, before it is killed: not longer than the DaemonGrace of the
-    /// resource, nor than the lease where another agent stands by [default: 60s, with --stand-by no longer than the
-    /// lease].
+    /// resource, nor than the lease where another agent stands by, nor than --loss-grace on another host than the daemon's
+    /// [default: 60s, with --stand-by no longer than the lease].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     daemon_grace: Option<Duration>,
     /// How often the process is checked [default: 10s].

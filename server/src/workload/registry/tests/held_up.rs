@@ -40,6 +40,16 @@ fn answers_that_wait_to_be_read_count() {
 }
 
 #[test]
+fn what_comes_before_the_first_look_is_not_late_again() {
+    let mut bench = Bench::online();
+    bench.pass(ms(1_000));
+    bench.calls(AGENT);
+    bench.stand_still(ms(60_000));
+    let due = bench.registry.next_deadline().unwrap();
+    assert_eq!(bench.registry.catch_up(bench.now.saturating_sub(due)), Time::ZERO);
+}
+
+#[test]
 fn the_time_that_was_left_is_left_still() {
     let mut bench = Bench::attached();
     bench.begun(1, 1, CallKind::Online, false);
