@@ -46,7 +46,8 @@ pub(super) struct Calls {
     calls: HashMap<String, Call>,
     /// The terminations and closes that may still be under way, whatever has become of their calls.
     stopping: Vec<Stopping>,
-    /// What was told last of each resource without having been asked. What is bad is told again after a lost connection.
+    /// What was told last of each resource, in lower case, without having been asked. What is bad is told again after a lost
+    /// connection.
     health: HashMap<String, WorkloadHealth>,
     /// The resources that are online by what was told of them, in lower case: a daemon that asks anew is answered by this.
     online: HashSet<String>,
@@ -103,7 +104,7 @@ fn stops(kind: WorkloadCallKind) -> bool {
 enum Due {
     /// The last status of this call.
     Status(String),
-    /// The last health of this resource.
+    /// The last health of this resource, in lower case.
     Health(String),
 }
 
@@ -122,13 +123,14 @@ impl Calls {
             }
             return false;
         }
+        let resource = call.resource.to_lowercase();
         let closes = call.kind() == WorkloadCallKind::Close;
         let stops = stops(call.kind());
         let checks = call.kind() == WorkloadCallKind::CheckHealth;
         // A daemon that asks anew how things stand has ended nothing: what is under way it gives again after this.
         let opens = call.kind() == WorkloadCallKind::Open;
         self.calls.retain(|_, other| {
-            let stays = if other.resource != call.resource {
+            let stays = if other.resource.to_lowercase() != resource {
                 true
             } else if stops {
                 // A termination is answered, also when the resource is closed after it.
@@ -144,7 +146,7 @@ impl Calls {
             stays
         });
         if !checks && !opens {
-            self.health.remove(&call.resource);
+            self.health.remove(&resource);
         }
         true
     }
@@ -179,7 +181,7 @@ impl Calls {
 
     /// Whether the daemon may take a resource for online by what was told of it.
     pub(super) fn ran(&self, resource: &str) -> bool {
-        self.standing(resource) == Standing::Online || self.health.contains_key(resource)
+        self.standing(resource) == Standing::Online || self.health.contains_key(&resource.to_lowercase())
     }
 
     /// Whether a resource is online by what was told of it.
@@ -269,11 +271,12 @@ impl Calls {
                 }
             }
             Told::Health(health) => {
+                let resource = health.resource.to_lowercase();
                 if !health.healthy {
-                    self.online.remove(&health.resource.to_lowercase());
+                    self.online.remove(&resource);
                 }
-                self.owe(Due::Health(health.resource.clone()));
-                self.health.insert(health.resource.clone(), health);
+                self.owe(Due::Health(resource.clone()));
+                self.health.insert(resource, health);
             }
         }
     }
@@ -326,8 +329,8 @@ impl Calls {
             held.is_named = false;
         }
         self.due.clear();
-        let bad = self.health.values().filter(|health| !health.healthy);
-        self.due.extend(bad.map(|health| Due::Health(health.resource.clone())));
+        let bad = self.health.iter().filter(|(_, health)| !health.healthy);
+        self.due.extend(bad.map(|(resource, _)| Due::Health(resource.clone())));
     }
 
     pub(super) fn owes(&self) -> bool {
@@ -476,16 +479,17 @@ mod tests {
         let mut calls = Calls::default();
         let bad = || {
             Told::Health(WorkloadHealth {
-                resource: "web".to_owned(),
+                resource: "Web".to_owned(),
                 healthy: false,
                 message: String::new(),
             })
         };
         calls.tell(bad());
-        let told = [("web:false".to_owned(), None)];
+        let told = [("Web:false".to_owned(), None)];
         assert_eq!(sent(&mut calls), told);
         calls.lose_stream();
         assert_eq!(sent(&mut calls), told);
+        // Names of resources compare without case.
         calls.give(&call("c1", WorkloadCallKind::Online, false));
         calls.lose_stream();
         assert_eq!(sent(&mut calls), []);
