@@ -65,15 +65,19 @@ struct State {
 }
 
 impl State {
-    fn named(&self, name: &str) -> Option<ClusterId> {
-        if name.is_empty() {
-            return self.local.clone();
-        }
-        let wanted = wanted(name);
+    /// The cluster whose own name it is, as names are compared.
+    fn own(&self, wanted: &str) -> Option<&ClusterId> {
         let mut clusters = self.watched.iter();
         let own = clusters.find(|(_, watched)| caseless(&watched.name) == wanted);
-        own.map(|(id, _)| id.clone())
-            .or_else(|| self.aliases.get(&wanted).cloned())
+        own.map(|(id, _)| id)
+    }
+
+    fn named(&self, name: &str) -> Option<&ClusterId> {
+        if name.is_empty() {
+            return self.local.as_ref();
+        }
+        let wanted = wanted(name);
+        self.own(&wanted).or_else(|| self.aliases.get(&wanted))
     }
 }
 
@@ -82,21 +86,21 @@ impl Roster {
     pub fn find(&self, name: &str) -> Option<(ClusterId, Watched)> {
         let state = self.state();
         let id = state.named(name).or_else(|| {
+            let wanted = wanted(name);
             // The first part of an address is no name.
-            let (label, _) = name
-                .split_once('.')
-                .filter(|_| name.parse::<std::net::IpAddr>().is_err())?;
-            state.named(label)
+            let is_address = wanted.parse::<std::net::IpAddr>().is_ok();
+            let (label, _) = wanted.split_once('.').filter(|_| !is_address)?;
+            state.own(label)
         })?;
-        let watched = state.watched.get(&id)?.clone();
-        Some((id, watched))
+        let watched = state.watched.get(id)?.clone();
+        Some((id.clone(), watched))
     }
 
     /// As [`find`](Self::find), by no other names than the clusters' own and those that they were found by: whatever stands
     /// behind the first part of an FQDN may lead elsewhere.
     pub fn find_known(&self, name: &str) -> Option<Watched> {
         let state = self.state();
-        state.watched.get(&state.named(name)?).cloned()
+        state.watched.get(state.named(name)?).cloned()
     }
 
     /// A cluster by its id.
@@ -253,6 +257,12 @@ mod tests {
         assert_eq!(found(&roster, "").as_deref(), Some("2"));
         assert_eq!(roster.aliases(&one), ["10.0.0.1"]);
         assert!(roster.aliases(&two).is_empty());
+        // What an FQDN begins with is a cluster's own name, or nothing that is known.
+        roster.remember("n2", &one);
+        for name in ["n2.example.org", ".example.org"] {
+            assert_eq!(found(&roster, name), None, "{name}");
+        }
+        assert!(roster.find_known("n2").is_some() && roster.find_known("cl1.example.org").is_none());
         roster.rename(&one, "CL9");
         assert_eq!(found(&roster, "cl9").as_deref(), Some("1"));
         roster.leave(&one);

@@ -228,7 +228,7 @@ impl Keeper {
         let tls = state.tls.clone();
         let looks = Look::at(&tls);
         let is_new = looks != state.seen;
-        state.unread_looks += 1;
+        state.unread_looks = state.unread_looks.saturating_add(1);
         // What a store has must be read, and with it comes a key that is good now.
         let is_due = tls.store_thumbprint.is_some() && state.unread_looks >= STORE_READ.looks(tls.look_every);
         let before = state.trouble;
