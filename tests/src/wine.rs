@@ -134,22 +134,11 @@ impl Ended {
 
 /// Runs a command to its end.
 ///
-/// On a loaded machine Wine was seen, once in six runs of all tests, to end a program with 1 that had not said a word, which
-/// no program of ours does. Guess: it was never begun. Such a program is started once more, and the output says so.
-///
 /// # Panics
 ///
 /// It cannot be started, or does not end within [`PATIENCE`].
 pub fn run(command: &mut Command) -> Ended {
-    let ended = Running::start(command).ended();
-    if ended.status.code() == Some(1) && ended.stdout.is_empty() && ended.stderr.is_empty() {
-        #[expect(clippy::print_stderr, reason = "nothing is tried again in silence")]
-        {
-            eprintln!("ended with 1 without a word, and is started once more: {command:?}");
-        }
-        return Running::start(command).ended();
-    }
-    ended
+    Running::start(command).ended()
 }
 
 /// A program that runs. It is killed when this is dropped.

@@ -71,7 +71,8 @@ impl Process {
             }
             seen.push(line);
         }
-        panic!("the daemon ended before it served:\n{}", seen.join("\n"));
+        let status = child.wait().await.unwrap();
+        panic!("the daemon ended before it served, with {status}:\n{}", seen.join("\n"));
     }
 
     pub async fn client(&self) -> Client {
