@@ -7,8 +7,9 @@ use wsfc_client::workload::{ProcessOptions, ProcessWorkload};
 
 use super::*;
 
-/// A script whose child holds the file that it is given, for longer than the test waits.
-const HOLDS: &str = r#"exec > "$0"; echo held; sleep 100 & wait"#;
+/// A script whose child holds the file that it is given, for longer than the test waits; another file says that it
+/// does.
+const HOLDS: &str = r#"exec > "$0"; echo held; sleep 100 & : > "$0.ready"; wait"#;
 
 fn fifo(folder: &tempfile::TempDir) -> PathBuf {
     let path = folder.path().join("held");
@@ -36,9 +37,9 @@ async fn a_process_is_started_checked_and_stopped() {
         while :; do sleep 0.02; done"#;
     let mut process = ProcessOptions::new(["sh", "-c", script]);
     process.command.push(log.clone().into_os_string());
-    process.health_command = ["sh", "-c", r#"test ! -e "$0.bad" && test -e "$0""#]
-        .map(Into::into)
-        .into();
+    // One that was stopped leaves another last line, so that the next one is well only when it has written its own.
+    let healthy = r#"test ! -e "$0.bad" && test "$(tail -n 1 "$0" 2> /dev/null)" = "web 80""#;
+    process.health_command = ["sh", "-c", healthy].map(Into::into).into();
     process.health_command.push(log.clone().into_os_string());
     process.ready_after = Duration::from_millis(50);
     let (daemon, mut streams) = Daemon::new();
@@ -90,7 +91,11 @@ async fn a_process_that_is_ending_is_not_taken_for_a_new_one() {
         while :; do sleep 0.02; done"#;
     let mut process = ProcessOptions::new(["sh", "-c", script]);
     process.command.push(log.clone().into_os_string());
-    process.ready_after = Duration::from_millis(100);
+    // Each process is online once it has written for itself, and so can be asked to end: the trap is set before that.
+    let started = r#"until test "$(tail -n 1 "$0" 2> /dev/null)" = started; do sleep 0.02; done"#;
+    process.health_command = ["sh", "-c", started].map(Into::into).into();
+    process.health_command.push(log.clone().into_os_string());
+    process.ready_after = Duration::ZERO;
     let (daemon, mut streams) = Daemon::new();
     let workload = ProcessWorkload::new(process);
     let _serving = serve(daemon.client(options()), AgentOptions::default(), workload.clone());
@@ -127,8 +132,12 @@ fn nothing_of_a_process_outlives_the_runtime() {
         || read(held)
     });
     let mut process = ProcessOptions::new(["sh", "-c", HOLDS]);
-    process.command.push(held.into_os_string());
-    process.ready_after = Duration::from_millis(100);
+    process.command.push(held.clone().into_os_string());
+    // A process that is killed before it has the file open would leave the reader waiting for ever.
+    let ready = r#"until test -e "$0.ready"; do sleep 0.02; done"#;
+    process.health_command = ["sh", "-c", ready].map(Into::into).into();
+    process.health_command.push(held.into_os_string());
+    process.ready_after = Duration::ZERO;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let (daemon, mut streams) = Daemon::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::Command;
-use wsfc_client::{Client, ConnectOptions, Progress};
+use wsfc_client::{Client, ConnectOptions, Error, Progress};
 use wsfc_proto::v1;
 use wsfc_proto::v1::OperationState;
 use wsfc_proto::v1::operation_record::Payload;
@@ -14,6 +14,14 @@ use crate::daemon::{Process, create, scenario};
 
 /// How much a full disk still takes: enough to open the store, which grows by its own measure.
 const ROOM: u64 = 2 << 20;
+/// The longest that something takes here on a busy machine; then the test fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits for something that comes in the end.
+async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, future).await;
+    waited.unwrap_or_else(|_elapsed| panic!("{what} did not come within {PATIENCE:?}"))
+}
 
 /// Nothing that was acknowledged is lost, nothing that
 /// was not is there, and the daemon ends with an error that says why.
@@ -27,8 +35,8 @@ async fn a_full_disk_ends_the_daemon_and_loses_nothing_that_was_acknowledged() {
 
     let daemon = on_a_small_disk(folder.path(), &scenario).await;
     let client = impatient(&daemon).await;
-    let (acknowledged, refused) = fill_the_disk(&client).await;
-    let (status, log) = daemon.wait().await;
+    let (acknowledged, refused) = in_time("the refusal", fill_the_disk(&client)).await;
+    let (status, log) = in_time("the end of the daemon", daemon.wait()).await;
     assert!(!status.success(), "{refused}");
     assert!(
         log.iter().any(|line| line.contains("journal cannot be written")),
@@ -68,7 +76,7 @@ async fn on_a_small_disk(folder: &Path, scenario: &Path) -> Process {
     Process::start_by(command, folder, scenario).await
 }
 
-/// A client that gives up soon where others would outlast the daemon's trouble.
+/// A client that gives up soon where others would outlast the daemon's trouble; only for calls that may be given up.
 async fn impatient(daemon: &Process) -> Client {
     let options = ConnectOptions::new([format!("http://{}", daemon.address)]);
     Client::connect(ConnectOptions {
@@ -80,13 +88,19 @@ async fn impatient(daemon: &Process) -> Client {
 }
 
 /// Starts operations until the journal takes no more: their ids, and how the last one was refused.
-async fn fill_the_disk(client: &Client) -> (Vec<String>, wsfc_client::Error) {
+async fn fill_the_disk(client: &Client) -> (Vec<String>, Error) {
     let mut large = create();
     large.cluster.as_mut().unwrap().nodes = (0..64).map(|n| format!("{}{n}", "x".repeat(200))).collect();
     let mut acknowledged = Vec::new();
     loop {
+        large.options = Some(v1::StartOptions {
+            request_id: format!("00000000-0000-4000-8000-{:012}", acknowledged.len()),
+            ..Default::default()
+        });
         match client.create_cluster(large.clone()).await {
             Ok(operation) => acknowledged.push(operation.id().to_owned()),
+            // Who is only slow has refused nothing; the same request id makes the next attempt the same start.
+            Err(Error::TimedOut { last: None, .. }) => {}
             Err(error) => return (acknowledged, error),
         }
         assert!(acknowledged.len() < 5_000, "the disk was never full");
@@ -105,7 +119,7 @@ async fn reads_go_on_after_the_journal_failed_while_a_call_runs() {
     drop(daemon.wait().await);
 
     let mut daemon = on_a_small_disk(folder.path(), &scenario).await;
-    let client = impatient(&daemon).await;
+    let client = daemon.client().await;
     let running = client.create_cluster(create()).await.unwrap();
     let mut progress = running.progress();
     while let Some(item) = progress.next().await {
@@ -116,13 +130,14 @@ async fn reads_go_on_after_the_journal_failed_while_a_call_runs() {
         }
     }
     drop(progress);
-    let (_acknowledged, refused) = fill_the_disk(&client).await;
-    daemon.logged("Stopping").await;
+    let gives_up = impatient(&daemon).await;
+    let (_acknowledged, refused) = in_time("the refusal", fill_the_disk(&gives_up)).await;
+    in_time("the line of the log", daemon.logged("Stopping")).await;
     let read = client.get_operation(running.id()).await.unwrap().operation.unwrap();
     assert_eq!(read.state(), OperationState::Running, "{refused}");
 
     daemon.interrupt().await;
-    let (status, log) = daemon.wait().await;
+    let (status, log) = in_time("the end of the daemon", daemon.wait()).await;
     assert!(!status.success());
     assert!(
         log.iter().any(|line| line.contains("journal cannot be written")),

@@ -167,6 +167,8 @@ async fn together(effort: Effort) {
     let all = began.elapsed();
     let worked = starts.await.expect("the starts");
     let ended = began.elapsed();
+    // Figures of operations that failed would say nothing.
+    assert_eq!(worked, groups, "operations that succeeded");
     serving.abort();
     daemon.finish().await;
     table(

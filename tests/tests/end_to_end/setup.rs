@@ -10,7 +10,7 @@ use wsfc_simulator::{Point, Release};
 use wsfc_tests::records::{
     Record as _, assert_failed, assert_succeeded, collect, outcome_of, phases, soon, to_the_end,
 };
-use wsfc_tests::{TestDaemon, request, world};
+use wsfc_tests::{TestDaemon, UnderTest, request, world};
 
 #[tokio::test]
 async fn creating_a_cluster_streams_every_report_and_ends_on_evidence() {
@@ -129,7 +129,8 @@ async fn an_empty_cluster_has_no_management_point() {
 
 #[tokio::test]
 async fn adding_a_node_waits_until_the_new_cluster_has_settled() {
-    let settle = Duration::from_millis(400);
+    // Long enough for the second start to come before it is over, on a machine that is busy too.
+    let settle = UnderTest::get().patience(Duration::from_secs(3));
     let daemon = TestDaemon::builder(world::machines(2))
         .settings(|s| s.operations.create_settle = settle)
         .start()
@@ -160,7 +161,7 @@ async fn adding_a_node_waits_until_the_new_cluster_has_settled() {
     let time = |record: &v1::OperationRecord| SystemTime::try_from(record.time.unwrap()).unwrap();
     let waited = time(started).duration_since(time(created.last().unwrap())).unwrap();
     // The clock of the pause starts when the call comes back, a moment before its outcome is recorded.
-    assert!(waited + Duration::from_millis(100) >= settle, "began after {waited:?}");
+    assert!(waited + settle / 3 >= settle, "began after {waited:?}");
     daemon.finish().await;
 }
 

@@ -19,6 +19,11 @@ use wsfc_tests::{TestDaemon, UnderTest, request, world};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding, VIEWER};
 use wsfcd::settings::{Settings, Tls, TlsVersion};
 
+/// How long a call may take that must succeed, on a machine that is busy too.
+const SERVED: Duration = Duration::from_secs(30);
+/// How long a call is tried that must be refused: the client takes many a refusal for a trouble that passes.
+const REFUSED: Duration = Duration::from_millis(500);
+
 /// Writes the files of a daemon that answers as `localhost`.
 fn files(dir: &Path, authority: &Authority, clients: Option<&Authority>) -> Tls {
     let server = authority.issue("localhost");
@@ -114,7 +119,13 @@ impl Secured {
             .map(drop)
     }
 
-    async fn connect(&self, authority: &Authority, identity: Option<Identity>) -> Result<Client, Error> {
+    /// A client that has been served once, within a time that suits what is expected.
+    async fn connect(
+        &self,
+        authority: &Authority,
+        identity: Option<Identity>,
+        patience: Duration,
+    ) -> Result<Client, Error> {
         let tls = TlsOptions {
             ca_pem: Some(authority.pem()),
             identity,
@@ -123,7 +134,7 @@ impl Secured {
         let options = ConnectOptions {
             endpoints: vec![format!("https://{}", self.daemon.address())],
             tls: Some(tls),
-            request_timeout: UnderTest::get().patience(Duration::from_millis(500)),
+            request_timeout: UnderTest::get().patience(patience),
             ..self.daemon.connect_options()
         };
         let client = Client::connect(options).await?;
@@ -137,7 +148,7 @@ impl Secured {
 async fn a_server_certificate_serves_over_tls_alone() {
     let authority = Authority::new();
     let secured = secured(&authority, None).await;
-    let client = secured.connect(&authority, None).await.unwrap();
+    let client = secured.connect(&authority, None, SERVED).await.unwrap();
     let operation = client
         .create_cluster(request::create_cluster("CL1", &["n1"]))
         .await
@@ -146,10 +157,10 @@ async fn a_server_certificate_serves_over_tls_alone() {
     assert_eq!(operation.get().await.unwrap().principal, "local");
 
     // Neither another authority nor plain text gets in.
-    assert!(secured.connect(&Authority::new(), None).await.is_err());
+    assert!(secured.connect(&Authority::new(), None, REFUSED).await.is_err());
     let plain = ConnectOptions {
         tls: None,
-        request_timeout: UnderTest::get().patience(Duration::from_millis(500)),
+        request_timeout: UnderTest::get().patience(REFUSED),
         ..secured.daemon.connect_options()
     };
     assert!(Client::lazy(plain).unwrap().get_host_state("").await.is_err());
@@ -161,7 +172,7 @@ async fn with_a_client_authority_only_its_clients_get_in_and_are_recorded() {
     let (servers, clients) = (Authority::new(), Authority::new());
     let secured = secured(&servers, Some(&clients)).await;
     let client = secured
-        .connect(&servers, Some(clients.issue("operator-a")))
+        .connect(&servers, Some(clients.issue("operator-a")), SERVED)
         .await
         .unwrap();
     let operation = client
@@ -174,7 +185,7 @@ async fn with_a_client_authority_only_its_clients_get_in_and_are_recorded() {
 
     // Request ids belong to their caller: another's is another request.
     let other = secured
-        .connect(&servers, Some(clients.issue("operator-b")))
+        .connect(&servers, Some(clients.issue("operator-b")), SERVED)
         .await
         .unwrap();
     let mut again = request::add_node("CL1", "n1");
@@ -191,10 +202,13 @@ async fn with_a_client_authority_only_its_clients_get_in_and_are_recorded() {
         .operations;
     assert_ne!(listed[0].principal, listed[1].principal);
 
-    assert!(secured.connect(&servers, None).await.is_err(), "without a certificate");
+    assert!(
+        secured.connect(&servers, None, REFUSED).await.is_err(),
+        "without a certificate"
+    );
     let stranger = Authority::new().issue("operator");
     assert!(
-        secured.connect(&servers, Some(stranger)).await.is_err(),
+        secured.connect(&servers, Some(stranger), REFUSED).await.is_err(),
         "with a certificate of somebody else"
     );
     secured.daemon.finish().await;
@@ -335,7 +349,7 @@ async fn a_revoked_certificate_is_refused_and_its_streams_are_cut() {
         clients.issue_numbered("operator-bad", 2),
     );
     let revoked = clients.issue_numbered("operator-revoked", 7);
-    assert!(secured.connect(&servers, Some(revoked)).await.is_err());
+    assert!(secured.connect(&servers, Some(revoked), REFUSED).await.is_err());
     let mut stays = watch(secured.channel(&servers, Some(&good)).await.unwrap()).await;
     let mut goes = watch(secured.channel(&servers, Some(&bad)).await.unwrap()).await;
 
@@ -349,10 +363,10 @@ async fn a_revoked_certificate_is_refused_and_its_streams_are_cut() {
         }
     });
     assert!(cut.await.is_err(), "a stream that is cut has not ended in order");
-    assert!(secured.connect(&servers, Some(bad)).await.is_err());
+    assert!(secured.connect(&servers, Some(bad), REFUSED).await.is_err());
     // The other one goes on: a mark comes at least each five seconds.
     soon("a mark", stays.message()).await.unwrap().unwrap();
-    secured.connect(&servers, Some(good)).await.unwrap();
+    secured.connect(&servers, Some(good), SERVED).await.unwrap();
     secured.daemon.finish().await;
 }
 
@@ -382,17 +396,17 @@ async fn files_that_change_are_taken_under_live_streams() {
     replace(&secured.files.path().join("server.pem"), b"no certificate");
     soon("the refusal", async {
         while !secured.daemon.logs().contains(message) {
-            secured.connect(&old, None).await.unwrap();
+            secured.connect(&old, None, SERVED).await.unwrap();
         }
     })
     .await;
 
     files(secured.files.path(), &new, None);
     soon("the new certificate", async {
-        while secured.connect(&new, None).await.is_err() {}
+        while secured.connect(&new, None, SERVED).await.is_err() {}
     })
     .await;
-    assert!(secured.connect(&old, None).await.is_err());
+    assert!(secured.connect(&old, None, REFUSED).await.is_err());
     soon("a mark", stream.message()).await.unwrap().unwrap();
     let text = secured.daemon.logs().text();
     let told = text
@@ -412,10 +426,13 @@ async fn the_last_places_are_for_administrators() {
     .await;
     let (viewer, operator) = (clients.issue("viewer"), clients.issue("operator"));
     let mut first = watch(secured.channel(&servers, Some(&viewer)).await.unwrap()).await;
-    assert!(secured.connect(&servers, Some(viewer)).await.is_err());
+    assert!(secured.connect(&servers, Some(viewer), REFUSED).await.is_err());
     let mut second = watch(secured.channel(&servers, Some(&operator)).await.unwrap()).await;
     assert!(
-        secured.connect(&servers, Some(operator.clone())).await.is_err(),
+        secured
+            .connect(&servers, Some(operator.clone()), REFUSED)
+            .await
+            .is_err(),
         "all places have calls"
     );
     for stream in [&mut first, &mut second] {
@@ -424,7 +441,7 @@ async fn the_last_places_are_for_administrators() {
     // Whoever has no call makes room.
     drop(first);
     soon("the place", async {
-        while secured.connect(&servers, Some(operator.clone())).await.is_err() {}
+        while secured.connect(&servers, Some(operator.clone()), SERVED).await.is_err() {}
     })
     .await;
     secured.daemon.finish().await;

@@ -8,7 +8,7 @@ use wsfc_resource_channel::{CallKind, CallState, Opened, Source, to_daemon};
 use crate::cluster;
 use crate::daemon::Daemon;
 use crate::monitor::{CONTINUE, Resource, TERMINATE, assert_rising, is_readable};
-use crate::socket;
+use crate::{socket, takes};
 
 const IO_PENDING: u32 = 997;
 
@@ -238,7 +238,7 @@ fn terminate_and_close_return_while_the_monitor_holds_a_status() {
     daemon.status(&begun, CallState::Pending, "starting");
     resource.held();
     // The thread is in the monitor now: nothing waits for it longer than the promise.
-    resource.terminate();
+    takes(|| resource.terminate());
     resource.online();
     assert!(resource.is_alive());
     resource.hold(false);
@@ -246,6 +246,21 @@ fn terminate_and_close_return_while_the_monitor_holds_a_status() {
     daemon.status(&daemon.begun("held", 2), CallState::Online, "works");
     resource.told_state(2);
     resource.close();
+
+    // There is one thread, so the next resource is held after the first. It is closed while its status is in the
+    // monitor.
+    let resource = Resource::open("held and closed", path.to_str().unwrap());
+    resource.hold(true);
+    resource.online();
+    let begun = daemon.begun("held and closed", 1);
+    daemon.status(&begun, CallState::Pending, "starting");
+    resource.held();
+    takes(|| resource.close());
+    resource.hold(false);
+    daemon.find("closing", |message| match message {
+        to_daemon::Message::Closed(closed) if closed.instance == begun.instance => Some(()),
+        _ => None,
+    });
 }
 
 #[test]

@@ -19,10 +19,28 @@ mod monitor;
 mod table;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A folder of a test's own, and a socket in it.
 fn socket() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("resource.sock");
     (folder, path)
+}
+
+/// What entry points promise (facts 5.2), with room for a busy machine: the promise is that they wait neither for the
+/// daemon nor for the monitor, which would be for seconds.
+const AT_ONCE: Duration = Duration::from_millis(300 * 5);
+
+/// Makes a call of an entry point, which returns at once.
+#[track_caller]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long an entry point takes is what is promised"
+)]
+fn takes<T>(call: impl FnOnce() -> T) -> T {
+    let begin = std::time::Instant::now();
+    let result = call();
+    assert!(begin.elapsed() < AT_ONCE, "took {:?}", begin.elapsed());
+    result
 }

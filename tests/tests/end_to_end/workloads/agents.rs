@@ -70,7 +70,10 @@ async fn an_agent_that_is_lost_fails_what_it_ran_and_the_next_one_starts_it_agai
     let mut agent = Agent::attached(daemon.client(), "orphan", short(), Script::default()).await;
     bring_online(&client, "orphan").await;
     agent.sees(&Seen::Call("online", false)).await;
+    let mut statuses = Statuses::of(&client, "orphan").await;
     agent.vanish();
+    // It has failed, or the cluster would not bring it online again, which waits since nobody has attached yet.
+    while statuses.next().await.message != "waiting for an agent" {}
     let standing_in = AgentOptions {
         stand_by: true,
         ..short()
