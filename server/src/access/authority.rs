@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use super::files::{self, AccessFolder};
 use super::name;
 use super::tokens::whole_seconds;
+use crate::listen::key_file::{self, KeyFileError};
 use crate::platform::Entropy;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -61,6 +62,15 @@ pub enum AuthorityError {
         /// What is wrong with it.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Whoever else can read the key can make everybody's certificates.
+    #[error("{} is no secret", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Who else can, and what to do.
+        #[source]
+        source: KeyFileError,
     },
     /// There is an authority, or a part of one.
     #[error("{} is there already, and an authority is never replaced", path.display())]
@@ -192,6 +202,11 @@ impl Authority {
         let key = read(&key_path)?.ok_or_else(|| AuthorityError::File {
             path: key_path.clone(),
             source: io::ErrorKind::NotFound.into(),
+        })?;
+        let checked = key_file::check(&key_path);
+        checked.map_err(|source| AuthorityError::Key {
+            path: key_path.clone(),
+            source,
         })?;
         let key = KeyPair::from_pem(&key).map_err(|error| damaged(&key_path, error))?;
         match Self::of_parts(certificate, key) {

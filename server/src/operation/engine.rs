@@ -176,7 +176,7 @@ impl Engine {
             return Err(StartError::Unsupported { function });
         }
         let request = start.key();
-        let found = self.requested(request.as_ref())?;
+        let found = self.requested(&start, request.as_ref())?;
         if let Some(found) = found.filter(|_| !start.options.validate_only) {
             return Ok(found);
         }
@@ -197,7 +197,7 @@ impl Engine {
         }
         self.check_revision(&start.call, &cluster)?;
         let admission = inner.admission.lock().await;
-        if let Some(found) = self.requested(request.as_ref())? {
+        if let Some(found) = self.requested(&start, request.as_ref())? {
             return Ok(found);
         }
         let operation_id = inner.platform.entropy.uuid(inner.platform.clock.now());
@@ -406,9 +406,14 @@ impl Engine {
         self.0.tasks.spawn_on(supervision, &self.0.runtime);
     }
 
-    fn requested(&self, request: Option<&RequestKey>) -> Result<Option<Started>, StartError> {
+    fn requested(&self, start: &Start, request: Option<&RequestKey>) -> Result<Option<Started>, StartError> {
         let Some(request) = request else { return Ok(None) };
         match self.0.journal.requested(request) {
+            // It was the caller's, who may have been given less since.
+            Ok(Some(found)) if !start.reach.scope.holds(&found.cluster) => Err(StartError::OutOfReach {
+                permission: start.reach.permission,
+                cluster: start.call.cluster().into(),
+            }),
             Ok(found) => Ok(found.map(|operation| Started::Operation(id_of(&operation)))),
             Err(error) => Err(StartError::not_accepted(error, &request.request_id)),
         }

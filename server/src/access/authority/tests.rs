@@ -236,10 +236,29 @@ fn an_authority_is_kept_and_never_replaced() {
     // The key of another one.
     std::fs::remove_file(access.authority_key()).unwrap();
     assert!(matches!(Authority::load(&access), Err(AuthorityError::File { .. })));
-    std::fs::write(access.authority_key(), KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let other = KeyPair::generate().unwrap().serialize_pem();
+    write(&access.authority_key(), other.as_bytes()).unwrap();
     assert!(matches!(Authority::load(&access), Err(AuthorityError::Damaged { .. })));
-    std::fs::write(access.authority_key(), "no key").unwrap();
+    write(&access.authority_key(), b"no key").unwrap();
     assert!(matches!(Authority::load(&access), Err(AuthorityError::Damaged { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_is_no_authority_s() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let access = AccessFolder::of(folder.path());
+    access.make().unwrap();
+    let made = authority();
+    made.save_key(&access).unwrap();
+    made.save_certificate(&access).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(access.authority_key(), mode).unwrap();
+    let refused = Authority::load(&access).err().unwrap();
+    let mend = format!("chmod 600 '{}'", access.authority_key().display());
+    assert!(crate::logging::chain(&refused).contains(&mend), "{refused:?}");
 }
 
 #[test]
