@@ -95,6 +95,7 @@ reason! {
     WorkloadTaken = WORKLOAD_TAKEN,
     LeaseUnknown = LEASE_UNKNOWN,
     RateLimited = RATE_LIMITED,
+    TooMuchUnread = TOO_MUCH_UNREAD,
     RequestLate = REQUEST_LATE,
     Internal = INTERNAL,
 }

@@ -287,6 +287,11 @@ reasons! {
         user: "Wait as told, and make fewer calls: watch instead of asking again and again.",
         operator: "Raise `limits.calls_per_second` or `limits.changes_per_second` if the caller needs that many."
     }
+    TOO_MUCH_UNREAD {
+        meaning: "The caller has open as many streams as one may, or has not taken answers that it has asked for.",
+        user: "Read what was asked for, end streams that are not needed, and share one watch among those who need the same.",
+        operator: "Raise `limits.streams_per_identity` or `limits.unread_bytes` if the caller needs that many."
+    }
     REQUEST_LATE {
         meaning: "The request did not arrive within the time that a request may take.",
         user: "Send the whole request at once; repeating it is safe with a request id.",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
@@ -21,12 +21,13 @@ use wsfc_proto::v1::Permission;
 use super::Access;
 use super::identity::{Identity, Refusal};
 use super::policy::{Decision, Reach, Rights, Scope};
+use super::quotas::{self, Account, Quotas};
 use super::request;
-use crate::audit::{self, Audit, Began, Deferred, Outcome, Ticket};
+use super::unread::Share;
+use crate::audit::{self, Audit, Began, Deferred, Held, Made, Outcome, Ticket};
 use crate::grpc::status;
 use crate::inventory::Clusters;
 use crate::listen::connection::Peer;
-use crate::listen::rate::{self, Rates};
 
 /// The longest time that a timer is set for; longer ones are set again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,26 +48,18 @@ pub struct Caller {
 pub struct AccessLayer {
     access: Access,
     clusters: Clusters,
-    request_bytes: usize,
-    rates: Arc<Rates>,
+    quotas: Quotas,
     audit: Option<Audit>,
 }
 
 impl AccessLayer {
-    /// Decides by this access; clusters are known by these, and these rates are kept. What changes something is in the audit
-    /// log before it is carried out; without one it is not written down.
-    pub fn new(
-        access: Access,
-        clusters: Clusters,
-        request_bytes: usize,
-        rates: Arc<Rates>,
-        audit: Option<Audit>,
-    ) -> Self {
+    /// Decides by this access; clusters are known by these, and these quotas are kept. What changes something is in the
+    /// audit log before it is carried out; without one it is not written down.
+    pub fn new(access: Access, clusters: Clusters, quotas: Quotas, audit: Option<Audit>) -> Self {
         Self {
             access,
             clusters,
-            request_bytes,
-            rates,
+            quotas,
             audit,
         }
     }
@@ -143,6 +136,21 @@ impl Asked {
         }
     }
 
+    /// Whether it changes something.
+    const fn changes(&self) -> bool {
+        matches!(self, Self::Method(method) if method.changes)
+    }
+
+    /// Whether its client streams.
+    const fn uploads(&self) -> bool {
+        matches!(self, Self::Method(method) if method.uploads)
+    }
+
+    /// Whether its answer may be a stream.
+    const fn streams(&self) -> bool {
+        !matches!(self, Self::Method(method) if !method.streams)
+    }
+
     const fn permission(&self) -> Permission {
         match self {
             Self::Method(method) => method.permission,
@@ -162,7 +170,8 @@ impl AccessLayer {
         let generation = self.access.generation();
         let mut about = audit::call::about(&request, asked.permission());
         let caller = self.caller(&request, &asked, &mut about);
-        let caller = caller.inspect_err(|refused| self.refused(&about, refused))?;
+        let (mut caller, account) = caller.inspect_err(|refused| self.refused(&about, refused))?;
+        let share = asked.streams().then(|| self.quotas.stream(&account)).transpose()?;
         let request = self.within_scope(&asked, &caller, request).await;
         let request = request.inspect_err(|refused| self.refused(&about, refused))?;
         let (mut request, ticket) = self.written_down(&asked, &mut about, request).await?;
@@ -175,20 +184,34 @@ impl AccessLayer {
         // The request may have taken its time, and what it asks for is no longer for this caller.
         if let Err(refused) = guard.still() {
             match ticket {
-                Some(ticket) => ticket.outcome(audit::call::outcome_of(&refused), None),
+                Some(ticket) => ticket.outcome(audit::call::outcome_of(&refused), None, None),
                 None => self.refused(&about, &refused),
             }
             return Err(refused);
         }
+        // Handlers ask for more of them than for the permission of the method.
+        if self.access.generation() != generation {
+            let rights = self.access.rights(&caller.identity);
+            caller.rights = Arc::new(rights.unwrap_or_default());
+        }
         request.extensions_mut().insert(caller);
+        let ticket = match ticket {
+            // What such a call is about is in what comes later, and so is its outcome.
+            Some(ticket) if asked.uploads() => {
+                request.extensions_mut().insert(Held::new(ticket));
+                None
+            }
+            ticket => ticket,
+        };
         let answering = inner.call(request);
-        let mut response = match ticket {
+        let response = match ticket {
             // What changes something goes on to its end when its caller leaves, so that its outcome is known.
             Some(ticket) => {
                 let carried_out = tokio::spawn(async move {
                     let Ok(response) = answering.await;
-                    let began = response.extensions().get::<Began>();
-                    ticket.outcome(audit::call::outcome(&response), began.map(|Began(id)| id.to_string()));
+                    let began = response.extensions().get().map(|Began(id)| id.to_string());
+                    let made = response.extensions().get().map(|Made(what)| what.clone());
+                    ticket.outcome(audit::call::outcome(&response), began, made);
                     response
                 });
                 let carried_out = carried_out.await;
@@ -206,14 +229,23 @@ impl AccessLayer {
                 response
             }
         };
-        if !matches!(asked, Asked::Method(method) if !method.streams) {
-            response = response.map(|body| Body::new(GuardedBody::new(body, guard)));
+        match share {
+            Some(share) => {
+                let told = self.audit.map(|audit| (audit, about));
+                Ok(response.map(|body| Body::new(GuardedBody::new(body, guard, share, told))))
+            }
+            None => self.quotas.answer(&account, asked.changes(), response).await,
         }
-        Ok(response)
     }
 
-    /// Who makes a call that needs a permission, if it has that anywhere. `about` gets who it is, whatever is decided.
-    fn caller(&self, request: &Request<Body>, asked: &Asked, about: &mut audit::Asked) -> Result<Caller, Status> {
+    /// Who makes a call that needs a permission, if it has that anywhere, and where its quotas are kept. `about` gets who it
+    /// is, whatever is decided.
+    fn caller(
+        &self,
+        request: &Request<Body>,
+        asked: &Asked,
+        about: &mut audit::Asked,
+    ) -> Result<(Caller, Account), Status> {
         let permission = asked.permission();
         let nobody = Peer::plain(None);
         let peer = request.extensions().get::<Peer>().unwrap_or(&nobody);
@@ -222,11 +254,16 @@ impl AccessLayer {
             Err(_refused) if permission == Permission::Public => self.access.identify(&nobody, &HeaderMap::new()),
             identified => identified,
         };
-        let identity = identity.map_err(|refusal| status::refused(&refusal))?;
+        let identity = identity.map_err(|refusal| {
+            // To look at what is refused costs more than the rest of a call.
+            let limited = self.quotas.call(&quotas::refused_account(peer), false);
+            limited.err().unwrap_or_else(|| status::refused(&refusal))
+        })?;
         about.who = audit::call::who(&identity);
         let rights = self.access.rights(&identity);
         // A name that was taken away from whoever shows it does not use up what its owner may call.
-        self.take_rate(&identity, rights.is_ok(), peer, asked)?;
+        let account = quotas::account(&identity, rights.is_ok(), peer);
+        self.quotas.call(&account, asked.changes())?;
         let rights = match rights {
             Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
             rights => rights,
@@ -237,27 +274,12 @@ impl AccessLayer {
             Decision::Denied if identity.is_known() => return Err(status::permission_missing(permission, None)),
             Decision::Denied => return Err(status::refused(&Refusal::CredentialsRequired)),
         };
-        Ok(Caller {
+        let caller = Caller {
             identity: Arc::new(identity),
             reach: Reach { permission, scope },
             rights: Arc::new(rights),
-        })
-    }
-
-    /// Refuses a caller who calls too often. Those without a name of their own are told apart by their address, so that
-    /// none of them can use up what the others have.
-    fn take_rate(&self, identity: &Identity, is_good: bool, peer: &Peer, asked: &Asked) -> Result<(), Status> {
-        let changes = matches!(asked, Asked::Method(method) if method.changes);
-        let now = Instant::now();
-        let taken = match peer.address {
-            Some(address) if !(identity.is_known() && is_good) => {
-                let address = address.ip().to_canonical();
-                self.rates
-                    .take(&format!("{} {address}", identity.principal), changes, now)
-            }
-            _ => self.rates.take(&identity.principal, changes, now),
         };
-        taken.map_err(rate::limited)
+        Ok((caller, account))
     }
 
     /// Lets a call through that stays where its caller may act, as far as names tell that. Nothing is asked for it: the
@@ -280,7 +302,7 @@ impl AccessLayer {
             };
         }
         let (parts, body) = request.into_parts();
-        let bytes = self.whole(body).await?;
+        let bytes = self.whole(body, method).await?;
         let named = request::cluster(method, &bytes).map_err(|error| status::unreadable(&error))?;
         // The cluster of this host is known to be another one, or has to be asked.
         let is_within = match self.clusters.known(&named) {
@@ -295,8 +317,8 @@ impl AccessLayer {
     }
 
     /// Takes a whole request of one message off the network.
-    async fn whole(&self, body: Body) -> Result<Bytes, Status> {
-        let arrived = request::whole(body, self.request_bytes).await;
+    async fn whole(&self, body: Body, method: &Method) -> Result<Bytes, Status> {
+        let arrived = request::whole(body, self.quotas.request_bytes(method.permission)).await;
         arrived.map_err(|error| status::unreadable(&error))
     }
 
@@ -317,7 +339,7 @@ impl AccessLayer {
             request
         } else {
             let (parts, body) = request.into_parts();
-            let bytes = self.whole(body).await?;
+            let bytes = self.whole(body, method).await?;
             // What cannot be read is left to the handler, which refuses it.
             if let Some(message) = request::decode(method, &bytes) {
                 audit::request::describe(&mut about.call, message);
@@ -395,10 +417,13 @@ struct GuardedBody {
     /// Fires when the identity is over.
     expiry: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
+    /// Hears of it when the stream is ended.
+    told: Option<(Audit, audit::Asked)>,
+    _share: Share,
 }
 
 impl GuardedBody {
-    fn new(inner: Body, guard: Guard) -> Self {
+    fn new(inner: Body, guard: Guard, share: Share, told: Option<(Audit, audit::Asked)>) -> Self {
         let policies = guard.access.generations();
         let expiry = guard.until_expiry().map(|left| Box::pin(tokio::time::sleep(left)));
         Self {
@@ -407,6 +432,8 @@ impl GuardedBody {
             policies,
             expiry,
             has_ended: false,
+            told,
+            _share: share,
         }
     }
 
@@ -443,6 +470,9 @@ impl http_body::Body for GuardedBody {
             self.has_ended = true;
             // What is behind it may wait for a reader who is gone now.
             self.inner = Body::empty();
+            if let Some((audit, about)) = self.told.take() {
+                audit.refused(about, audit::call::outcome_of(&refused));
+            }
             let mut trailers = HeaderMap::new();
             return match refused.add_header(&mut trailers) {
                 Ok(()) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),

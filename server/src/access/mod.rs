@@ -18,9 +18,11 @@ pub mod init;
 pub mod layer;
 pub mod name;
 pub mod policy;
+pub mod quotas;
 pub mod register;
 pub(crate) mod request;
 pub mod tokens;
+mod unread;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -9,6 +9,8 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use wsfc_proto::methods::Method;
 
+use crate::audit;
+
 /// The bytes of a message's frame before the message: whether it is compressed, and its length.
 const FRAME: usize = 5;
 
@@ -47,8 +49,10 @@ fn is_late(status: &Status) -> bool {
 
 /// The name of the cluster that a request is about, as the handler will find it.
 pub(super) fn cluster(method: &Method, frame: &Bytes) -> Result<String, Unreadable> {
-    let message = decode(method, frame).ok_or(Unreadable::Malformed)?;
-    Ok(string(&message, method.cluster).unwrap_or_default())
+    let mut message = decode(method, frame).ok_or(Unreadable::Malformed)?;
+    let cluster = string(&message, method.cluster).unwrap_or_default();
+    audit::request::strip(&mut message);
+    Ok(cluster)
 }
 
 /// The message in a frame. What follows the first is not read by handlers of single messages either.

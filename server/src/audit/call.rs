@@ -12,14 +12,16 @@ use crate::access::hex;
 use crate::access::identity::{Identity, Method};
 use crate::listen::connection::{Medium, Peer};
 
-/// The reasons of refusals because of who asks.
-const REFUSALS: [&str; 6] = [
+/// The reasons of refusals because of who asks, or how often.
+const REFUSALS: [&str; 8] = [
     reasons::CREDENTIALS_REQUIRED,
     reasons::CERTIFICATE_REVOKED,
     reasons::CERTIFICATE_EXPIRED,
     reasons::TOKEN_INVALID,
     reasons::TOKEN_EXPIRED,
     reasons::PERMISSION_MISSING,
+    reasons::TOO_MANY_TRIES,
+    reasons::RATE_LIMITED,
 ];
 
 /// What is known of a call before its caller is.
@@ -97,7 +99,7 @@ pub fn outcome_of(status: &Status) -> Outcome {
     }
 }
 
-/// Whether a call was refused because of who asked.
+/// Whether a call was refused because of who asked, or how often.
 pub fn is_refusal(outcome: &Outcome) -> bool {
     REFUSALS.contains(&outcome.reason.as_str())
 }
@@ -127,12 +129,16 @@ const fn name(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use wsfc_proto::v1;
 
     use super::*;
     use crate::access::bearer::BearerRefusal;
+    use crate::access::enrolment::EnrolmentError;
     use crate::access::identity::Refusal;
     use crate::grpc::status;
+    use crate::listen::rate;
 
     #[test]
     fn answers_say_their_code_and_their_reason() {
@@ -161,6 +167,17 @@ mod tests {
             Refusal::TokenExpired,
         ] {
             assert!(is_refusal(&outcome_of(&status::refused(&refusal))), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn who_asks_or_guesses_too_often_is_refused_too() {
+        let wait = Duration::from_secs(1);
+        for refused in [
+            rate::limited(wait),
+            status::enrolment(&EnrolmentError::TooManyTries { wait }),
+        ] {
+            assert!(is_refusal(&outcome_of(&refused)), "{refused:?}");
         }
     }
 }

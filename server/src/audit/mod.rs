@@ -31,6 +31,9 @@ use crate::platform::Platform;
 
 /// How long a call waits for its entry. A disk that takes longer refuses it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// When so many entries wait for the writer, no further call is let in. The writer takes all that wait at once, so
+/// there are only as many while the disk hangs.
+const MOST_WAITING: usize = 4_096;
 /// How many objects of a request an entry names.
 const MOST_OBJECTS: usize = 16;
 
@@ -120,9 +123,35 @@ impl Deferred {
     }
 }
 
+/// The go-ahead of a call whose client streams. Its handler finds it among the extensions of the request, and tells the
+/// outcome once it knows what the call is about.
+#[derive(Clone, Debug)]
+pub struct Held(Arc<Mutex<Option<Ticket>>>);
+
+impl Held {
+    /// Holds this one.
+    pub fn new(ticket: Ticket) -> Self {
+        Self(Arc::new(Mutex::new(Some(ticket))))
+    }
+
+    /// As [`Ticket::outcome`], the first time; the detail is an excerpt of this text.
+    pub fn outcome(&self, outcome: Outcome, detail: &str) {
+        let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ticket) = ticket {
+            let detail = (!detail.is_empty()).then(|| excerpt(detail));
+            ticket.outcome(outcome, None, detail);
+        }
+    }
+}
+
 /// The operation that a call has begun, or attached to; handlers leave it among the extensions of their answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Began(pub uuid::Uuid);
+
+/// What a call has made that its request does not name, in words; handlers leave it among the extensions of their
+/// answer. It becomes the detail of the outcome as it is, so its maker bounds the texts of callers in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made(pub String);
 
 /// The log cannot be written, so nothing that changes something is carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,7 +162,7 @@ pub enum AuditUnavailable {
         /// Why, with all causes.
         cause: String,
     },
-    /// The disk does not answer.
+    /// The disk does not answer, or too many wait for it.
     #[error("the audit log was not written within {}", humantime::format_duration(PATIENCE))]
     Slow,
     /// The daemon is stopping.
@@ -185,6 +214,12 @@ impl Audit {
             let mut state = self.state();
             if state.ended || state.stop.is_some() {
                 return Err(AuditUnavailable::Closed);
+            }
+            // Callers that give up leave their entries behind, so patience alone does not bound them. Notes need no
+            // bound of their own: outcomes and ends are no more than what was granted, refusals have their bound in a
+            // window, which does not end while the writer hangs, and others come once a minute at most, or by hand.
+            if state.items.len() >= MOST_WAITING {
+                return Err(AuditUnavailable::Slow);
             }
             state.items.push(Item::Intent {
                 entry: Box::new(entry),
@@ -374,15 +409,15 @@ impl Ticket {
         self.facts.intent
     }
 
-    /// Writes down what the call was answered. Never waits.
-    pub fn outcome(mut self, outcome: Outcome, operation_id: Option<String>) {
+    /// Writes down what the call was answered, and in `detail` what it has made. Never waits.
+    pub fn outcome(mut self, outcome: Outcome, operation_id: Option<String>, detail: Option<String>) {
         self.told = true;
-        self.write(outcome, operation_id);
+        self.write(outcome, operation_id, detail);
     }
 
     /// The event log has a call, too. One that has begun an operation is told there by the events of the operation, and
     /// one that was refused because of who asked by those of refusals.
-    fn write(&mut self, outcome: Outcome, operation_id: Option<String>) {
+    fn write(&mut self, outcome: Outcome, operation_id: Option<String>, detail: Option<String>) {
         if operation_id.is_none() && !call::is_refusal(&outcome) {
             self.facts.answer = [outcome.code.as_str(), &outcome.reason].join(" ").trim_end().to_owned();
             let event = Event::CallMade(Box::new(self.facts.clone()));
@@ -392,6 +427,7 @@ impl Ticket {
         entry.intent = Some(self.facts.intent);
         entry.operation_id = operation_id;
         entry.result = Some(outcome);
+        entry.detail = detail;
         self.audit.note(entry);
     }
 }
@@ -399,7 +435,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.told {
-            self.write(writer::unfinished(), None);
+            self.write(writer::unfinished(), None, None);
         }
     }
 }

@@ -22,14 +22,21 @@ pub fn describe(call: &mut Call, mut request: DynamicMessage) {
     name(call, &request, 0);
 }
 
-/// Takes the secrets out.
-fn strip(message: &mut DynamicMessage) {
+/// Takes the secrets out, and wipes them.
+pub fn strip(message: &mut DynamicMessage) {
     let fields: Vec<FieldDescriptor> = message.fields().map(|(field, _value)| field).collect();
     for field in fields {
         let value = message.get_field_mut(&field);
         if SECRETS.contains(&field.full_name()) {
-            if let Value::String(text) = value {
-                text.zeroize();
+            match value {
+                Value::String(text) => text.zeroize(),
+                // No other copy of the bytes is held by the message, so they are its own again.
+                Value::Bytes(bytes) => {
+                    if let Ok(mut own) = std::mem::take(bytes).try_into_mut() {
+                        own.zeroize();
+                    }
+                }
+                _ => {}
             }
             message.clear_field(&field);
         } else {

@@ -161,11 +161,12 @@ async fn the_go_ahead_comes_when_the_entry_is_on_disk_and_the_outcome_follows() 
     assert_eq!((intent.kind, intent.sequence), (Kind::Intent, ticket.intent()));
     assert_eq!(intent.who.unwrap().principal, "anna");
     assert_eq!(intent.call.unwrap().objects, ["group=SQL"]);
-    ticket.outcome(done(), Some("an-operation".into()));
+    ticket.outcome(done(), Some("an-operation".into()), Some("token 0a".into()));
     lab.turn();
     let outcome = sound(&lab.dir()).pop().unwrap();
     assert_eq!((outcome.kind, outcome.intent), (Kind::Outcome, Some(intent.sequence)));
     assert_eq!(outcome.operation_id.as_deref(), Some("an-operation"));
+    assert_eq!(outcome.detail.as_deref(), Some("token 0a"));
     assert_eq!(lab.kinds()[..2], [Kind::File, Kind::Started]);
 }
 
@@ -191,16 +192,16 @@ async fn connections_that_were_refused_in_the_handshake_are_refusals() {
 async fn the_event_log_has_the_calls_that_begin_no_operation() {
     let mut lab = Lab::new();
     let begins = lab.intent("one").await.unwrap();
-    begins.outcome(done(), Some("an-operation".into()));
+    begins.outcome(done(), Some("an-operation".into()), None);
     let refused = lab.intent("two").await.unwrap();
     let outcome = |code: &str, reason: &str| Outcome {
         code: code.into(),
         reason: reason.into(),
     };
-    refused.outcome(outcome("PERMISSION_DENIED", "PERMISSION_MISSING"), None);
+    refused.outcome(outcome("PERMISSION_DENIED", "PERMISSION_MISSING"), None, None);
     let fails = lab.intent("three").await.unwrap();
     let intent = fails.intent();
-    fails.outcome(outcome("INVALID_ARGUMENT", "INVALID_FIELD"), None);
+    fails.outcome(outcome("INVALID_ARGUMENT", "INVALID_FIELD"), None, None);
     drop(lab.intent("four").await.unwrap());
     let events = lab.events.take();
     let calls: Vec<_> = events.iter().filter(|event| event.message().id == 604).collect();
@@ -244,14 +245,14 @@ async fn a_call_that_nobody_ends_has_an_outcome_too() {
 #[tokio::test]
 async fn an_unfinished_line_is_kept_beside_the_log_which_goes_on() {
     let mut lab = Lab::new();
-    lab.intent("one").await.unwrap().outcome(done(), None);
+    lab.intent("one").await.unwrap().outcome(done(), None, None);
     let file = last_file(&lab.dir()).path;
     let folder = lab.ends();
     let mut bytes = std::fs::read(&file).unwrap();
     bytes.extend_from_slice(b"{\"sequence\":4,\"ti");
     std::fs::write(&file, &bytes).unwrap();
     let mut lab = Lab::after(folder);
-    lab.intent("two").await.unwrap().outcome(done(), None);
+    lab.intent("two").await.unwrap().outcome(done(), None, None);
     let entries = sound(&lab.dir());
     let torn = entries.iter().find(|entry| entry.kind == Kind::Torn).unwrap();
     let kept = std::fs::read(lab.dir().join(torn.file.as_ref().unwrap())).unwrap();
@@ -264,7 +265,7 @@ async fn an_unfinished_line_is_kept_beside_the_log_which_goes_on() {
 #[tokio::test]
 async fn a_log_that_was_edited_stays_as_it_is_and_a_fresh_file_says_so() {
     let mut lab = Lab::new();
-    lab.intent("one").await.unwrap().outcome(done(), None);
+    lab.intent("one").await.unwrap().outcome(done(), None, None);
     lab.pass(Duration::from_secs(1));
     lab.turn();
     let file = last_file(&lab.dir()).path;
@@ -274,7 +275,7 @@ async fn a_log_that_was_edited_stays_as_it_is_and_a_fresh_file_says_so() {
         .replace("group=one", "group=two");
     std::fs::write(&file, &edited).unwrap();
     let mut lab = Lab::after(folder);
-    lab.intent("two").await.unwrap().outcome(done(), None);
+    lab.intent("two").await.unwrap().outcome(done(), None, None);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), edited);
     assert_eq!(files(&lab.dir()).unwrap().len(), 2);
     let (report, entries) = entries(&lab.dir());
@@ -293,7 +294,7 @@ async fn a_log_that_was_edited_stays_as_it_is_and_a_fresh_file_says_so() {
 #[tokio::test]
 async fn a_log_whose_end_was_cut_off_shows_at_the_anchor() {
     let mut lab = Lab::new();
-    lab.intent("one").await.unwrap().outcome(done(), None);
+    lab.intent("one").await.unwrap().outcome(done(), None, None);
     lab.pass(Duration::from_secs(10));
     lab.turn();
     let file = last_file(&lab.dir()).path;
@@ -302,7 +303,7 @@ async fn a_log_whose_end_was_cut_off_shows_at_the_anchor() {
     let lines: Vec<_> = text.lines().collect();
     std::fs::write(&file, format!("{}\n", lines[..2].join("\n"))).unwrap();
     let mut lab = Lab::after(folder);
-    lab.intent("two").await.unwrap().outcome(done(), None);
+    lab.intent("two").await.unwrap().outcome(done(), None, None);
     let report = verify(&lab.dir(), &[]).unwrap();
     assert_eq!(
         report.findings[0].fault,
@@ -319,7 +320,7 @@ async fn a_log_whose_end_was_cut_off_shows_at_the_anchor() {
         std::fs::remove_file(file.path).unwrap();
     }
     let mut lab = Lab::after(folder);
-    lab.intent("three").await.unwrap().outcome(done(), None);
+    lab.intent("three").await.unwrap().outcome(done(), None, None);
     assert_eq!(lab.entries()[0].sequence, anchor + 1);
     assert_eq!(lab.kinds()[..2], [Kind::File, Kind::Alarm]);
 }
@@ -333,7 +334,7 @@ async fn files_follow_one_another_and_the_oldest_go_when_they_are_too_many() {
     };
     let mut lab = Lab::in_folder(folder, small, Arc::new(open_on_disk));
     for _ in 0..20 {
-        lab.intent("SQL").await.unwrap().outcome(done(), None);
+        lab.intent("SQL").await.unwrap().outcome(done(), None, None);
     }
     let report = verify(&lab.dir(), &[]).unwrap();
     assert!(report.is_sound(), "{report:?}");
@@ -419,7 +420,7 @@ async fn the_go_ahead_waits_until_the_entry_is_durable() {
         matches!(&refused, AuditUnavailable::Failed { cause } if cause.contains("the disk keeps nothing")),
         "{refused:?}"
     );
-    ticket.outcome(done(), None);
+    ticket.outcome(done(), None, None);
 }
 
 #[tokio::test]
@@ -428,7 +429,7 @@ async fn a_full_disk_refuses_what_changes_something_until_it_has_room() {
     let mut lab = Lab::in_folder(tempfile::tempdir().unwrap(), |_options| {}, disk.open());
     let before = lab.intent("one").await.unwrap();
     disk.is_full.store(true, Ordering::SeqCst);
-    before.outcome(done(), Some("one".into()));
+    before.outcome(done(), Some("one".into()), None);
     for _ in 0..3 {
         let refused = lab.intent("two").await.unwrap_err();
         assert!(
@@ -440,7 +441,7 @@ async fn a_full_disk_refuses_what_changes_something_until_it_has_room() {
     disk.is_full.store(false, Ordering::SeqCst);
     lab.pass(Duration::from_secs(1));
     lab.turn();
-    lab.intent("three").await.unwrap().outcome(done(), None);
+    lab.intent("three").await.unwrap().outcome(done(), None, None);
     let entries = sound(&lab.dir());
     let after: Vec<_> = entries.iter().skip(3).map(|entry| entry.kind).collect();
     assert_eq!(after[..3], [Kind::Gap, Kind::Outcome, Kind::Intent]);
@@ -449,6 +450,23 @@ async fn a_full_disk_refuses_what_changes_something_until_it_has_room() {
     assert_eq!(entries[4].operation_id.as_deref(), Some("one"), "no outcome is lost");
     let events: Vec<_> = lab.events.take().iter().map(|event| event.message().id).collect();
     assert_eq!(events, [603, 600, 601, 604]);
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_has_a_bounded_queue_before_it() {
+    let mut lab = Lab::new();
+    let left = MOST_WAITING - lab.audit.state().items.len();
+    let notes = (0..left).map(|_| Item::Note(Box::new(Entry::new(Kind::Settings))));
+    lab.audit.state().items.extend(notes);
+    let asking = lab.audit.intent(asked("SQL"));
+    let refused = tokio::time::timeout(PATIENCE / 2, asking).await.unwrap();
+    assert_eq!(refused.unwrap_err(), AuditUnavailable::Slow, "at once");
+    assert_eq!(lab.audit.state().items.len(), MOST_WAITING);
+    lab.turn();
+    lab.intent("SQL").await.unwrap().outcome(done(), None, None);
+    lab.turn();
+    let kinds: Vec<_> = sound(&lab.dir()).iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds[kinds.len() - 2..], [Kind::Intent, Kind::Outcome]);
 }
 
 #[tokio::test]
@@ -461,7 +479,7 @@ async fn a_folder_that_cannot_be_used_is_tried_again() {
     std::fs::remove_file(lab.dir()).unwrap();
     lab.intent("one").await.unwrap_err();
     lab.pass(Duration::from_secs(1));
-    lab.intent("two").await.unwrap().outcome(done(), None);
+    lab.intent("two").await.unwrap().outcome(done(), None, None);
     assert_eq!(sound(&lab.dir())[1].count, Some(3));
 }
 
@@ -469,13 +487,13 @@ async fn a_folder_that_cannot_be_used_is_tried_again() {
 #[tokio::test]
 async fn a_file_that_is_taken_away_while_it_is_written_is_missed() {
     let mut lab = Lab::new();
-    lab.intent("one").await.unwrap().outcome(done(), None);
+    lab.intent("one").await.unwrap().outcome(done(), None, None);
     lab.pass(Duration::from_secs(1));
     lab.turn();
     std::fs::remove_file(last_file(&lab.dir()).path).unwrap();
     lab.intent("two").await.unwrap_err();
     lab.pass(Duration::from_secs(1));
-    lab.intent("three").await.unwrap().outcome(done(), None);
+    lab.intent("three").await.unwrap().outcome(done(), None, None);
     assert_eq!(last_file(&lab.dir()).name(), wsfc_audit::file_name(2));
     assert_eq!(lab.kinds()[..3], [Kind::File, Kind::Alarm, Kind::Gap]);
     assert_eq!(lab.entries()[0].sequence, 5);
@@ -497,7 +515,7 @@ async fn a_thread_writes_and_says_when_it_has_ended() {
                 .intent(asked(&index.to_string()))
                 .await
                 .unwrap()
-                .outcome(done(), None);
+                .outcome(done(), None, None);
         })
     });
     for call in calls.collect::<Vec<_>>() {

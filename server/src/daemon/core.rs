@@ -10,12 +10,12 @@ use wsfc_clusapi::Clusapi;
 use crate::access::Access;
 use crate::access::enrolment::{Enrolment, Kept};
 use crate::access::layer::AccessLayer;
+use crate::access::quotas::Quotas;
 use crate::audit::Audit;
 use crate::grpc;
 use crate::grpc::identity::Identities;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, Options, Retention};
-use crate::listen::rate::Rates;
 use crate::listen::tls::Certificates;
 use crate::native;
 use crate::operation::engine::Engine;
@@ -38,7 +38,7 @@ pub struct Core {
     /// Who may call what.
     pub access: Access,
     /// How often.
-    rates: Arc<Rates>,
+    quotas: Quotas,
     /// What is granted and issued while it runs.
     pub enrolment: Enrolment,
     pub(super) settings: Current<Settings>,
@@ -76,7 +76,7 @@ impl Core {
             workloads,
             certificates: Current::new(Certificates::default()),
             access,
-            rates: Arc::new(Rates::new(settings.clone())),
+            quotas: Quotas::new(settings.clone()),
             enrolment,
             settings,
             stop,
@@ -86,10 +86,8 @@ impl Core {
     /// The layer that decides each call of these routes. With an audit log, it writes down what changes something before
     /// it is carried out, and what is refused.
     pub fn access_layer(&self, audit: Option<&Audit>) -> AccessLayer {
-        let request_bytes = self.settings.get().limits.request_bytes;
         let clusters = self.engine.clusters().clone();
-        let rates = Arc::clone(&self.rates);
-        AccessLayer::new(self.access.clone(), clusters, request_bytes, rates, audit.cloned())
+        AccessLayer::new(self.access.clone(), clusters, self.quotas.clone(), audit.cloned())
     }
 
     /// The routes of one serving thread, and the dispatcher of its streams, which that thread must run.

@@ -20,7 +20,7 @@ use crate::access::policy::{Binding, Scope};
 use crate::access::register::{Bound, Entries, Refusal};
 use crate::access::tokens::{Grant, Token};
 use crate::access::{hex, name};
-use crate::audit::{self, Deferred};
+use crate::audit::{self, Deferred, Made};
 use crate::listen::connection::Peer;
 use crate::listen::tls::Certificates;
 use crate::operation::validate::{self, FieldViolation, excerpt};
@@ -71,7 +71,8 @@ impl IdentityService for Identities {
             .await
             .map_err(|error| status::enrolment(&error));
         if let Some(ticket) = ticket {
-            ticket.outcome(audit::call::outcome_of_result(&enrolled), None);
+            let made = enrolled.as_ref().ok().map(|(enrolled, _grant)| issued(enrolled));
+            ticket.outcome(audit::call::outcome_of_result(&enrolled), None, made);
         }
         let (enrolled, grant) = enrolled?;
         tracing::info!(name = enrolled.name, role = grant.role, "A client has enrolled");
@@ -94,9 +95,12 @@ impl IdentityService for Identities {
         let renewed = self.enrolment.renew(fingerprint, &request.certificate_request).await;
         let enrolled = renewed.map_err(|error| status::enrolment(&error))?;
         tracing::info!(name = enrolled.name, "A certificate was renewed");
-        Ok(Response::new(v1::RenewCertificateResponse {
+        let made = Made(issued(&enrolled));
+        let mut response = Response::new(v1::RenewCertificateResponse {
             certificate: Some(certificate(enrolled)),
-        }))
+        });
+        response.extensions_mut().insert(made);
+        Ok(response)
     }
 
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Result<Response<v1::WhoAmIResponse>, Status> {
@@ -147,10 +151,12 @@ impl IdentityService for Identities {
             by = token.created_by,
             "A join token was made"
         );
-        Ok(Response::new(v1::CreateTokenResponse {
+        let mut response = Response::new(v1::CreateTokenResponse {
             token: join.expose(),
             details: Some(shown(&token)),
-        }))
+        });
+        response.extensions_mut().insert(Made(format!("token {}", token.id)));
+        Ok(response)
     }
 
     async fn list_tokens(
@@ -448,6 +454,17 @@ fn certificate(enrolled: Enrolled) -> v1::IssuedCertificate {
         principal: enrolled.subject,
         expire_time: Some(enrolled.certificate.expires.into()),
     }
+}
+
+/// What the audit log says of a certificate that was issued. The name is bounded by itself, so that a long one does not
+/// cut off the number and the hash, by which certificates are found and revoked.
+fn issued(enrolled: &Enrolled) -> String {
+    format!(
+        "{}, serial {}, sha256 {}",
+        wsfc_audit::excerpt(&enrolled.name),
+        hex::text(&enrolled.certificate.serial),
+        hex::text(&enrolled.certificate.fingerprint)
+    )
 }
 
 fn shown(token: &Token) -> v1::Token {

@@ -106,6 +106,12 @@ pub fn internal(what: &str) -> Status {
     )
 }
 
+/// A caller who asks for more than it reads.
+pub fn too_much_unread(what: &str) -> Status {
+    let message = format!("{what}; read what was asked for, or end streams");
+    status(Code::ResourceExhausted, message, reasons::TOO_MUCH_UNREAD, &[])
+}
+
 /// A request that took longer than the daemon allows.
 pub fn deadline(what: &str, limit: Duration) -> Status {
     let message = format!("{what} took longer than {}", humantime::format_duration(limit));

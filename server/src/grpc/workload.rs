@@ -12,6 +12,7 @@ use wsfc_proto::v1;
 use super::generated::workload_service_server::WorkloadService;
 use super::serve::Service;
 use super::status;
+use crate::audit::{self, Held};
 use crate::operation::validate::{FieldViolation, from_wire};
 use crate::workload::Workloads;
 use crate::workload::hub::Agent;
@@ -36,10 +37,12 @@ impl WorkloadService for Service {
         request: Request<Streaming<v1::AttachRequest>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
         let patience = self.settings.get().limits.unary;
+        let ticket = request.extensions().get::<Held>().cloned();
         Ok(Response::new(AgentStream::new(
             request.into_inner(),
             self.workloads.clone(),
             patience,
+            ticket,
         )))
     }
 
@@ -77,18 +80,21 @@ pub struct AgentStream<S> {
     agent: Option<Agent>,
     workloads: Workloads,
     has_registered: bool,
+    /// What the audit log is told by; absent without one.
+    ticket: Option<Held>,
     patience: Duration,
     /// Fires when the agent has not said who it is in time.
     silence: Pin<Box<Sleep>>,
 }
 
 impl<S> AgentStream<S> {
-    fn new(incoming: S, workloads: Workloads, patience: Duration) -> Self {
+    fn new(incoming: S, workloads: Workloads, patience: Duration, ticket: Option<Held>) -> Self {
         Self {
             incoming,
             agent: Some(workloads.agent()),
             workloads,
             has_registered: false,
+            ticket,
             patience,
             silence: Box::pin(tokio::time::sleep(patience)),
         }
@@ -109,9 +115,16 @@ impl<S> AgentStream<S> {
                 let registration = registration_of(registration, self.workloads.new_lease_id());
                 let registration = registration.map_err(|violations| status::invalid(&violations))?;
                 let workload = registration.workload.clone();
-                agent
+                let attached = agent
                     .attach(registration)
-                    .map_err(|error| status::attach(&workload, &error))?;
+                    .map_err(|error| status::attach(&workload, &error));
+                if let Some(ticket) = &self.ticket {
+                    ticket.outcome(
+                        audit::call::outcome_of_result(&attached),
+                        &format!("workload {workload}"),
+                    );
+                }
+                attached?;
                 self.has_registered = true;
             }
             (false, _) => return refuse("must be the first message"),
@@ -122,8 +135,14 @@ impl<S> AgentStream<S> {
     }
 
     /// Ends the stream; the agent is gone.
-    fn end<T>(&mut self, last: Option<T>) -> Poll<Option<T>> {
+    fn end<T>(&mut self, last: Option<Result<T, Status>>) -> Poll<Option<Result<T, Status>>> {
         self.agent = None;
+        if let Some(ticket) = &self.ticket {
+            // Unless it has registered, which is told already.
+            let left = Status::cancelled("the agent has left");
+            let refused = last.as_ref().and_then(|last| last.as_ref().err());
+            ticket.outcome(audit::call::outcome_of(refused.unwrap_or(&left)), "");
+        }
         Poll::Ready(last)
     }
 }

@@ -8,6 +8,7 @@
 //! This is bookkeeping alone; [`registry`](super::registry) keeps it among threads.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -31,6 +32,12 @@ impl Origin {
             // Whoever has one address of a network of 64 bits has them all.
             IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
         }))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

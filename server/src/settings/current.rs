@@ -261,6 +261,8 @@ mod tests {
                 unauthenticated_per_address: 1,
                 handshakes: 1,
                 streams_per_connection: 1,
+                streams_per_identity: 1,
+                unread_bytes: 1,
                 handshake: second,
                 first_bytes: second,
                 request_body: second,

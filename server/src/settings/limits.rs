@@ -38,6 +38,10 @@ pub struct Limits {
     pub handshakes: usize,
     /// Streams on one connection.
     pub streams_per_connection: u32,
+    /// Streams of one identity on all its connections; 0 is no limit.
+    pub streams_per_identity: usize,
+    /// Answers of one identity that it has not taken, in bytes; while there are more, its reads are refused.
+    pub unread_bytes: usize,
     /// How long a TLS handshake may take.
     #[serde(with = "humantime_serde")]
     pub handshake: Duration,
@@ -84,6 +88,10 @@ impl Default for Limits {
             // A Rust client has all its watches, agents and calls on one connection, and what is over the limit waits
             // there in silence; so it is well above what a program watches, and far below what would hurt.
             streams_per_connection: 256,
+            // A stream that is not read holds up to 64 KiB of a snapshot.
+            streams_per_identity: 2_048,
+            // The largest pages have 1 MiB, so this is more of them at once than threads read for one caller.
+            unread_bytes: 32 * 1024 * 1024,
             handshake: Duration::from_secs(5),
             first_bytes: Duration::from_secs(5),
             request_body: Duration::from_secs(10),
@@ -121,6 +129,7 @@ impl Limits {
             ("limits.connections", self.connections, 1),
             ("limits.handshakes", self.handshakes, 1),
             ("limits.waiting_operations", self.waiting_operations, 1),
+            ("limits.unread_bytes", self.unread_bytes, 4_096),
         ] {
             if value < least {
                 return Err(Unfit::TooSmall {

@@ -37,6 +37,7 @@ pub fn lift_rates(limits: &mut Limits) {
     (limits.calls_per_second, limits.call_burst) = (1_000_000_000, 1_000_000_000);
     (limits.changes_per_second, limits.change_burst) = (1_000_000_000, 1_000_000_000);
     limits.waiting_operations = 1_000_000_000;
+    limits.streams_per_identity = 0;
 }
 
 /// The settings of a daemon that may be called as often as it can be.

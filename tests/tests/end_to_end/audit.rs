@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_stream::StreamExt as _;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use wsfc_audit::{Entry, Fault, Kind, Lines, Report, Verifier, files};
-use wsfc_client::{Client, Reason};
+use wsfc_client::v1::workload_service_client::WorkloadServiceClient;
+use wsfc_client::{Client, Reason, v1};
 use wsfc_proto::methods;
 use wsfc_proto::reasons::{AUDIT_UNAVAILABLE, PERMISSION_MISSING};
 use wsfc_proto::v1::Permission;
@@ -153,6 +155,51 @@ async fn an_entry_says_who_asked_from_where_for_what_and_what_came_of_it() {
         assert_eq!(refusal.result.as_ref().unwrap().reason, "PERMISSION_MISSING");
         assert_eq!(refusal.call.as_ref().unwrap().permission, "cluster_setup");
     }
+    daemon.finish().await;
+}
+
+/// What an agent is about comes after its call has begun.
+#[tokio::test]
+async fn an_agent_is_written_down_with_its_workload_and_what_came_of_it() {
+    let mut daemon = TestDaemon::start(world::machines(1)).await;
+    let mut agents = WorkloadServiceClient::new(daemon.channel().await);
+    let mut attached = Vec::new();
+    for (message, is_taken) in [(Some("db"), true), (Some("db"), false), (None, false)] {
+        let registration = message.map(|workload| {
+            v1::attach_request::Message::Registration(v1::AgentRegistration {
+                workload: workload.into(),
+                ..v1::AgentRegistration::default()
+            })
+        });
+        let says = tokio_stream::iter([v1::AttachRequest { message: registration }]);
+        let says = says.chain(tokio_stream::pending());
+        let mut answers = agents.attach(says).await.unwrap().into_inner();
+        let answer = soon("the daemon's word", answers.message()).await;
+        assert_eq!(answer.is_ok(), is_taken, "{answer:?}");
+        attached.push(answers);
+    }
+    drop(attached);
+    daemon.stop().await;
+    let entries = entries(&daemon);
+    let intents = entries.iter().filter(|entry| entry.kind == Kind::Intent);
+    let outcomes: Vec<_> = intents
+        .map(|intent| {
+            let outcomes = entries.iter().filter(|entry| entry.intent == Some(intent.sequence));
+            let outcomes: Vec<_> = outcomes.collect();
+            assert_eq!(outcomes.len(), 1, "{intent:?}");
+            let reason = outcomes[0].result.clone().unwrap().reason;
+            (reason, outcomes[0].detail.clone())
+        })
+        .collect();
+    let about = Some(String::from("workload db"));
+    assert_eq!(
+        outcomes,
+        [
+            (String::new(), about.clone()),
+            ("WORKLOAD_TAKEN".into(), about),
+            ("INVALID_FIELD".into(), None),
+        ]
+    );
     daemon.finish().await;
 }
 

@@ -40,6 +40,7 @@ mod setup;
 mod stage;
 mod store;
 mod tls;
+mod unread;
 mod upgrade;
 mod validation;
 mod volumes;
