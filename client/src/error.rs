@@ -241,7 +241,11 @@ impl Error {
                 // A daemon whose journal failed ends, and comes back with what was durable.
                 matches!(
                     rejection.reason,
-                    Reason::ShuttingDown | Reason::StoreFailed | Reason::Overloaded | Reason::RateLimited
+                    Reason::ShuttingDown
+                        | Reason::StoreFailed
+                        | Reason::Overloaded
+                        | Reason::RateLimited
+                        | Reason::TooMuchUnread
                 )
             }
             Self::Invalid { .. }
@@ -255,9 +259,10 @@ impl Error {
         }
     }
 
-    /// True when only the pace of the caller was refused, so that the connection is as good as before.
+    /// True when only the pace of the caller was refused, or how much it has open, so that the connection is as good as before.
     pub(crate) fn is_pace(&self) -> bool {
-        matches!(self, Self::Rejected { rejection, .. } if rejection.reason == Reason::RateLimited)
+        matches!(self, Self::Rejected { rejection, .. }
+            if matches!(rejection.reason, Reason::RateLimited | Reason::TooMuchUnread))
     }
 
     /// The status of a refusal because the token that was shown is over.
@@ -425,6 +430,21 @@ mod tests {
         let error = Error::from_status("GetCluster", status);
         assert!(error.is_retryable());
         assert!(!error.is_passing());
+    }
+
+    #[test]
+    fn who_has_too_much_open_waits_on_the_same_connection() {
+        let with = |reason: &str| {
+            let mut details = ErrorDetails::new();
+            details.set_error_info(reason, ERROR_DOMAIN, []);
+            let status = Status::with_error_details(Code::ResourceExhausted, "", details);
+            Error::from_status("Watch", status)
+        };
+        for reason in ["RATE_LIMITED", "TOO_MUCH_UNREAD"] {
+            let error = with(reason);
+            assert!(error.is_passing() && error.is_pace(), "{reason}");
+        }
+        assert!(!with("TOO_MANY_WAITING").is_pace());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 use wsfc_proto::methods::{self, Method};
+use wsfc_proto::reasons;
 use wsfc_proto::v1::Permission;
 
 use super::Access;
@@ -116,8 +117,10 @@ where
 enum Asked {
     /// A method of the contract.
     Method(&'static Method),
-    /// A method of the protocols beside it.
-    Beside(Permission),
+    /// Of the protocol that says whether the daemon serves, and nothing else.
+    Health { streams: bool },
+    /// Of the protocol that says what the contract is.
+    Reflection,
     /// Nothing that there is. Strangers do not learn that.
     Unknown,
 }
@@ -126,11 +129,12 @@ impl Asked {
     fn of_path(path: &str) -> Self {
         if let Some(method) = methods::of_path(path) {
             Self::Method(method)
-        } else if path.starts_with("/grpc.health.v1.Health/") {
-            // Says whether the daemon serves, and nothing else.
-            Self::Beside(Permission::Public)
+        } else if let Some(name) = path.strip_prefix("/grpc.health.v1.Health/") {
+            Self::Health {
+                streams: name == "Watch",
+            }
         } else if path.starts_with("/grpc.reflection.") {
-            Self::Beside(Permission::Authenticated)
+            Self::Reflection
         } else {
             Self::Unknown
         }
@@ -148,14 +152,18 @@ impl Asked {
 
     /// Whether its answer may be a stream.
     const fn streams(&self) -> bool {
-        !matches!(self, Self::Method(method) if !method.streams)
+        match self {
+            Self::Method(method) => method.streams,
+            Self::Health { streams } => *streams,
+            Self::Reflection | Self::Unknown => true,
+        }
     }
 
     const fn permission(&self) -> Permission {
         match self {
             Self::Method(method) => method.permission,
-            Self::Beside(permission) => *permission,
-            Self::Unknown => Permission::Authenticated,
+            Self::Health { .. } => Permission::Public,
+            Self::Reflection | Self::Unknown => Permission::Authenticated,
         }
     }
 }
@@ -262,8 +270,16 @@ impl AccessLayer {
         about.who = audit::call::who(&identity);
         let rights = self.access.rights(&identity);
         // A name that was taken away from whoever shows it does not use up what its owner may call.
-        let account = quotas::account(&identity, rights.is_ok(), peer);
-        self.quotas.call(&account, asked.changes())?;
+        let account = match asked {
+            Asked::Health { .. } => quotas::health_account(peer),
+            _ => quotas::account(&identity, rights.is_ok(), peer),
+        };
+        self.quotas.call(&account, asked.changes()).inspect_err(|_limited| {
+            if rights.is_err() {
+                // In the audit log it would be a good name otherwise.
+                about.who.method.clear();
+            }
+        })?;
         let rights = match rights {
             Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
             rights => rights,
@@ -417,7 +433,7 @@ struct GuardedBody {
     /// Fires when the identity is over.
     expiry: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
-    /// Hears of it when the stream is ended.
+    /// Hears of it when the stream is ended for what its caller may do no longer.
     told: Option<(Audit, audit::Asked)>,
     _share: Share,
 }
@@ -470,8 +486,11 @@ impl http_body::Body for GuardedBody {
             self.has_ended = true;
             // What is behind it may wait for a reader who is gone now.
             self.inner = Body::empty();
-            if let Some((audit, about)) = self.told.take() {
-                audit.refused(about, audit::call::outcome_of(&refused));
+            let outcome = audit::call::outcome_of(&refused);
+            // That tokens and certificates come to their end is no refusal: their holders come back with the next.
+            let is_over = [reasons::TOKEN_EXPIRED, reasons::CERTIFICATE_EXPIRED].contains(&outcome.reason.as_str());
+            if let Some((audit, about)) = self.told.take().filter(|_| !is_over) {
+                audit.refused(about, outcome);
             }
             let mut trailers = HeaderMap::new();
             return match refused.add_header(&mut trailers) {

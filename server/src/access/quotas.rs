@@ -21,6 +21,8 @@ use crate::settings::current::Current;
 
 /// The largest request of somebody who need not be anybody: a join token and what a certificate is asked for with.
 const PUBLIC_BYTES: usize = 8 * 1024;
+/// What an answer takes beside its bytes: the buffer that it is encoded in, and its stream.
+const COST: usize = 8 * 1024;
 
 /// The quotas of all callers. Clones share them.
 #[derive(Clone)]
@@ -98,7 +100,7 @@ impl Quotas {
         } else {
             self.settings.get().limits.unread_bytes
         };
-        let share = self.unread.answer(account, bytes.len(), most);
+        let share = self.unread.answer(account, bytes.len().saturating_add(COST), most);
         let share = share.ok_or_else(|| status::too_much_unread("the caller does not read its answers"))?;
         Ok(Response::from_parts(
             head,
@@ -116,6 +118,13 @@ pub(super) fn account(identity: &Identity, is_good: bool, peer: &Peer) -> Accoun
         }
         _ => identity.principal.as_str().into(),
     }
+}
+
+/// The account of whoever asks whether the daemon serves. Supervisors have no name, and others on their host must not make
+/// the daemon look dead to them.
+pub(super) fn health_account(peer: &Peer) -> Account {
+    let place = peer.address.map(|address| address.ip().to_canonical().to_string());
+    format!("health {}", place.unwrap_or_default()).into()
 }
 
 /// The account of whoever shows credentials that are refused.

@@ -9,13 +9,18 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 
-/// The size of a piece. The connection holds one of each answer that counts no longer.
-const PIECE: usize = 4 * 1024;
+/// The size of the last pieces. The connection may hold one of each answer that counts no longer, so they are small and
+/// copies: a part of the answer would keep all of it in memory.
+const LAST_PIECES: usize = 4 * 1024;
+/// The size of those before; as large as a frame is, since each becomes one.
+const PIECE: usize = 16 * 1024;
+/// How much of an answer the last pieces are.
+const LAST: usize = 64 * 1024;
 
 /// What each caller has not taken. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -116,8 +121,11 @@ impl http_body::Body for Pieces {
         let frame = if self.left.is_empty() {
             self.trailers.take().map(Frame::trailers)
         } else {
-            let length = self.left.len().min(PIECE);
-            Some(Frame::data(self.left.split_to(length)))
+            let most = if self.left.len() > LAST { PIECE } else { LAST_PIECES };
+            let length = self.left.len().min(most);
+            let piece = Bytes::copy_from_slice(&self.left[..length]);
+            self.left.advance(length);
+            Some(Frame::data(piece))
         };
         Poll::Ready(frame.map(Ok))
     }
@@ -180,17 +188,27 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_the_whole_answer_and_its_trailers() {
-        let bytes: Vec<u8> = (0..10_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let bytes: Vec<u8> = (0..100_000_u32).map(|number| number.to_le_bytes()[0]).collect();
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", "0".parse().unwrap());
         let unread = Unread::default();
         let share = unread.answer(&caller("anna"), bytes.len(), bytes.len()).unwrap();
-        let mut pieces = Pieces::new(bytes.clone().into(), Some(trailers.clone()), share);
+        let whole = Bytes::from(bytes.clone());
+        let mut pieces = Pieces::new(whole.clone(), Some(trailers.clone()), share);
         let mut got = Vec::new();
         let last = loop {
             match pieces.frame().await.unwrap().unwrap().into_data() {
                 Ok(piece) => {
-                    assert!(piece.len() <= PIECE);
+                    let most = if whole.len() - got.len() > LAST {
+                        PIECE
+                    } else {
+                        LAST_PIECES
+                    };
+                    assert!(piece.len() <= most);
+                    assert!(
+                        !whole.as_ptr_range().contains(&piece.as_ptr()),
+                        "it keeps the answer in memory"
+                    );
                     got.extend_from_slice(&piece);
                 }
                 Err(last) => break last,

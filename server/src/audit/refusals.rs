@@ -5,8 +5,8 @@
 //! bits, and all paths that are no method of the contract are one method. The first of a kind is written at once, and
 //! what follows within a minute is counted and written as one line with its number at the end of that minute.
 //!
-//! In a minute [`MOST_KINDS`] kinds have lines of their own: at most [`MOST_OF_ONE`] of a principal at a host, and at
-//! most [`MOST_NAMELESS`] of all who showed no good name, so that none of them takes the lines of the others. What is
+//! In a minute [`MOST_KINDS`] kinds have lines of their own: at most [`MOST_OF_ONE`] of a principal at a host and
+//! [`MOST_OF_ONE_NAME`] of it at all hosts, and at most [`MOST_NAMELESS`] of all who showed no good name, so that none of them takes the lines of the others. What is
 //! refused beyond is counted together, in a line that names the methods. So a minute has about 130 lines at most,
 //! whatever anybody does: some 100 KB, or 150 MB on a day of nothing but attacks from everywhere.
 
@@ -26,6 +26,8 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 pub const MOST_KINDS: usize = 64;
 /// How many of them one principal has at one host.
 pub const MOST_OF_ONE: usize = 8;
+/// How many of them one principal has at all hosts; those without a good name are not one.
+pub const MOST_OF_ONE_NAME: usize = 2 * MOST_OF_ONE;
 /// How many of them those have together who showed no good name.
 pub const MOST_NAMELESS: usize = MOST_KINDS / 2;
 
@@ -40,6 +42,8 @@ pub(super) struct Refusals {
     kinds: HashMap<Same, Counted>,
     /// How many of the kinds each caller has.
     callers: HashMap<Caller, usize>,
+    /// How many of the kinds each good name has.
+    names: HashMap<String, usize>,
     /// How many of the kinds are of callers without a good name.
     nameless: usize,
     /// What found no place among the kinds.
@@ -115,7 +119,11 @@ impl Refusals {
             return None;
         }
         *self.callers.entry(same.caller.clone()).or_default() += 1;
-        self.nameless += usize::from(!same.caller.has_good_name);
+        if same.caller.has_good_name {
+            *self.names.entry(same.caller.principal.clone()).or_default() += 1;
+        } else {
+            self.nameless += 1;
+        }
         self.kinds.insert(same, Counted::none(now));
         Some(line(asked, outcome))
     }
@@ -123,7 +131,13 @@ impl Refusals {
     /// Whether another kind of a caller may have a line of its own.
     fn has_place_for(&self, caller: &Caller) -> bool {
         let own = self.callers.get(caller).copied().unwrap_or_default();
-        let has_share = caller.has_good_name || self.nameless < MOST_NAMELESS;
+        let has_share = if caller.has_good_name {
+            self.names
+                .get(&caller.principal)
+                .is_none_or(|held| *held < MOST_OF_ONE_NAME)
+        } else {
+            self.nameless < MOST_NAMELESS
+        };
         self.kinds.len() < MOST_KINDS && own < MOST_OF_ONE && has_share
     }
 
@@ -418,6 +432,18 @@ mod tests {
         let detail = lines[0].detail.clone().unwrap();
         assert!(detail.contains(&format!(", among them {DESTROY}; ")), "{detail}");
         assert!(!detail.contains("made.up"), "{detail}");
+    }
+
+    #[test]
+    fn one_name_at_many_hosts_leaves_lines_for_others() {
+        let now = SystemTime::UNIX_EPOCH;
+        let mut refusals = Refusals::default();
+        let told = (0..MOST_KINDS).filter_map(|host| {
+            let address = format!("10.0.0.{host}:1");
+            refusals.add(asked("eve", &address), denied(), now)
+        });
+        assert_eq!(told.count(), MOST_OF_ONE_NAME);
+        fill(&mut refusals, "anna", "10.0.0.1:1");
     }
 
     #[test]

@@ -109,7 +109,10 @@ pub fn internal(what: &str) -> Status {
 /// A caller who asks for more than it reads.
 pub fn too_much_unread(what: &str) -> Status {
     let message = format!("{what}; read what was asked for, or end streams");
-    status(Code::ResourceExhausted, message, reasons::TOO_MUCH_UNREAD, &[])
+    let mut details = ErrorDetails::new();
+    // Streams of a connection that was lost count until that is noticed.
+    details.set_retry_info(Some(RETRY_AFTER));
+    with_details(Code::ResourceExhausted, message, reasons::TOO_MUCH_UNREAD, &[], details)
 }
 
 /// A request that took longer than the daemon allows.

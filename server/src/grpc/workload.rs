@@ -137,13 +137,20 @@ impl<S> AgentStream<S> {
     /// Ends the stream; the agent is gone.
     fn end<T>(&mut self, last: Option<Result<T, Status>>) -> Poll<Option<Result<T, Status>>> {
         self.agent = None;
-        if let Some(ticket) = &self.ticket {
-            // Unless it has registered, which is told already.
-            let left = Status::cancelled("the agent has left");
-            let refused = last.as_ref().and_then(|last| last.as_ref().err());
-            ticket.outcome(audit::call::outcome_of(refused.unwrap_or(&left)), "");
+        if let (Some(ticket), Some(Err(refused))) = (&self.ticket, &last) {
+            ticket.outcome(audit::call::outcome_of(refused), "");
         }
         Poll::Ready(last)
+    }
+}
+
+impl<S> Drop for AgentStream<S> {
+    /// An agent that leaves before it has said what it is for has come to nothing.
+    fn drop(&mut self) {
+        if let Some(ticket) = &self.ticket {
+            let left = Status::cancelled("the agent has left");
+            ticket.outcome(audit::call::outcome_of(&left), "");
+        }
     }
 }
 

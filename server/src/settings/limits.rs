@@ -40,7 +40,8 @@ pub struct Limits {
     pub streams_per_connection: u32,
     /// Streams of one identity on all its connections; 0 is no limit.
     pub streams_per_identity: usize,
-    /// Answers of one identity that it has not taken, in bytes; while there are more, its reads are refused.
+    /// Answers of one identity that it has not taken, in bytes, and 8 KiB for each; while there are more, its reads are
+    /// refused.
     pub unread_bytes: usize,
     /// How long a TLS handshake may take.
     #[serde(with = "humantime_serde")]
@@ -88,9 +89,9 @@ impl Default for Limits {
             // A Rust client has all its watches, agents and calls on one connection, and what is over the limit waits
             // there in silence; so it is well above what a program watches, and far below what would hurt.
             streams_per_connection: 256,
-            // A stream that is not read holds up to 64 KiB of a snapshot.
+            // A stream that is not read holds one message, of a snapshot up to 64 KiB.
             streams_per_identity: 2_048,
-            // The largest pages have 1 MiB, so this is more of them at once than threads read for one caller.
+            // The largest pages have 1 MiB, so a caller can have thirty of them on their way; small answers count 8 KiB.
             unread_bytes: 32 * 1024 * 1024,
             handshake: Duration::from_secs(5),
             first_bytes: Duration::from_secs(5),
