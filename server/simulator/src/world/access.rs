@@ -65,7 +65,7 @@ impl Sid {
 
     /// The SID at the front of some bytes, and its length.
     fn read(bytes: &[u8]) -> Read<(Self, usize)> {
-        let [REVISION, count, authority @ .., _, _] = bytes.get(..10).ok_or(UNFIT)? else {
+        let [REVISION, count, authority @ ..] = bytes.get(..8).ok_or(UNFIT)? else {
             return Err(UNFIT);
         };
         let count = usize::from(*count);
@@ -354,6 +354,12 @@ mod tests {
         let bytes = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0];
         assert_eq!(sid("S-1-5-32-544").write(), bytes);
         assert_eq!(Sid::read(&bytes), Ok((sid("s-1-5-32-544"), 16)));
+        // One without parts is no longer than its head.
+        let bare = Sid {
+            authority: 5,
+            parts: Vec::new(),
+        };
+        assert_eq!(Sid::read(&bare.write()), Ok((bare, 8)));
         for text in [
             "",
             "S-1",
