@@ -1,7 +1,7 @@
 //! Join tokens as the daemon keeps them: digests of secrets, and what each is good for. Pure: the time is given.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use wsfc_proto::join_token::{JoinSecret, SECRET_BYTES};
 
 use super::hex;
+use crate::listen::places::network;
 use crate::platform::Entropy;
 
 /// The longest life of a token. One that is longer on its way is better made when it is needed.
@@ -266,7 +267,7 @@ impl Tries {
     ///
     /// How long they have to wait.
     pub fn check(&self, address: Option<IpAddr>, now: SystemTime) -> Result<(), Duration> {
-        let spent = match self.by_address.get(&network(address)) {
+        let spent = match self.by_address.get(&address.map(network)) {
             Some(spent) => *spent,
             None if self.by_address.len() < ADDRESSES => return Ok(()),
             None => self.others,
@@ -281,7 +282,7 @@ impl Tries {
 
     /// Counts a wrong try.
     pub fn count(&mut self, address: Option<IpAddr>, now: SystemTime) {
-        let key = network(address);
+        let key = address.map(network);
         if self.by_address.len() >= ADDRESSES && !self.by_address.contains_key(&key) {
             self.by_address.retain(|_key, spent| !spent.is_over(now));
         }
@@ -301,19 +302,10 @@ impl Tries {
     }
 }
 
-/// An IPv6 host has a whole network of addresses to come from.
-fn network(address: Option<IpAddr>) -> Option<IpAddr> {
-    match address?.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Some(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
-        }
-        address => Some(address),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use proptest::prelude::*;
 
     use super::*;

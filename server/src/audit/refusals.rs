@@ -11,7 +11,7 @@
 //! whatever anybody does: some 100 KB, or 150 MB on a day of nothing but attacks from everywhere.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use wsfc_audit::{Entry, Kind, Origin};
@@ -19,6 +19,7 @@ use wsfc_proto::methods;
 
 use super::{Asked, Outcome};
 use crate::access::identity::Method;
+use crate::listen::places::network;
 
 /// How long refusals of a kind are counted before they are told.
 pub const WINDOW: Duration = Duration::from_secs(60);
@@ -184,14 +185,7 @@ impl Same {
 
 /// Where a caller comes from. Ports are new for each connection, and an IPv6 host has a whole network of addresses.
 fn host(address: &str) -> Option<IpAddr> {
-    let address = address.parse::<SocketAddr>().ok()?;
-    Some(match address.ip().to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address => address,
-    })
+    Some(network(address.parse::<SocketAddr>().ok()?.ip()))
 }
 
 /// Whether a caller is known by a name that is good here. Who is not can have many hosts, and on the daemon's own host
@@ -286,6 +280,8 @@ pub(super) fn place(from: &Origin) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use wsfc_audit::{Call, Who};
 
     use super::*;

@@ -37,7 +37,7 @@ pub struct Core {
     pub certificates: Current<Certificates>,
     /// Who may call what.
     pub access: Access,
-    /// How often.
+    /// How often, and how much of it.
     quotas: Quotas,
     /// What is granted and issued while it runs.
     pub enrolment: Enrolment,

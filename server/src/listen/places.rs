@@ -23,15 +23,16 @@ impl Origin {
     /// Of an address. Nobody for loopback, which every program of the host shares: a limit there would let one of them lock
     /// out the others.
     pub fn of(address: IpAddr) -> Option<Self> {
-        let address = address.to_canonical();
-        if address.is_loopback() {
-            return None;
-        }
-        Some(Self(match address {
-            IpAddr::V4(_) => address,
-            // Whoever has one address of a network of 64 bits has them all.
-            IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        }))
+        (!address.to_canonical().is_loopback()).then(|| Self(network(address)))
+    }
+}
+
+/// What stands for an address where hosts are told apart: whoever has one address of an IPv6 network of 64 bits has them
+/// all, and an IPv4 address is the same however it is written.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        address => address,
     }
 }
 
