@@ -259,6 +259,17 @@ impl Clusters {
         }
     }
 
+    /// Reads an object that the inventory may not have yet, as one that was just made, and returns when what was found is
+    /// durable; false when the cluster cannot be asked now. Who cannot wait for a cluster that hangs sets a limit.
+    /// Cancel-safe.
+    pub async fn learn(&self, id: &ClusterId, kind: ObjectKind, name: &str) -> bool {
+        let Some(watched) = self.0.roster.get(id) else {
+            return false;
+        };
+        let (told, answer) = oneshot::channel();
+        watched.orders.send(Order::Learn(kind, name.into(), told)).is_ok() && answer.await.is_ok()
+    }
+
     /// Takes a cluster that was destroyed out of the inventory, and returns when that is durable.
     pub async fn destroyed(&self, name: &str) {
         let Some((id, watched)) = self.0.roster.find(name) else {

@@ -16,6 +16,9 @@ pub enum Order {
     Forget(oneshot::Sender<()>),
     /// To read the objects of a kind again, of which notifications may not tell.
     Read(ObjectKind),
+    /// To read the object of a kind and name, of which notifications may not have told yet. Answered when what was found is
+    /// durable; not at all when it cannot be read.
+    Learn(ObjectKind, String, oneshot::Sender<()>),
     /// To look whether it is to end.
     Wake,
 }

@@ -96,8 +96,9 @@ pub struct Observer {
     line: Arc<Line>,
     /// Those who wait for a comparison.
     asked: Vec<oneshot::Sender<Result<(), Arc<Error>>>>,
-    /// The kinds of objects that are to be read again.
-    reads: BTreeSet<ObjectKind>,
+    /// What is to be read again, and who waits for that.
+    reads: BTreeSet<Read>,
+    learners: Vec<oneshot::Sender<()>>,
     progress: watch::Sender<Progress>,
 }
 
@@ -142,6 +143,7 @@ impl Observer {
             line: begin.line,
             asked: Vec::new(),
             reads: BTreeSet::new(),
+            learners: Vec::new(),
             progress: begin.progress,
         }
     }
@@ -237,6 +239,7 @@ impl Observer {
                 let _ = asked.send(Err(Arc::clone(error)));
             }
         }
+        self.learners.clear();
         let mut random = [0];
         self.platform.entropy.fill(&mut random);
         // Between half of the pause and all of it, so that many observers do not come back at once.
@@ -253,7 +256,11 @@ impl Observer {
         match order {
             Order::Compare(asked) => self.asked.push(asked),
             Order::Read(kind) => {
-                self.reads.insert(kind);
+                self.reads.insert(Read::Kind(kind));
+            }
+            Order::Learn(kind, name, learner) => {
+                self.reads.insert(Read::Object(kind, String::new(), name));
+                self.learners.push(learner);
             }
             Order::Wake => {}
             Order::Forget(told) => {
@@ -404,20 +411,29 @@ impl Observer {
         for asked in self.asked.drain(..) {
             let _ = asked.send(Ok(()));
         }
+        self.tell_learners();
         Ok(())
     }
 
-    /// Reads the kinds again that somebody asked for.
+    /// Lets those go on who asked for something that is read and durable now.
+    fn tell_learners(&mut self) {
+        for learner in self.learners.drain(..) {
+            let _ = learner.send(());
+        }
+    }
+
+    /// Reads again what somebody asked for.
     fn read_what_was_asked_for(&mut self, reader: &mut Reader) -> Result<(), Ended> {
         let mut hearing = Hearing::default();
-        let kinds = std::mem::take(&mut self.reads);
-        let reads = kinds
-            .into_iter()
-            .map(|kind| (Read::Kind(kind), v1::Notification::default()));
-        hearing.reads.extend(reads);
+        let reads = std::mem::take(&mut self.reads).into_iter();
+        hearing
+            .reads
+            .extend(reads.map(|read| (read, v1::Notification::default())));
         let read = read_again(reader, &mut self.model, &mut hearing);
         self.append(hearing.events)?;
-        Ok(read?)
+        read?;
+        self.tell_learners();
+        Ok(())
     }
 
     /// Applies what the port has told, in order.

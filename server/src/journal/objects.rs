@@ -273,13 +273,26 @@ impl Objects {
         let Some(cluster) = self.named(&event.cluster) else {
             return Known::default();
         };
-        let group = event.resource_status.as_ref().map(|status| status.group.as_str());
-        let group = group.filter(|group| !group.is_empty());
+        let status = event.resource_status.as_ref().filter(|status| !status.group.is_empty());
+        let group_id = status.and_then(|status| {
+            let group = self
+                .find(cluster, v1::ObjectKind::Group, &status.group)
+                .map(|group| group.key());
+            group.or_else(|| self.group_of(cluster, status))
+        });
         Known {
             cluster_id: cluster.as_str(),
-            group_id: group
-                .and_then(|name| self.find(cluster, v1::ObjectKind::Group, name))
-                .map_or("", |group| group.key()),
+            group_id: group_id.unwrap_or_default(),
+        }
+    }
+
+    /// The id of the group of a resource that has reported, as the resource has it: a group that was just made can come into
+    /// the inventory after its first resource.
+    fn group_of(&self, cluster: &ClusterId, status: &v1::ResourceStatus) -> Option<&str> {
+        let resource = self.find(cluster, v1::ObjectKind::Resource, &status.resource)?;
+        match &resource.value.object {
+            Some(Value::Resource(resource)) if resource.group == status.group => Some(&resource.group_id),
+            _ => None,
         }
     }
 

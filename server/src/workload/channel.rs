@@ -1,5 +1,6 @@
 //! The connection of a resource DLL: frames in and out, over whatever carries bytes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -170,7 +171,8 @@ impl Reading<'_> {
         if self.told.is_empty() {
             return Ok(());
         }
-        self.workloads.location().find().await;
+        let resources: BTreeSet<_> = self.told.iter().map(|status| status.resource.as_str()).collect();
+        self.workloads.location().find(resources.into_iter()).await;
         let told = std::mem::take(&mut self.told);
         let events = told.into_iter().map(|mut status| v1::ClusterEvent {
             cluster: self.workloads.location().place(&mut status),

@@ -1,6 +1,6 @@
 //! Where a resource is in the cluster of this host, as far as the daemon knows it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use wsfc_proto::v1::inventory_object::Object as Value;
 use crate::inventory::{Clusters, Resolved};
 use crate::journal::Journal;
 
-/// How long the cluster API may take to name the cluster; what a resource reports does not wait longer.
+/// How long the cluster may take to name itself or a resource; what a resource reports does not wait longer.
 const ASK_FOR: Duration = Duration::from_secs(2);
 /// How long it is not asked again when it did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -26,7 +26,8 @@ pub struct Location {
 #[derive(Debug, Default)]
 struct Known {
     cluster: Option<Resolved>,
-    asked: Option<Instant>,
+    /// Since when the cluster has not answered.
+    silent: Option<Instant>,
 }
 
 impl Location {
@@ -39,41 +40,54 @@ impl Location {
         }
     }
 
-    /// Makes sure that the cluster of this host is known, if it can be had in short time. Cancel-safe.
-    pub async fn find(&self) {
-        {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let asked = known.asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN);
-            if known.cluster.is_some() || asked {
-                return;
-            }
-            known.asked = Some(Instant::now());
+    /// Makes sure that the cluster of this host is known and that its inventory has these resources, as far as that can be
+    /// had in short time: one that was just made can report before its cluster has told of it, and who watches its group is
+    /// to see that. Cancel-safe.
+    pub async fn find(&self, resources: impl Iterator<Item = &str>) {
+        if self.known().silent.is_some_and(|silent| silent.elapsed() < ASK_AGAIN) {
+            return;
         }
-        match tokio::time::timeout(ASK_FOR, self.clusters.resolve("")).await {
-            Ok(Ok(cluster)) => {
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(cluster);
+        let silent = match tokio::time::timeout(ASK_FOR, self.ask(resources)).await {
+            Ok(answered) => !answered,
+            Err(_elapsed) => {
+                tracing::debug!("The cluster of this host did not answer in time");
+                true
             }
-            Ok(Err(error)) => {
-                let error = crate::logging::chain(&error);
-                tracing::debug!(error, "The cluster of this host is not known");
+        };
+        self.known().silent = silent.then(Instant::now);
+    }
+
+    /// False when the cluster does not answer.
+    async fn ask(&self, resources: impl Iterator<Item = &str>) -> bool {
+        let cluster = match self.cluster() {
+            Some(cluster) => cluster,
+            None => match self.clusters.resolve("").await {
+                Ok(cluster) => self.known().cluster.insert(cluster).clone(),
+                Err(error) => {
+                    let error = crate::logging::chain(&error);
+                    tracing::debug!(error, "The cluster of this host is not known");
+                    return false;
+                }
+            },
+        };
+        if cluster.observed {
+            for resource in resources {
+                let kind = v1::ObjectKind::Resource;
+                let is_known = self.journal.inventory().find(&cluster.id, kind, resource).is_some();
+                if !is_known && !self.clusters.learn(&cluster.id, kind, resource).await {
+                    return false;
+                }
             }
-            Err(_elapsed) => tracing::debug!("The cluster of this host did not answer in time"),
         }
+        true
     }
 
     /// Fills in where a resource is, as far as the inventory has it, and gives the name of its cluster; empty where it is not
     /// known.
     pub fn place(&self, status: &mut v1::ResourceStatus) -> String {
-        // The cluster of a host can become another one; the inventory notices.
-        let own = self.clusters.own();
-        let own = own.or_else(|| {
-            self.known
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .cluster
-                .clone()
-        });
-        let Some(cluster) = own else { return String::new() };
+        let Some(cluster) = self.cluster() else {
+            return String::new();
+        };
         let inventory = self.journal.inventory();
         let resource = inventory.find(&cluster.id, v1::ObjectKind::Resource, &status.resource);
         if let Some(Value::Resource(resource)) = resource.and_then(|object| object.object.as_ref()) {
@@ -82,5 +96,14 @@ impl Location {
             status.node.clone_from(&resource.owner_node);
         }
         cluster.name
+    }
+
+    /// The cluster of this host, which can become another one; the inventory notices.
+    fn cluster(&self) -> Option<Resolved> {
+        self.clusters.own().or_else(|| self.known().cluster.clone())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

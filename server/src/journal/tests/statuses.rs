@@ -94,6 +94,22 @@ fn statuses_are_found_by_the_facts_of_their_resource_and_change_no_object() {
 }
 
 #[test]
+fn a_status_is_of_the_group_that_its_resource_has() {
+    let mut world = World::new(Options::default());
+    let added = &[v1::ChangeType::Added];
+    let mut app = resource("App");
+    if let Some(Value::Resource(app)) = &mut app.object {
+        app.group_id = "g-1".into();
+    }
+    world.observe(vec![event(added, Some(cluster())), event(added, Some(app))]);
+    // What was in another group when it reported is not of this one.
+    world.observe(vec![status("App", "Web", "n1"), status("App", "Former", "n1")]);
+    let of_group = |id: &str| filter(|it| it.groups = vec![id.into()]);
+    assert_eq!(found(&world.journal, of_group("G-1")), [2, 3]);
+    assert_eq!(found(&world.journal, of_group("former")), [4]);
+}
+
+#[test]
 fn the_status_comes_back_as_it_was_told() {
     let mut world = World::new(Options::default());
     let told = status("App", "Web", "n1");

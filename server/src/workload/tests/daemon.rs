@@ -3,6 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 use tonic_types::StatusExt as _;
+use wsfc_clusapi::Clusapi;
 use wsfc_clusapi::sys::constants::resource_state;
 use wsfc_proto::v1::attach_request::Message as FromAgent;
 use wsfc_proto::v1::attach_response::Message as ToAgent;
@@ -97,6 +98,37 @@ async fn a_status_goes_from_the_agent_to_the_monitor_and_into_the_journal() {
         drop((dll, agent));
         daemon.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_resource_that_was_just_made_reports_from_its_group() {
+    const MANY: usize = 20;
+    let host = Host::new();
+    let daemon = host.start().await;
+    let cluster = Clusapi::from_provider(host.world.clone()).open_cluster(None).unwrap();
+    let group = cluster.create_group("New", None).unwrap();
+    let mut dll = host.dll("monitor").await;
+    for number in 0..MANY {
+        let name = format!("new {number}");
+        group.create_resource(&name, "Generic Service", true).unwrap();
+        let instance = u64::try_from(number).unwrap() + 1;
+        dll.open(instance, &name, false).await;
+        let status = Status {
+            instance,
+            call: 1,
+            ..Status::default()
+        };
+        dll.tell(&status, 1).await;
+    }
+    let events = statuses(&daemon, MANY, all()).await;
+    for event in events {
+        let status = event.resource_status.unwrap();
+        assert!(
+            status.group == "New" && !status.resource_id.is_empty() && !status.node.is_empty(),
+            "{status:?}"
+        );
+    }
+    daemon.stop().await;
 }
 
 #[tokio::test]
