@@ -54,11 +54,11 @@ impl UnderTest {
         })
     }
 
-    /// True in a run about this process; else says, past the capture of the test harness, that the test is left out, why,
-    /// and how many were so far.
-    pub(crate) fn is_in_process(self, why: &str) -> bool {
+    /// True in a run about the one that a test needs; else says, past the capture of the test harness, that the test is left
+    /// out, why, and how many were so far.
+    pub(crate) fn is(self, needed: Self, why: &str) -> bool {
         static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
-        if self == Self::InProcess {
+        if self == needed {
             return true;
         }
         let thread = std::thread::current();

@@ -196,6 +196,9 @@ pub struct Script {
     pub illness: Option<&'static str>,
 }
 
+/// How long the next step of an agent may take, as it says with each.
+pub const NEXT_WITHIN: Duration = Duration::from_secs(90);
+
 struct Actor {
     script: Arc<Mutex<Script>>,
     seen: mpsc::UnboundedSender<Seen>,
@@ -216,7 +219,7 @@ impl Actor {
     async fn act(&self, act: Act, progress: &CallProgress) -> Result<(), WorkloadFailure> {
         let report = |steps: Vec<(u32, &'static str)>| {
             for (percent, message) in steps {
-                progress.report(percent, message);
+                progress.report_within(percent, message, NEXT_WITHIN);
             }
         };
         match act {
@@ -408,13 +411,32 @@ impl Statuses {
         Self::from(client, resource, Some(revision)).await
     }
 
-    #[expect(clippy::panic, reason = "how a test fails")]
+    /// As [`Statuses::after`], of all resources of a group, among the events of its cluster.
+    pub async fn among_events(client: &Client, group: &str, revision: u64) -> Self {
+        let filter = v1::WatchFilter {
+            groups: vec![group.into()],
+            changes: vec![v1::ChangeType::ResourceStatus.into()],
+            ..v1::WatchFilter::default()
+        };
+        Self::begun(client.watch(v1::WatchRequest {
+            filter: Some(filter),
+            after_revision: Some(revision),
+            ..v1::WatchRequest::default()
+        }))
+        .await
+    }
+
     async fn from(client: &Client, resource: &str, after_revision: Option<u64>) -> Self {
-        let mut watch = client.watch_status(WatchStatusRequest {
+        Self::begun(client.watch_status(WatchStatusRequest {
             resources: vec![resource.into()],
             after_revision,
             ..WatchStatusRequest::default()
-        });
+        }))
+        .await
+    }
+
+    #[expect(clippy::panic, reason = "how a test fails")]
+    async fn begun(mut watch: Watch) -> Self {
         match soon("the first mark", watch.next()).await {
             Some(Ok(WatchItem::Mark { revision })) => Self { watch, begun: revision },
             other => panic!("no first mark: {other:?}"),

@@ -125,7 +125,13 @@ impl Builder {
     /// another one the test is left out, which is said and counted on standard error with the reason.
     #[must_use]
     pub fn in_process(self, why: &str) -> Option<Self> {
-        self.under_test.is_in_process(why).then_some(self)
+        self.under_test.is(UnderTest::InProcess, why).then_some(self)
+    }
+
+    /// As [`Self::in_process`], of the program of this system, for tests that end its process.
+    #[must_use]
+    pub fn in_a_process(self, why: &str) -> Option<Self> {
+        self.under_test.is(UnderTest::Binary, why).then_some(self)
     }
 
     /// Where the daemon will keep its journal.
@@ -499,6 +505,23 @@ impl TestDaemon {
                 let patience = grace + self.under_test.patience(Duration::from_secs(30));
                 daemon.stop(patience, &self.logs).await;
             }
+        }
+    }
+
+    /// Kills the daemon's process: nothing of its own runs any more.
+    ///
+    /// # Panics
+    ///
+    /// It has no process of its own.
+    #[expect(clippy::panic, reason = "a mistake of the test")]
+    pub fn kill(&mut self) {
+        match self.running.take() {
+            Some(Running::Process(daemon)) => {
+                self.world.keep_counts();
+                // Killed when it is dropped.
+                drop(daemon);
+            }
+            _ => panic!("no process to be killed"),
         }
     }
 

@@ -6,8 +6,13 @@ use wsfc_client::v1::inventory_object::Object;
 use wsfc_client::v1::{ObjectKind, OperationState, ResourceState};
 use wsfc_client::workload::{AgentOptions, RESOURCE_TYPE};
 use wsfc_simulator::Incident;
+use wsfc_tests::TestDaemon;
+use wsfc_tests::UnderTest;
 use wsfc_tests::watching::Follower;
-use wsfc_tests::workloads::{Act, Agent, Script, Seen, Statuses, bring_online, daemon, register, until_state};
+use wsfc_tests::workloads::{
+    Act, Agent, Script, Seen, Statuses, bring_online, daemon, register, scenario, until_state,
+};
+use wsfc_tests::world;
 
 /// The monitor lives in the daemon's process there, and goes with it.
 const ONE_PROCESS: &str = "the simulated monitor is in the daemon's process and ends with it";
@@ -51,6 +56,57 @@ async fn a_daemon_that_restarts_while_a_resource_comes_online_goes_on_with_it() 
     let operation = known.operation(operation.id()).get().await.unwrap();
     assert_eq!(operation.state(), OperationState::Interrupted);
     agent.leave().await.unwrap();
+    daemon.finish().await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_killed_while_a_resource_comes_online_goes_on_with_it() {
+    let killed = TestDaemon::builder(world::production()).observing();
+    let Some(killed) = killed.in_a_process("the daemon's process is killed, and the resource DLL is in another one")
+    else {
+        return;
+    };
+    // The Resource Monitor is in this process and lives on.
+    let monitor = UnderTest::InProcess;
+    let cluster = TestDaemon::builder_for(monitor, scenario(monitor))
+        .observing()
+        .start()
+        .await;
+    let mut daemon = killed.start().await;
+    register(&daemon, &cluster.client(), "survivor", &[]).await;
+    let script = Script {
+        online: Act::Wait(vec![(40, "copying")]),
+        ..Script::default()
+    };
+    let wire = daemon.wire().await;
+    let mut agent = Agent::attached(daemon.client_over(&wire), "survivor", AgentOptions::default(), script).await;
+    let mut statuses = Statuses::of(&daemon.client_over(&wire), "survivor").await;
+    let call = wsfc_tests::call!(OnlineResourceParameters { resource: "survivor" });
+    let operation = cluster.client().start(call).await.unwrap();
+    agent.sees(&Seen::Call("online", false)).await;
+    let copying = loop {
+        let status = statuses.next().await;
+        if status.message == "copying" {
+            break status;
+        }
+    };
+    daemon.kill();
+    daemon.restart().await;
+    wire.retarget(daemon.address());
+    agent.sees(&Seen::Attached(false)).await;
+    agent.go_on();
+    let outcome = operation.wait().await.unwrap();
+    assert_eq!(outcome.state(), OperationState::Succeeded, "{outcome:?}");
+    assert!(
+        !agent.rest().contains(&Seen::Call("online", false)),
+        "the work that was under way went on"
+    );
+    // The watch goes on over the journal that the killed daemon has left, and the call is the same.
+    let online = statuses.until(ResourceState::Online).await.pop().unwrap();
+    assert_eq!(online.call_id, copying.call_id);
+    assert!(online.check_point > copying.check_point, "{online:?}");
+    agent.leave().await.unwrap();
+    cluster.finish().await;
     daemon.finish().await;
 }
 

@@ -5,12 +5,14 @@ mod agents;
 mod ended;
 mod lost;
 
+use std::time::{Duration, SystemTime};
+
 use wsfc_client::v1::{
     GetWorkloadRequest, ListWorkloadsRequest, OperationState, ResourceState, ResourceStatus, ResourceStatusSource,
 };
 use wsfc_client::workload::AgentOptions;
 use wsfc_tests::workloads::{
-    Act, Agent, Script, Seen, Statuses, bring_online, daemon, register, take_offline, until_state,
+    Act, Agent, NEXT_WITHIN, Script, Seen, Statuses, bring_online, daemon, register, take_offline, until_state,
 };
 
 /// States, percent and words of statuses.
@@ -44,6 +46,8 @@ async fn a_resource_goes_online_and_offline_by_the_work_of_an_agent() {
     let mut agent = Agent::attached(daemon.client(), "web", AgentOptions::default(), script).await;
     let mut statuses = Statuses::of(&daemon.client(), "web").await;
 
+    // Of the coarse clock of some hosts a second is enough.
+    let before = SystemTime::now() - Duration::from_secs(1);
     let outcome = bring_online(&client, "web").await;
     assert_eq!(outcome.state(), OperationState::Succeeded, "{outcome:?}");
     agent.sees(&Seen::Call("online", false)).await;
@@ -61,6 +65,13 @@ async fn a_resource_goes_online_and_offline_by_the_work_of_an_agent() {
         steps.contains(&(ResourceState::OnlinePending, Some(60), "warming up")),
         "{steps:?}"
     );
+    for status in &online {
+        let time = SystemTime::try_from(status.time.unwrap()).unwrap();
+        assert!(before <= time && time <= SystemTime::now(), "{status:?}");
+        let is_step = status.source() == ResourceStatusSource::Agent && status.state() == ResourceState::OnlinePending;
+        let hint = status.wait_hint.map(|hint| Duration::try_from(hint).unwrap());
+        assert_eq!(hint, is_step.then_some(NEXT_WITHIN), "{status:?}");
+    }
     let last = online.last().unwrap();
     assert_eq!(
         (last.native_exit_state, last.source()),
@@ -128,6 +139,8 @@ async fn what_was_told_is_watched_again_from_any_revision() {
     let seen = live.until(ResourceState::Online).await;
     let mut later = Statuses::after(&daemon.client(), "again", before).await;
     assert_eq!(later.until(ResourceState::Online).await, seen);
+    let mut among_events = Statuses::among_events(&daemon.client(), "AGAIN", before).await;
+    assert_eq!(among_events.until(ResourceState::Online).await, seen);
     agent.leave().await.unwrap();
     daemon.finish().await;
 }
@@ -138,7 +151,7 @@ async fn health_that_turns_bad_fails_the_resource_and_the_cluster_restarts_it() 
     let client = daemon.client();
     register(&daemon, &client, "ill", &[]).await;
     let options = AgentOptions {
-        health_interval: Some(std::time::Duration::from_millis(100)),
+        health_interval: Some(Duration::from_millis(100)),
         ..AgentOptions::default()
     };
     let mut agent = Agent::attached(daemon.client(), "ill", options, Script::default()).await;
