@@ -111,8 +111,8 @@ pub(crate) fn table(min_version: u32, max_version: u32) -> Option<*mut CLRES_FUN
     Some((&raw const table.0).cast_mut())
 }
 
-/// What a panic ends in.
-fn guarded<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
+/// No panic gets to C: `otherwise` does in its place.
+pub(crate) fn guarded<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(otherwise)
 }
 
@@ -499,5 +499,16 @@ unsafe extern "system" fn begin_resource_type_control_as_user(
             context,
             asynchronously,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{INTERNAL_ERROR, guarded};
+
+    #[test]
+    fn a_panic_is_an_error_to_the_monitor() {
+        assert_eq!(guarded(INTERNAL_ERROR, || panic!("a defect")), INTERNAL_ERROR);
+        assert_eq!(guarded(INTERNAL_ERROR, || 0), 0);
     }
 }

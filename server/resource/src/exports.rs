@@ -1,7 +1,6 @@
 //! The exports: what is negotiated before any resource is opened.
 #![expect(unsafe_code, reason = "the exports are C functions")]
 
-use std::panic::catch_unwind;
 use std::sync::{PoisonError, RwLock};
 
 use wsfc_clusapi::sys::resapi::{
@@ -55,7 +54,7 @@ pub unsafe extern "system" fn Startup(
     log_event: Option<LogEvent>,
     table: *mut *mut CLRES_FUNCTION_TABLE,
 ) -> u32 {
-    guarded(|| {
+    entry::guarded(entry::INTERNAL_ERROR, || {
         let status = set_resource_status.map(TakesStatus::First);
         // SAFETY: By the contract these are the functions of a monitor.
         let callbacks = status.map(|status| unsafe { Callbacks::new(status, log_event) });
@@ -77,7 +76,7 @@ pub unsafe extern "system" fn StartupEx(
     callbacks: *mut CLRES_CALLBACK_FUNCTION_TABLE,
     table: *mut *mut CLRES_FUNCTION_TABLE,
 ) -> u32 {
-    guarded(|| {
+    entry::guarded(entry::INTERNAL_ERROR, || {
         if callbacks.is_null() {
             return Win32::ERROR_INVALID_PARAMETER.0;
         }
@@ -107,13 +106,12 @@ pub unsafe extern "system" fn StartupEx(
 /// What is found must be the functions of the failover cluster API of these names, for as long as the process lives.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn SetClusterApi(resolve: Option<ResolveClusterApi>) {
-    guarded(|| {
+    entry::guarded((), || {
         if let Some(resolve) = resolve {
             // SAFETY: The caller keeps the contract.
             let api = unsafe { Clusapi::from_resolver(resolve) };
             *CLUSTER_API.write().unwrap_or_else(PoisonError::into_inner) = Some(api);
         }
-        Win32::ERROR_SUCCESS.0
     });
 }
 
@@ -151,11 +149,6 @@ unsafe fn start(
 /// Whether a name is that of the type.
 pub(crate) fn is_type(name: &str) -> bool {
     name.eq_ignore_ascii_case(RESOURCE_TYPE)
-}
-
-/// No panic gets to C: it is ERROR_INTERNAL_ERROR there.
-fn guarded(call: impl FnOnce() -> u32 + std::panic::UnwindSafe) -> u32 {
-    catch_unwind(call).unwrap_or(entry::INTERNAL_ERROR)
 }
 
 /// Keeps this library in memory until the process ends, whoever frees it: its thread runs its code.

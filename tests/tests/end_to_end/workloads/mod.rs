@@ -14,6 +14,7 @@ use wsfc_client::workload::AgentOptions;
 use wsfc_tests::workloads::{
     Act, Agent, NEXT_WITHIN, Script, Seen, Statuses, bring_online, daemon, register, take_offline, until_state,
 };
+use wsfcd::platform::{Clock as _, SystemClock};
 
 /// States, percent and words of statuses.
 fn told(statuses: &[ResourceStatus]) -> Vec<(ResourceState, Option<u32>, &str)> {
@@ -47,7 +48,7 @@ async fn a_resource_goes_online_and_offline_by_the_work_of_an_agent() {
     let mut statuses = Statuses::of(&daemon.client(), "web").await;
 
     // Of the coarse clock of some hosts a second is enough.
-    let before = SystemTime::now() - Duration::from_secs(1);
+    let before = SystemClock.now() - Duration::from_secs(1);
     let outcome = bring_online(&client, "web").await;
     assert_eq!(outcome.state(), OperationState::Succeeded, "{outcome:?}");
     agent.sees(&Seen::Call("online", false)).await;
@@ -67,7 +68,7 @@ async fn a_resource_goes_online_and_offline_by_the_work_of_an_agent() {
     );
     for status in &online {
         let time = SystemTime::try_from(status.time.unwrap()).unwrap();
-        assert!(before <= time && time <= SystemTime::now(), "{status:?}");
+        assert!(before <= time && time <= SystemClock.now(), "{status:?}");
         let is_step = status.source() == ResourceStatusSource::Agent && status.state() == ResourceState::OnlinePending;
         let hint = status.wait_hint.map(|hint| Duration::try_from(hint).unwrap());
         assert_eq!(hint, is_step.then_some(NEXT_WITHIN), "{status:?}");
