@@ -58,11 +58,11 @@ impl Daemon {
         self.core.stop.cancel();
         self.phases.tell(Phase::Stopping(StopStep::Connections));
         drain(&mut self.serving, &self.cut, drain_time).await;
-        // They write to the journal, so they end before it.
-        self.core.engine.clusters().stop().await;
+        // They write to the journal, so they end before it; what resources tell to the last is placed by what is observed.
         if let Some(channel) = self.channel.take() {
             channel.close().await;
         }
+        self.core.engine.clusters().stop().await;
         self.phases.tell(Phase::Stopping(StopStep::Journal));
         close(self.core.engine.journal(), self.written).await;
         // It has heard how the last operation ended.

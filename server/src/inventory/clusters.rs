@@ -26,6 +26,8 @@ use crate::settings::current::Current;
 /// looked at whether the cluster of this host is still the same.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long the end of an operation waits for its cluster to tell of what was made.
+const HEAR: Duration = Duration::from_secs(5);
 /// How long a stop, and the end of a destruction, waits for observers. One that is within a call of the cluster API that does
 /// not come back must not hold up the daemon.
 const END: Duration = Duration::from_secs(3);
@@ -239,8 +241,12 @@ impl Clusters {
         }
         let (clusters, name) = (self.clone(), name.to_owned());
         self.spawn(async move {
-            if let Err(error) = clusters.resolve(&name).await {
-                let error = chain(&error);
+            let resolved = clusters.resolve(&name).await;
+            // At a stop that is no news.
+            if let Err(error) = resolved.as_ref()
+                && !matches!(error, ResolveError::ShuttingDown)
+            {
+                let error = chain(error);
                 tracing::warn!(
                     cluster = name,
                     error,
@@ -259,15 +265,40 @@ impl Clusters {
         }
     }
 
-    /// Reads an object that the inventory may not have yet, as one that was just made, and returns when what was found is
+    /// Reads objects that the inventory may not have yet, as those that were just made, and returns when what was found is
     /// durable; false when the cluster cannot be asked now. Who cannot wait for a cluster that hangs sets a limit.
     /// Cancel-safe.
-    pub async fn learn(&self, id: &ClusterId, kind: ObjectKind, name: &str) -> bool {
+    pub async fn learn(&self, id: &ClusterId, kind: ObjectKind, names: impl IntoIterator<Item = &str>) -> bool {
         let Some(watched) = self.0.roster.get(id) else {
             return false;
         };
-        let (told, answer) = oneshot::channel();
-        watched.orders.send(Order::Learn(kind, name.into(), told)).is_ok() && answer.await.is_ok()
+        // All are asked for before one is waited for, so that they are read together.
+        let ask = |name: &str| {
+            let (told, answer) = oneshot::channel();
+            // An observer that has ended drops the order, which is an answer too.
+            let _ = watched.orders.send(Order::Learn(kind, name.into(), told));
+            answer
+        };
+        let answers: Vec<_> = names.into_iter().map(ask).collect();
+        for answer in answers {
+            if answer.await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Lets the inventory have what an operation has left: an object of a name, or none any more. Mostly the cluster has told
+    /// of it already; otherwise it is asked, for a short time. Cancel-safe.
+    pub async fn hear_of(&self, cluster: &str, kind: ObjectKind, name: &str, is_there: bool) {
+        let Some((id, _)) = self.0.roster.find(cluster) else {
+            return;
+        };
+        let is_known = self.0.journal.inventory().find(&id, kind, name).is_some();
+        if is_known != is_there {
+            // A cluster that hangs is heard of later.
+            let _ = tokio::time::timeout(HEAR, self.learn(&id, kind, [name])).await;
+        }
     }
 
     /// Takes a cluster that was destroyed out of the inventory, and returns when that is durable.

@@ -252,6 +252,10 @@ impl Supervised {
         } else if destroyed {
             engine.forget(&cluster);
         }
+        // Whoever hears the outcome finds it in the inventory.
+        if succeeded && let Some((name, is_there)) = call.leaves() {
+            engine.clusters.hear_of(&cluster, call.object(), name, is_there).await;
+        }
         let append = Append {
             settle,
             ..Append::new(operation_id, Payload::Outcome(outcome))

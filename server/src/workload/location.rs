@@ -25,8 +25,9 @@ pub struct Location {
 
 #[derive(Debug, Default)]
 struct Known {
-    cluster: Option<Resolved>,
-    /// Since when the cluster has not answered.
+    /// The cluster where none is observed, and when it has said so.
+    cluster: Option<(Resolved, Instant)>,
+    /// When the cluster did not answer last, unless it has since.
     silent: Option<Instant>,
 }
 
@@ -59,27 +60,29 @@ impl Location {
 
     /// False when the cluster does not answer.
     async fn ask(&self, resources: impl Iterator<Item = &str>) -> bool {
-        let cluster = match self.cluster() {
+        let said = self.known().cluster.as_ref().map(|(_, said)| *said);
+        let is_fresh = said.is_some_and(|said| said.elapsed() < ASK_AGAIN);
+        let cluster = match self.clusters.own() {
             Some(cluster) => cluster,
+            None if is_fresh => return true,
             None => match self.clusters.resolve("").await {
-                Ok(cluster) => self.known().cluster.insert(cluster).clone(),
+                Ok(cluster) => cluster,
                 Err(error) => {
                     let error = crate::logging::chain(&error);
                     tracing::debug!(error, "The cluster of this host is not known");
+                    self.known().cluster = None;
                     return false;
                 }
             },
         };
-        if cluster.observed {
-            for resource in resources {
-                let kind = v1::ObjectKind::Resource;
-                let is_known = self.journal.inventory().find(&cluster.id, kind, resource).is_some();
-                if !is_known && !self.clusters.learn(&cluster.id, kind, resource).await {
-                    return false;
-                }
-            }
+        if !cluster.observed {
+            self.known().cluster = Some((cluster, Instant::now()));
+            return true;
         }
-        true
+        let kind = v1::ObjectKind::Resource;
+        let is_unheard = |resource: &&str| self.journal.inventory().find(&cluster.id, kind, resource).is_none();
+        let unheard: Vec<_> = resources.filter(is_unheard).collect();
+        self.clusters.learn(&cluster.id, kind, unheard).await
     }
 
     /// Fills in where a resource is, as far as the inventory has it, and gives the name of its cluster; empty where it is not
@@ -98,9 +101,10 @@ impl Location {
         cluster.name
     }
 
-    /// The cluster of this host, which can become another one; the inventory notices.
+    /// The cluster of this host, which can become another one: the inventory notices, and without one it is asked again.
     fn cluster(&self) -> Option<Resolved> {
-        self.clusters.own().or_else(|| self.known().cluster.clone())
+        let known = || self.known().cluster.as_ref().map(|(cluster, _)| cluster.clone());
+        self.clusters.own().or_else(known)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

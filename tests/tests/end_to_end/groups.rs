@@ -27,6 +27,41 @@ fn strings(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_an_operation_has_made_or_taken_away_is_so_for_whoever_reads_after_it() {
+    let daemon = start().await;
+    let client = daemon.client();
+    let is_there = async |name: &str| {
+        let request = v1::GetGroupRequest {
+            group: name.into(),
+            ..Default::default()
+        };
+        match client.get_group(request).await {
+            Ok(_) => true,
+            Err(error) if error.reason() == Some(&Reason::ObjectNotFound) => false,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    // Each time the cluster's own word of it can be behind.
+    for number in 0..10 {
+        let (first, second) = (format!("first {number}"), format!("second {number}"));
+        changes_once(&client, call!(CreateGroupParameters { group: first.as_str() })).await;
+        assert!(is_there(&first).await, "{first} was made");
+        let rename = call!(RenameGroupParameters {
+            group: first.as_str(),
+            new_name: second.as_str()
+        });
+        changes(&client, rename).await;
+        assert!(
+            is_there(&second).await && !is_there(&first).await,
+            "{first} was renamed"
+        );
+        changes(&client, call!(DeleteGroupParameters { group: second.as_str() })).await;
+        assert!(!is_there(&second).await, "{second} was deleted");
+    }
+    daemon.finish().await;
+}
+
+#[tokio::test]
 async fn a_group_lives_from_its_creation_to_its_end() {
     let daemon = start().await;
     let client = daemon.client();

@@ -48,6 +48,9 @@ pub trait Call {
                 | OperationKind::DeleteAffinityRule
         )
     }
+    /// The name that an object of its kind has after a success (true), or that none has any more (false); nothing for calls
+    /// that neither make nor rename nor take away one.
+    fn leaves(&self) -> Option<(&str, bool)>;
     /// The C function that it cannot do without and that is not to be had.
     fn missing(&self, api: &Clusapi) -> Option<&'static str> {
         // Nodes are started and stopped by service managers, which are no part of the cluster API; a restart has
@@ -202,6 +205,28 @@ macro_rules! implement {
                 match self {
                     $(Self::$variant(_) => holds!($holds),)*
                 }
+            }
+
+            fn leaves(&self) -> Option<(&str, bool)> {
+                Some(match self {
+                    Self::CreateGroup(_)
+                    | Self::CreateResource(_)
+                    | Self::CreateResourceType(_)
+                    | Self::CreateGroupSet(_)
+                    | Self::CreateAvailabilitySet(_)
+                    | Self::CreateAffinityRule(_)
+                    | Self::AddNode(_) => (self.target(), true),
+                    Self::DeleteGroup(_)
+                    | Self::DeleteResource(_)
+                    | Self::DeleteResourceType(_)
+                    | Self::DeleteGroupSet(_)
+                    | Self::DeleteAffinityRule(_)
+                    | Self::EvictNode(_) => (self.target(), false),
+                    Self::RenameGroup(p) => (&p.new_name, true),
+                    Self::RenameResource(p) => (&p.new_name, true),
+                    Self::RenameNetwork(p) => (&p.new_name, true),
+                    _others => return None,
+                })
             }
 
             fn hosts(&self) -> Vec<&str> {

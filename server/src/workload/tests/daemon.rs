@@ -102,7 +102,7 @@ async fn a_status_goes_from_the_agent_to_the_monitor_and_into_the_journal() {
 
 #[tokio::test]
 async fn a_resource_that_was_just_made_reports_from_its_group() {
-    const MANY: usize = 20;
+    const MANY: usize = 60;
     let host = Host::new();
     let daemon = host.start().await;
     let cluster = Clusapi::from_provider(host.world.clone()).open_cluster(None).unwrap();
