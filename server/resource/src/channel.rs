@@ -1,5 +1,6 @@
 //! A connection to a daemon, which is made again when it is lost.
 
+use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -113,6 +114,8 @@ pub(crate) struct Channel {
     outgoing: Vec<u8>,
     /// How many of `outgoing` have been sent.
     sent: usize,
+    /// Where each message in `outgoing` ends.
+    ends: VecDeque<usize>,
     /// Whether there may be more to read than was read.
     more: bool,
     /// It is known that somebody else serves the endpoint.
@@ -130,6 +133,7 @@ impl Channel {
             incoming: Incoming::default(),
             outgoing: Vec::new(),
             sent: 0,
+            ends: VecDeque::new(),
             more: false,
             is_warned: false,
         }
@@ -182,7 +186,10 @@ impl Channel {
                 self.is_warned = true;
                 return Err(stranger.into());
             }
-            Err(_) => self.hang_up(registry, now, now),
+            Err(_) => {
+                // The greeting is all that was to be sent.
+                let _greeting = self.hang_up(registry, now, now);
+            }
             Ok(()) => {}
         }
         Ok(())
@@ -236,8 +243,10 @@ impl Channel {
         };
     }
 
-    /// Ends the connection with a daemon that is gone since then; another is tried after a pause.
-    pub(crate) fn hang_up(&mut self, registry: &Registry, gone: Instant, now: Instant) {
+    /// Ends the connection with a daemon that is gone since then; another is tried after a pause. Gives back what the daemon
+    /// cannot have read, in order, since what waited here is nowhere else any more.
+    #[must_use]
+    pub(crate) fn hang_up(&mut self, registry: &Registry, gone: Instant, now: Instant) -> Vec<Message> {
         if let Phase::Open { since, .. } = self.phase
             && gone.saturating_duration_since(since) >= STEADY
         {
@@ -252,9 +261,21 @@ impl Channel {
         };
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.incoming = Incoming::default();
+        self.more = false;
+        self.take_unsent()
+    }
+
+    /// Takes out the messages that were not sent to their last byte. A part of one is none to the daemon; and one that was
+    /// sent is not among them, since the daemon may have read it and would take it for another.
+    pub(crate) fn take_unsent(&mut self) -> Vec<Message> {
+        let ends = std::mem::take(&mut self.ends);
+        let begin = ends.into_iter().take_while(|end| *end <= self.sent).last();
+        let mut unsent = Incoming::default();
+        unsent.extend(self.outgoing.get(begin.unwrap_or(0)..).unwrap_or_default());
         self.outgoing.clear();
         self.sent = 0;
-        self.more = false;
+        let messages = std::iter::from_fn(|| unsent.take::<ToDaemon>().ok().flatten());
+        messages.filter_map(|message| message.message).collect()
     }
 
     /// What the daemon has said.
@@ -321,7 +342,9 @@ impl Channel {
     /// It is too long.
     pub(crate) fn encode(&mut self, message: Message) -> Result<(), FrameError> {
         let message = ToDaemon { message: Some(message) };
-        frame::encode(&message, &mut self.outgoing)
+        frame::encode(&message, &mut self.outgoing)?;
+        self.ends.push_back(self.outgoing.len());
+        Ok(())
     }
 
     /// Sends what the daemon takes.
@@ -343,6 +366,7 @@ impl Channel {
             }
         }
         self.outgoing.clear();
+        self.ends.clear();
         self.sent = 0;
         Ok(())
     }
@@ -351,7 +375,7 @@ impl Channel {
 #[cfg(all(test, unix))]
 #[expect(clippy::unwrap_used, reason = "how a test fails, outside of test functions too")]
 mod tests {
-    use wsfc_resource_channel::{Heartbeat, to_monitor};
+    use wsfc_resource_channel::{Closed, Heartbeat, Told, to_monitor};
 
     use super::*;
     use crate::clock;
@@ -411,5 +435,70 @@ mod tests {
         let (mut channel, _daemon) = connection(begin);
         channel.welcome(&welcome(u64::MAX), begin);
         assert!(channel.listen(begin + Duration::from_secs(1 << 30)).is_ok());
+    }
+
+    /// The messages that are there as a whole.
+    fn read(bytes: &[u8]) -> Vec<Message> {
+        let mut incoming = Incoming::default();
+        incoming.extend(bytes);
+        let messages = std::iter::from_fn(|| incoming.take::<ToDaemon>().unwrap());
+        messages.filter_map(|message| message.message).collect()
+    }
+
+    #[test]
+    fn a_message_that_was_sent_in_part_was_not_sent() {
+        let messages = || (1..4).map(|instance| Message::Closed(Closed { instance }));
+        for sent in 0.. {
+            let mut channel = Channel::new("here".to_owned(), Token(1), clock::now());
+            for message in messages() {
+                channel.encode(message).unwrap();
+            }
+            let Some(bytes) = channel.outgoing.get(..sent) else {
+                break;
+            };
+            let mut all = read(bytes);
+            channel.sent = sent;
+            all.extend(channel.take_unsent());
+            assert!(all.into_iter().eq(messages()), "{sent} bytes were sent");
+        }
+    }
+
+    #[test]
+    fn what_was_not_wholly_sent_when_a_daemon_is_lost_is_given_back_and_nothing_else() {
+        let now = clock::now();
+        let poll = mio::Poll::new().unwrap();
+        let told = |check_point| {
+            Message::Told(Told {
+                check_point,
+                message: "x".repeat(1000),
+                ..Told::default()
+            })
+        };
+        // Of a daemon that reads nothing, and of one that has read a part.
+        for part in [0, 50_000] {
+            let (mut channel, mut daemon) = connection(now);
+            channel.welcome(&welcome(0), now);
+            let (mut said, mut bytes) = (0, vec![0; part]);
+            for reads in [false, true] {
+                if reads {
+                    daemon.read_exact(&mut bytes).unwrap();
+                    channel.write().unwrap();
+                }
+                while channel.has_room() {
+                    channel.encode(told(said)).unwrap();
+                    said += 1;
+                    channel.write().unwrap();
+                    assert!(said < 10_000, "the daemon takes everything");
+                }
+            }
+            let unsent = channel.hang_up(poll.registry(), now, now);
+            assert!(!unsent.is_empty() && !channel.is_sending());
+            assert_eq!(channel.hang_up(poll.registry(), now, now), []);
+            daemon.read_to_end(&mut bytes).unwrap();
+            let mut taken = read(&bytes);
+            assert!(!taken.is_empty());
+            taken.extend(unsent);
+            assert!(taken.into_iter().eq((0..said).map(told)));
+        }
     }
 }

@@ -100,8 +100,9 @@ impl Link {
     }
 
     /// The daemon is gone since then. One that is there for a moment again and again must not renew the time that it may be
-    /// away, so the time that it was away before a short connection counts too.
-    pub(crate) fn lose(&mut self, gone: Instant) {
+    /// away, so the time that it was away before a short connection counts too. What was `unsent` when it was lost comes
+    /// before what waits; of both, what the daemon could not find out is kept.
+    pub(crate) fn lose(&mut self, gone: Instant, unsent: impl IntoIterator<Item = Message>) {
         if self.is_open() {
             let since = match self.opened.take() {
                 Some((opened, since)) => {
@@ -119,7 +120,8 @@ impl Link {
                 since: since.unwrap_or(gone),
             };
         }
-        for message in std::mem::take(&mut self.waiting) {
+        let waiting = std::mem::take(&mut self.waiting);
+        for message in unsent.into_iter().chain(waiting) {
             self.say(message);
         }
     }
@@ -227,9 +229,30 @@ mod tests {
             instance_of(message) == Some(1)
         });
         assert_eq!(link.take(2), [opened(1), terminated(2)]);
-        link.lose(clock::now());
+        link.lose(clock::now(), []);
         link.open(clock::now(), vec![], vec![], |_| false);
         assert_eq!(link.take(9), [told(1, 1)]);
+    }
+
+    #[test]
+    fn what_was_on_its_way_when_the_daemon_is_lost_is_said_before_what_waits() {
+        let mut link = Link::new(clock::now());
+        link.open(clock::now(), vec![], vec![], |_| false);
+        for message in [opened(1), told(1, 1), told(1, 2), terminated(1), told(2, 1)] {
+            link.say(message);
+        }
+        let mut unsent = link.take(4);
+        // The daemon has taken one of them.
+        unsent.remove(1);
+        link.lose(clock::now(), unsent);
+        link.open(clock::now(), vec![opened(1)], vec![], |_| false);
+        assert_eq!(link.take(9), [opened(1), told(1, 2), terminated(1), told(2, 1)]);
+        // No more are kept than of what waits.
+        link.say(told(1, 4999));
+        link.lose(clock::now(), (0..4999).map(|check_point| told(1, check_point)));
+        link.open(clock::now(), vec![], vec![], |_| false);
+        let kept = link.take(usize::MAX);
+        assert_eq!((kept.len(), kept.last()), (KEPT, Some(&told(1, 4999))));
     }
 
     #[test]
@@ -271,13 +294,13 @@ mod tests {
         let grace = Duration::from_secs(20);
         let mut link = Link::new(begin);
         link.open(at(3), vec![], vec![], |_| false);
-        link.lose(at(5));
+        link.lose(at(5), []);
         assert_eq!(link.reach().over(grace), Some(at(22)), "3 of the 20 seconds are over");
         link.open(at(10), vec![], vec![], |_| false);
-        link.lose(at(19));
+        link.lose(at(19), []);
         assert_eq!(link.reach().over(grace), Some(at(31)), "8 are");
         link.open(at(20), vec![], vec![], |_| false);
-        link.lose(at(30));
+        link.lose(at(30), []);
         assert_eq!(link.reach().over(grace), Some(at(50)), "it was there");
     }
 
@@ -290,7 +313,7 @@ mod tests {
         }
         assert!(link.is_clogged(1));
         assert!(!link.is_clogged(1000));
-        link.lose(clock::now());
+        link.lose(clock::now(), []);
         assert!(!link.is_clogged(1));
     }
 }

@@ -150,9 +150,9 @@ impl Shared {
             let now = clock::now();
             let mut resources = self.resources();
             resources.called();
-            for endpoint in mem::take(&mut worker.channels).into_keys() {
+            for (endpoint, mut connection) in mem::take(&mut worker.channels) {
                 if let Some(link) = resources.link_of(&endpoint) {
-                    link.lose(now);
+                    link.lose(now, connection.channel.take_unsent());
                 }
             }
             drop(resources);
@@ -235,7 +235,8 @@ impl Worker<'_> {
             let leaves = *connection.leaves.get_or_insert(now + patience);
             let is_sending = connection.channel.is_sending() || has_more;
             if now >= leaves || !is_sending {
-                connection.channel.hang_up(poll.registry(), now, now);
+                // Nobody would say it later.
+                let _unsent = connection.channel.hang_up(poll.registry(), now, now);
                 self.channels.remove(&endpoint);
                 resources.remove_link(&endpoint);
             }
@@ -317,10 +318,10 @@ impl Worker<'_> {
         };
         let gone = lost.since(now);
         let was_open = connection.channel.is_open();
-        connection.channel.hang_up(poll.registry(), gone, now);
+        let unsent = connection.channel.hang_up(poll.registry(), gone, now);
         let mut resources = self.shared.resources();
         if let Some(link) = resources.link_of(endpoint) {
-            link.lose(gone);
+            link.lose(gone, unsent);
         }
         drop(resources);
         if was_open {

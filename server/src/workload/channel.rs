@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wsfc_proto::v1;
 use wsfc_resource_channel::frame::{self, FrameError, Incoming};
@@ -19,6 +20,9 @@ use crate::logging::chain;
 const GREET_FOR: Duration = Duration::from_secs(5);
 /// How long a write may take.
 const WRITE_FOR: Duration = Duration::from_secs(30);
+/// How long what has arrived is read of a connection that is to end. A guess: longer than all that a socket holds takes, and
+/// who never stops to speak does not keep the connection for ever.
+const REST_FOR: Duration = Duration::from_secs(5);
 /// How much is read at once.
 const READ: usize = 64 * 1024;
 
@@ -45,7 +49,7 @@ pub enum ChannelError {
     Journal(#[from] ObserveError),
 }
 
-/// Serves a connection until it ends or `stop` is cancelled. Then what has arrived is still taken.
+/// Serves a connection until it ends, in either direction, or `stop` is cancelled. Then what has arrived is still taken.
 ///
 /// # Errors
 ///
@@ -75,10 +79,12 @@ pub async fn serve(
         }
         reading.rest(&mut input).await
     };
-    tokio::select! {
-        ended = read => ended,
+    let ended = tokio::select! {
+        ended = read => return ended,
         ended = write(&channel, &mut output) => ended,
-    }
+    };
+    // A DLL that takes nothing more, or has a newer connection, does not tell again what it has told on this one.
+    ended.and(reading.rest(&mut input).await)
 }
 
 /// Sends what the DLL is to be told, and that the daemon is there when that is nothing.
@@ -130,13 +136,20 @@ impl Reading<'_> {
         }
     }
 
-    /// Takes what has arrived already, and no more.
+    /// Takes what has arrived already, and no more. The time that it takes is bounded between two reads only, so that nothing
+    /// is dropped that has been read.
     async fn rest(&mut self, input: &mut (impl AsyncRead + Unpin)) -> Result<(), ChannelError> {
         self.record().await?;
-        while let Ok(read) = tokio::time::timeout(Duration::ZERO, input.read(&mut self.buffer)).await {
-            match read? {
-                0 => break,
-                read => self.arrived(read).await?,
+        let until = Instant::now() + REST_FOR;
+        while Instant::now() < until {
+            // The runtime looks what has arrived before this goes on; a read that is not waited for would not make it look.
+            tokio::task::yield_now().await;
+            match tokio::time::timeout(Duration::ZERO, input.read(&mut self.buffer)).await {
+                Err(_elapsed) => break,
+                Ok(read) => match read? {
+                    0 => break,
+                    read => self.arrived(read).await?,
+                },
             }
         }
         Ok(())

@@ -148,6 +148,39 @@ fn a_restarted_daemon_is_told_everything_again() {
 }
 
 #[test]
+fn what_was_told_while_the_daemon_did_not_read_it_hears_once_though_the_connection_is_lost() {
+    // More than the system takes of a connection, and no more than is kept.
+    const MANY: usize = 600;
+    let (_folder, path) = socket();
+    let daemon = Daemon::start(&path);
+    let resource = Resource::open("unheard", path.to_str().unwrap());
+    resource.online();
+    let begun = daemon.begun("unheard", 1);
+    daemon.deafen(true);
+    let message = "x".repeat(1000);
+    for _ in 0..MANY {
+        daemon.status(&begun, CallState::Pending, &message);
+    }
+    resource.told("all", |told| told.len() >= MANY);
+    daemon.hang_up();
+    resource.logged("is lost");
+    // What the system has taken the daemon reads when the DLL has come back.
+    daemon.connected(2);
+    daemon.deafen(false);
+    daemon.begun_times(2);
+    daemon.status(&begun, CallState::Online, "works");
+    let last = resource.told_state(2).check_point;
+    for check_point in 1..=last {
+        daemon.told("check point", |told| told.check_point == check_point);
+    }
+    let received = daemon.received();
+    let told = received.iter();
+    let told = told.filter(|message| matches!(message, to_daemon::Message::Told(_)));
+    assert_eq!(u32::try_from(told.count()).unwrap(), last, "one is told twice");
+    resource.close();
+}
+
+#[test]
 fn a_termination_that_may_have_been_lost_with_the_daemon_is_told_again() {
     for begins in [false, true] {
         let (_folder, path) = socket();

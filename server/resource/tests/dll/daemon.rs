@@ -21,6 +21,8 @@ struct State {
     received: Vec<to_daemon::Message>,
     connections: Vec<UnixStream>,
     stopped: bool,
+    /// It reads nothing.
+    deaf: bool,
 }
 
 struct Shared {
@@ -62,6 +64,8 @@ impl Shared {
                     shared.state().received.push(message);
                     shared.changed.notify_all();
                 }
+                let is_deaf = |state: &mut State| state.deaf && !state.stopped;
+                drop(shared.changed.wait_while(shared.state(), is_deaf).unwrap());
             }
         };
         Builder::new().spawn(serve).unwrap();
@@ -227,6 +231,12 @@ impl Daemon {
         }));
     }
 
+    /// Reads no more than what it is about to, or reads again.
+    pub(crate) fn deafen(&self, deaf: bool) {
+        self.shared.state().deaf = deaf;
+        self.shared.changed.notify_all();
+    }
+
     /// Ends the newest connection.
     pub(crate) fn hang_up(&self) {
         let _shut = self.shared.state().connections.last().unwrap().shutdown(Shutdown::Both);
@@ -241,6 +251,7 @@ impl Drop for Daemon {
             let _shut = connection.shutdown(Shutdown::Both);
         }
         drop(state);
+        self.shared.changed.notify_all();
         // The thread sees it with the next connection; nobody else can connect after that.
         let _woken = UnixStream::connect(&self.path);
         let _removed = std::fs::remove_file(&self.path);

@@ -23,7 +23,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -217,6 +217,16 @@ struct Monitor {
     instances: BTreeMap<u64, InstanceId>,
 }
 
+/// A connection whose DLL has a newer one. It changes nothing any more, but what the monitor was told is told on it only.
+#[derive(Debug)]
+struct Replaced {
+    /// The id of the monitor.
+    monitor: String,
+    /// The resources that it has opened since, and their workloads: the newer connection may not have told of them yet, or
+    /// never does.
+    opened: BTreeMap<u64, (String, String)>,
+}
+
 /// The agent that holds a workload.
 #[derive(Debug)]
 struct Holder {
@@ -271,7 +281,7 @@ pub struct Registry {
     last_id: u64,
     channels: HashMap<ChannelId, MonitorId>,
     /// Connections whose DLL has a newer one, until their end is noticed.
-    replaced: HashSet<ChannelId>,
+    replaced: HashMap<ChannelId, Replaced>,
     monitors: BTreeMap<MonitorId, Monitor>,
     instances: BTreeMap<InstanceId, Instance>,
     workloads: BTreeMap<WorkloadId, Workload>,
@@ -290,7 +300,7 @@ impl Registry {
             run,
             last_id: 0,
             channels: HashMap::new(),
-            replaced: HashSet::new(),
+            replaced: HashMap::new(),
             monitors: BTreeMap::new(),
             instances: BTreeMap::new(),
             workloads: BTreeMap::new(),

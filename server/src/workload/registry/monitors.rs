@@ -14,7 +14,7 @@ use super::super::timers::Time;
 use super::{
     Asked, ChannelId, HEARTBEAT, INVALID_DATA, Instance, InstanceId, MONITOR_AWAY, MONITOR_LOOK, MONITOR_TELLS,
     MOST_INSTANCES, Monitor, MonitorId, NAME_CHARACTERS, Output, PATIENCE, PENDING_TIMEOUT, PENDING_TIMEOUTS,
-    RESOURCE_BYTES, RESTART_GRACE, Registry, Slot, Timer, Workload, WorkloadId, call_id, cut,
+    RESOURCE_BYTES, RESTART_GRACE, Registry, Replaced, Slot, Timer, Workload, WorkloadId, call_id, cut,
 };
 use crate::journal::caseless;
 use crate::platform::Process;
@@ -55,9 +55,10 @@ impl Registry {
         message: to_daemon::Message,
     ) -> Result<Option<v1::ResourceStatus>, Garbage> {
         use to_daemon::Message;
+        if self.replaced.contains_key(&channel) {
+            return Ok(self.late(channel, message));
+        }
         let monitor = match (self.channels.get(&channel).copied(), message) {
-            // What is still on its way on a connection that has been replaced is told again on the newer one.
-            (None, _) if self.replaced.contains(&channel) => return Ok(None),
             (None, Message::Hello(hello)) => return self.hello(now, channel, hello).map(|()| None),
             (None, _) => return Err(Garbage::NoHello),
             (Some(_), Message::Hello(_)) => return Err(Garbage::SecondHello),
@@ -130,7 +131,7 @@ impl Registry {
         let id = match known {
             // Both had greeted before either was read.
             Some((_, monitor)) if monitor.channel.is_some() && monitor.connection > hello.connection => {
-                self.replace(channel);
+                self.replace(channel, hello.monitor_id);
                 return Ok(());
             }
             Some((id, _)) => *id,
@@ -144,7 +145,10 @@ impl Registry {
             instances: BTreeMap::new(),
         });
         monitor.connection = hello.connection;
-        let former = monitor.channel.replace(channel);
+        let former = monitor
+            .channel
+            .replace(channel)
+            .map(|former| (former, monitor.id.clone()));
         for id in monitor.instances.values() {
             if let Some(instance) = self.instances.get_mut(id) {
                 instance.is_told = false;
@@ -153,10 +157,10 @@ impl Registry {
                 }
             }
         }
-        if let Some(former) = former {
+        if let Some((former, monitor)) = former {
             // The end of the former one has not been noticed yet.
             self.channels.remove(&former);
-            self.replace(former);
+            self.replace(former, monitor);
         }
         self.channels.insert(channel, id);
         self.timers.clear(Timer::Away(id));
@@ -175,9 +179,27 @@ impl Registry {
     }
 
     /// The DLL has a newer connection than this one.
-    fn replace(&mut self, channel: ChannelId) {
-        self.replaced.insert(channel);
+    fn replace(&mut self, channel: ChannelId, monitor: String) {
+        let opened = BTreeMap::new();
+        self.replaced.insert(channel, Replaced { monitor, opened });
         self.outputs.push(Output::CloseChannel(channel));
+    }
+
+    /// Takes what is still on its way on a connection that has been replaced. What is so is told again on the newer one, and
+    /// must not be taken from the older; what the Resource Monitor was told is not, so it is given back for the journal.
+    fn late(&mut self, channel: ChannelId, message: to_daemon::Message) -> Option<v1::ResourceStatus> {
+        match message {
+            to_daemon::Message::Opened(opened) => {
+                let replaced = self.replaced.get_mut(&channel)?;
+                if makes_sense(&opened) && replaced.opened.len() < MOST_INSTANCES {
+                    let names = (opened.resource, workload_name(&opened.workload).to_owned());
+                    replaced.opened.insert(opened.instance, names);
+                }
+                None
+            }
+            to_daemon::Message::Told(told) => self.told_late(self.replaced.get(&channel)?, told),
+            _ => None,
+        }
     }
 
     /// What a monitor that has come back does not have any more is gone.
@@ -224,7 +246,7 @@ impl Registry {
     fn opened(&mut self, now: Time, monitor: MonitorId, opened: Opened) {
         let is_online = opened.native_state == resource_state::ONLINE;
         let known = self.instance(monitor, opened.instance);
-        let makes_sense = !opened.resource.is_empty() && opened.resource.len() <= RESOURCE_BYTES;
+        let makes_sense = makes_sense(&opened);
         let expects_call = matches!(
             opened.native_state,
             resource_state::PENDING | resource_state::ONLINE_PENDING | resource_state::OFFLINE_PENDING
@@ -297,11 +319,7 @@ impl Registry {
 
     /// The workload of a name, made where there is none.
     pub(super) fn workload(&mut self, name: &str) -> WorkloadId {
-        // What is no name stays one that no agent can attach to.
-        let name = match name.char_indices().nth(NAME_CHARACTERS + 1) {
-            Some((end, _)) => &name[..end],
-            None => name,
-        };
+        let name = workload_name(name);
         let key = caseless(name);
         if let Some(id) = self.by_name.get(&key) {
             return *id;
@@ -586,6 +604,19 @@ impl Registry {
     pub(super) fn own_call_id(&mut self) -> Arc<str> {
         let number = self.new_id();
         call_id(&[self.run.as_bytes(), &number.to_be_bytes()])
+    }
+}
+
+/// Whether a resource can be taken.
+fn makes_sense(opened: &Opened) -> bool {
+    !opened.resource.is_empty() && opened.resource.len() <= RESOURCE_BYTES
+}
+
+/// The name of a workload, not too long: what is no name stays one that no agent can attach to.
+fn workload_name(name: &str) -> &str {
+    match name.char_indices().nth(NAME_CHARACTERS + 1) {
+        Some((end, _)) => &name[..end],
+        None => name,
     }
 }
 

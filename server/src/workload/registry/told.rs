@@ -9,7 +9,7 @@ use wsfc_resource_channel::{Source, Terminated, Told};
 
 use super::super::timers::Time;
 use super::monitors::wire_duration;
-use super::{Instance, InstanceId, MESSAGE_CHARACTERS, MonitorId, PATIENCE, Registry, Slot, Timer, call_id};
+use super::{Instance, InstanceId, MESSAGE_CHARACTERS, MonitorId, PATIENCE, Registry, Replaced, Slot, Timer, call_id};
 use crate::inventory::fields;
 
 impl Registry {
@@ -20,12 +20,6 @@ impl Registry {
             return None;
         };
         let name = self.monitors.get(&monitor).map_or("", |monitor| &monitor.id);
-        let call = call_id(&[
-            name.as_bytes(),
-            &told.instance.to_be_bytes(),
-            b"call",
-            &told.call.to_be_bytes(),
-        ]);
         let instance = self.instances.get_mut(&id)?;
         let was_taken = told.exit_state == Some(ResourceExitStateContinue);
         let is_final = !matches!(
@@ -40,32 +34,8 @@ impl Registry {
         }
         let ended_by_dll = instance.asked.as_ref().is_some_and(|it| it.number == told.call) && is_final;
         let workload = self.workloads.get(&instance.workload);
-        let status = v1::ResourceStatus {
-            resource: instance.resource.clone(),
-            workload: workload.map_or_else(String::new, |workload| workload.name.clone()),
-            call_id: if told.call == 0 {
-                String::new()
-            } else {
-                call.to_string()
-            },
-            state: fields::resource_state(told.native_state).into(),
-            native_state: told.native_state,
-            check_point: told.check_point,
-            wait_hint: (told.wait_hint_ms > 0).then(|| wire_duration(Duration::from_millis(told.wait_hint_ms))),
-            native_exit_state: told.exit_state,
-            percent: told.percent,
-            message: told.message.chars().take(MESSAGE_CHARACTERS).collect(),
-            source: match Source::try_from(told.source) {
-                Ok(Source::Agent) => v1::ResourceStatusSource::Agent,
-                Ok(Source::Daemon) => v1::ResourceStatusSource::Daemon,
-                Ok(Source::Dll) => v1::ResourceStatusSource::ResourceDll,
-                Ok(Source::Unspecified) | Err(_) => v1::ResourceStatusSource::Unspecified,
-            }
-            .into(),
-            win32_code: told.win32_code,
-            time: Some(wire_time(told.time_ms)),
-            ..v1::ResourceStatus::default()
-        };
+        let workload = workload.map_or("", |workload| &workload.name);
+        let status = status(name, &instance.resource, workload, told);
         instance.last_status = Some(status.clone());
         if ended_by_dll {
             // It had no word of the daemon for too long.
@@ -73,6 +43,26 @@ impl Registry {
         }
         self.schedule_check(now, id);
         Some(status)
+    }
+
+    /// What the Resource Monitor was told, by a connection that has been replaced; it says nothing about how things are by now.
+    pub(super) fn told_late(&self, replaced: &Replaced, told: Told) -> Option<v1::ResourceStatus> {
+        let opened = replaced.opened.get(&told.instance);
+        let opened = opened.map(|(resource, workload)| (resource.as_str(), workload.as_str()));
+        let names = opened.or_else(|| {
+            let monitor = self.monitors.iter().find(|(_, monitor)| monitor.id == replaced.monitor);
+            let instance = self.instances.get(&self.instance(*monitor?.0, told.instance)?)?;
+            let workload = self.workloads.get(&instance.workload)?;
+            Some((instance.resource.as_str(), workload.name.as_str()))
+        });
+        let Some((resource, workload)) = names else {
+            tracing::warn!(
+                instance = told.instance,
+                "A status of an unknown resource was told late"
+            );
+            return None;
+        };
+        Some(status(&replaced.monitor, resource, workload, told))
     }
 
     /// The cluster has terminated a resource.
@@ -115,6 +105,39 @@ impl Registry {
             false,
         );
         self.give(now, id, Slot::Terminate);
+    }
+}
+
+/// What the Resource Monitor was told, in the form of the contract.
+fn status(monitor: &str, resource: &str, workload: &str, told: Told) -> v1::ResourceStatus {
+    let call = match told.call {
+        0 => String::new(),
+        number => {
+            let instance = told.instance.to_be_bytes();
+            call_id(&[monitor.as_bytes(), &instance, b"call", &number.to_be_bytes()]).to_string()
+        }
+    };
+    v1::ResourceStatus {
+        resource: resource.into(),
+        workload: workload.into(),
+        call_id: call,
+        state: fields::resource_state(told.native_state).into(),
+        native_state: told.native_state,
+        check_point: told.check_point,
+        wait_hint: (told.wait_hint_ms > 0).then(|| wire_duration(Duration::from_millis(told.wait_hint_ms))),
+        native_exit_state: told.exit_state,
+        percent: told.percent,
+        message: told.message.chars().take(MESSAGE_CHARACTERS).collect(),
+        source: match Source::try_from(told.source) {
+            Ok(Source::Agent) => v1::ResourceStatusSource::Agent,
+            Ok(Source::Daemon) => v1::ResourceStatusSource::Daemon,
+            Ok(Source::Dll) => v1::ResourceStatusSource::ResourceDll,
+            Ok(Source::Unspecified) | Err(_) => v1::ResourceStatusSource::Unspecified,
+        }
+        .into(),
+        win32_code: told.win32_code,
+        time: Some(wire_time(told.time_ms)),
+        ..v1::ResourceStatus::default()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use wsfc_clusapi::Clusapi;
@@ -12,8 +13,8 @@ use wsfc_clusapi::sys::constants::resource_state;
 use wsfc_proto::v1;
 use wsfc_proto::v1::attach_response::Message as ToAgent;
 use wsfc_resource_channel::{
-    Begun, CallKind, Closed, Hello, Opened, ToDaemon, ToMonitor, VERSION, frame, to_daemon::Message as FromMonitor,
-    to_monitor,
+    Begun, CallKind, Closed, Hello, Opened, ToDaemon, ToMonitor, Told, VERSION, frame,
+    to_daemon::Message as FromMonitor, to_monitor,
 };
 
 use super::super::channel::{ChannelError, serve};
@@ -24,7 +25,7 @@ use super::super::{Workloads, hub};
 use crate::blocking::Blocking;
 use crate::cluster_api;
 use crate::inventory::Clusters;
-use crate::journal::{Journal, MemoryStore, Opened as OpenedJournal, Options};
+use crate::journal::{Filter, Journal, MemoryStore, Opened as OpenedJournal, Options};
 use crate::platform::{Platform, Process, Processes};
 use crate::settings::Settings;
 use crate::settings::current::Current;
@@ -37,12 +38,26 @@ pub(super) fn workloads() -> (Workloads, Journal) {
 fn workloads_on(platform: Platform) -> (Workloads, Journal) {
     let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
     let OpenedJournal { journal, .. } = opened.unwrap();
+    (workloads_over(&journal, platform), journal)
+}
+
+/// Workloads over a journal that is written.
+fn recorded() -> (Workloads, Journal) {
+    let platform = Platform::system();
+    let opened = Journal::open(Box::new(MemoryStore::new()), Options::default(), platform.clone());
+    let OpenedJournal { journal, writer, .. } = opened.unwrap();
+    let threads = &platform.threads;
+    threads.spawn("journal", Box::new(move || writer.run())).unwrap();
+    (workloads_over(&journal, platform), journal)
+}
+
+fn workloads_over(journal: &Journal, platform: Platform) -> Workloads {
     let api = Clusapi::from_provider(cluster_api::simulation("default", None).unwrap());
     let blocking = Blocking::new(platform.clone());
     let settings = Current::new(Settings::default());
     let clusters = Clusters::new(journal.clone(), api, platform.clone(), settings, blocking);
     let location = Location::new(clusters, journal.clone());
-    (Workloads::new(platform, location), journal)
+    Workloads::new(platform, location)
 }
 
 fn registration() -> Registration {
@@ -84,6 +99,42 @@ fn begun() -> FromMonitor {
         pending_timeout_ms: 1 << 30,
         ..Begun::default()
     })
+}
+
+fn told(check_point: u32) -> FromMonitor {
+    FromMonitor::Told(Told {
+        instance: 1,
+        call: 1,
+        check_point,
+        message: "x".repeat(1_000),
+        ..Told::default()
+    })
+}
+
+fn framed(messages: impl IntoIterator<Item = FromMonitor>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        frame::encode(&ToDaemon { message: Some(message) }, &mut bytes).unwrap();
+    }
+    bytes
+}
+
+/// The check points of the statuses in the journal; as many as are wanted, or fewer when no more come.
+async fn check_points(journal: &Journal, count: usize) -> Vec<u32> {
+    let mut cursor = journal.events(Filter::default(), Some(0)).unwrap();
+    let mut found = Vec::new();
+    while found.len() < count {
+        let Ok(batch) = tokio::time::timeout(Duration::from_secs(2), cursor.next()).await else {
+            break;
+        };
+        let batch = batch.unwrap().unwrap().parts.concat();
+        for event in v1::WatchResponse::decode(batch.as_slice()).unwrap().events {
+            if let Some(v1::event::Event::Cluster(event)) = event.event {
+                found.extend(event.resource_status.map(|status| status.check_point));
+            }
+        }
+    }
+    found
 }
 
 async fn next(agent: &hub::Agent) -> Option<ToAgent> {
@@ -280,6 +331,57 @@ async fn a_channel_that_says_nothing_or_garbage_is_closed() {
         );
         assert!(is_garbage, "{bytes:?}: {ended:?}");
     }
+}
+
+#[tokio::test]
+async fn what_was_told_before_a_connection_breaks_is_recorded_though_nothing_can_be_said_on_it() {
+    const MANY: u32 = 300;
+    let (workloads, journal) = recorded();
+    // What was said is there to be read, and the welcome cannot be written.
+    let (mut dll, told_by) = tokio::io::duplex(1 << 20);
+    let (gone, said_to) = tokio::io::duplex(64);
+    drop(gone);
+    let messages = [hello(), opened()].into_iter().chain((0..MANY).map(told));
+    let bytes = framed(messages);
+    assert!(bytes.len() > 1 << 18, "one read takes it all");
+    dll.write_all(&bytes).await.unwrap();
+    let stream = tokio::io::join(told_by, said_to);
+    let ended = serve(stream, &workloads, &journal, &CancellationToken::new()).await;
+    assert!(matches!(ended, Err(ChannelError::Io(_))), "{ended:?}");
+    let points = check_points(&journal, MANY as usize).await;
+    assert!(points.iter().copied().eq(0..MANY), "{points:?}");
+    drop(dll);
+    let _stopped = journal.stop();
+}
+
+#[tokio::test]
+async fn what_was_told_on_a_connection_that_has_been_replaced_is_recorded() {
+    let (workloads, journal) = recorded();
+    let greet = |connection| {
+        FromMonitor::Hello(Hello {
+            version: VERSION,
+            monitor_id: "monitor".into(),
+            connection,
+            ..Hello::default()
+        })
+    };
+    let (mut dll, served) = tokio::io::duplex(1 << 20);
+    let serving = {
+        let (workloads, journal) = (workloads.clone(), journal.clone());
+        tokio::spawn(async move { serve(served, &workloads, &journal, &CancellationToken::new()).await })
+    };
+    dll.write_all(&framed([greet(1), opened(), told(1)])).await.unwrap();
+    assert_eq!(check_points(&journal, 1).await, [1]);
+    // The daemon is held up, so the DLL has come back before this was read.
+    dll.write_all(&framed((2..200).map(told))).await.unwrap();
+    let newer = workloads.channel();
+    assert_eq!(newer.says(greet(2)).unwrap(), None);
+    drop(dll);
+    let ended = serving.await.unwrap();
+    assert!(ended.is_ok(), "{ended:?}");
+    let points = check_points(&journal, 199).await;
+    assert!(points.iter().copied().eq(1..200), "{points:?}");
+    let _stopped = journal.stop();
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,6 +63,63 @@ fn of_two_connections_the_newer_one_counts_in_whatever_order_they_are_read() {
 }
 
 #[test]
+fn what_the_monitor_was_told_is_recorded_of_a_connection_that_has_been_replaced_and_changes_nothing() {
+    let mut bench = Bench::attached();
+    bench.begun(1, 1, CallKind::Online, false);
+    let told = |instance, check_point, native_state| {
+        FromMonitor::Told(Told {
+            instance,
+            call: 1,
+            check_point,
+            native_state,
+            exit_state: Some(0),
+            ..Told::default()
+        })
+    };
+    let pending = bench.from(DLL, told(1, 1, resource_state::ONLINE_PENDING)).unwrap();
+    let newer = ChannelId(2);
+    bench.hello(newer, "monitor");
+    let before = bench.view();
+    // The daemon was held up, and has read the newer connection first.
+    let late = bench.from(DLL, told(1, 2, resource_state::FAILED)).unwrap();
+    assert_eq!((late.check_point, late.native_state), (2, resource_state::FAILED));
+    assert_eq!(
+        (&late.resource, &late.workload, &late.call_id),
+        (&pending.resource, &pending.workload, &pending.call_id)
+    );
+    assert_eq!(bench.view(), before, "the newer connection tells what is so");
+    // What was opened before, and is not told again yet.
+    assert_eq!(
+        bench.from(DLL, told(2, 1, resource_state::OFFLINE)),
+        None,
+        "it is unknown"
+    );
+    bench.opened(2, resource_state::OFFLINE, false);
+    assert_eq!(bench.view(), before);
+    let status = bench.from(DLL, told(2, 1, resource_state::OFFLINE)).unwrap();
+    assert_eq!(
+        (status.resource.as_str(), status.workload.as_str()),
+        ("Resource 2", "Work")
+    );
+    // The other way round: the older one greets when the newer one has.
+    let mut bench = Bench::new();
+    let hello = |connection| {
+        FromMonitor::Hello(Hello {
+            version: VERSION,
+            monitor_id: "monitor".into(),
+            connection,
+            ..Hello::default()
+        })
+    };
+    bench.from(newer, hello(2));
+    bench.from(DLL, hello(1));
+    bench.opened(1, resource_state::OFFLINE, false);
+    let status = bench.from(DLL, told(1, 1, resource_state::ONLINE_PENDING)).unwrap();
+    assert_eq!(status.call_id, pending.call_id);
+    assert_eq!(bench.view(), []);
+}
+
+#[test]
 fn a_termination_ends_what_is_under_way_and_comes_before_the_next_call() {
     let mut bench = Bench::attached();
     bench.begun(1, 1, CallKind::Online, false);
