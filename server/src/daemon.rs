@@ -193,7 +193,8 @@ impl Daemon {
             core.access.take_tokens(bearer);
         }
         phases.tell(Phase::Starting(StartStep::Serving));
-        let connections = Connections::new(core.settings.clone(), Arc::new(core.access.clone()));
+        let admission = Arc::new(core.access.clone());
+        let connections = Connections::new(core.settings.clone(), admission, Arc::clone(&core.counters));
         let tls = files.map(|files| {
             let told = core.certificates.clone();
             Keeper::new(files, connections.clone(), told, platform.clone())

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -179,7 +179,8 @@ impl AccessLayer {
         let mut about = audit::call::about(&request, asked.permission());
         let caller = self.caller(&request, &asked, &mut about);
         let (mut caller, account) = caller.inspect_err(|refused| self.refused(&about, refused))?;
-        let share = asked.streams().then(|| self.quotas.stream(&account)).transpose()?;
+        let share = asked.streams().then(|| self.quotas.stream(&account)).transpose();
+        let share = share.inspect_err(|refused| self.refused(&about, refused))?;
         let request = self.within_scope(&asked, &caller, request).await;
         let request = request.inspect_err(|refused| self.refused(&about, refused))?;
         let (mut request, ticket) = self.written_down(&asked, &mut about, request).await?;
@@ -242,7 +243,10 @@ impl AccessLayer {
                 let told = self.audit.map(|audit| (audit, about));
                 Ok(response.map(|body| Body::new(GuardedBody::new(body, guard, share, told))))
             }
-            None => self.quotas.answer(&account, asked.changes(), response).await,
+            None => {
+                let answer = self.quotas.answer(&account, asked.changes(), response).await;
+                answer.inspect_err(|refused| self.refused(&about, refused))
+            }
         }
     }
 
@@ -281,7 +285,13 @@ impl AccessLayer {
             }
         })?;
         let rights = match rights {
-            Err(_refused) if permission == Permission::Public => Ok(Rights::default()),
+            Err(_refused) if permission == Permission::Public => {
+                // Of what changes nothing only a refusal is written down, which must not be one of a good name.
+                if !asked.changes() {
+                    about.who.method.clear();
+                }
+                Ok(Rights::default())
+            }
             rights => rights,
         };
         let rights = rights.map_err(|refusal| status::refused(&refusal))?;
@@ -435,7 +445,8 @@ struct GuardedBody {
     has_ended: bool,
     /// Hears of it when the stream is ended for what its caller may do no longer.
     told: Option<(Audit, audit::Asked)>,
-    _share: Share,
+    /// Each chunk holds it, too: the connection may have the last of them when this body is gone.
+    share: Arc<Share>,
 }
 
 impl GuardedBody {
@@ -449,7 +460,7 @@ impl GuardedBody {
             expiry,
             has_ended: false,
             told,
-            _share: share,
+            share: Arc::new(share),
         }
     }
 
@@ -498,7 +509,8 @@ impl http_body::Body for GuardedBody {
                 Err(unfit) => Poll::Ready(Some(Err(unfit))),
             };
         }
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|chunk| self.share.hold(chunk)))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -14,6 +14,7 @@ use super::identity::Identity;
 use super::unread::{Pieces, Share, Unread};
 use crate::grpc::status;
 use crate::listen::connection::Peer;
+use crate::listen::counters::{Count, Counters};
 use crate::listen::places::Origin;
 use crate::listen::rate::{self, Rates};
 use crate::settings::Settings;
@@ -32,18 +33,21 @@ pub struct Quotas {
     request_bytes: usize,
     rates: Arc<Rates>,
     unread: Unread,
+    counters: Arc<Counters>,
 }
 
 /// Under which name a caller's quotas are kept.
 pub(super) type Account = Arc<str>;
 
 impl Quotas {
-    /// Nobody has asked for anything yet; the limits are those of the settings at each call.
-    pub fn new(settings: Current<Settings>) -> Self {
+    /// Nobody has asked for anything yet; the limits are those of the settings at each call, and what is refused is
+    /// counted in these.
+    pub fn new(settings: Current<Settings>, counters: Arc<Counters>) -> Self {
         Self {
             request_bytes: settings.get().limits.request_bytes,
             rates: Arc::new(Rates::new(settings.clone())),
             unread: Unread::default(),
+            counters,
             settings,
         }
     }
@@ -62,10 +66,14 @@ impl Quotas {
     ///
     /// The caller makes too many.
     pub(super) fn call(&self, account: &Account, changes: bool) -> Result<(), Status> {
-        self.rates.take(account, changes, Instant::now()).map_err(rate::limited)
+        let taken = self.rates.take(account, changes, Instant::now());
+        taken.map_err(|retry_after| {
+            self.counters.add(Count::RateLimited);
+            rate::limited(retry_after)
+        })
     }
 
-    /// A stream begins, and lasts as long as what this gives.
+    /// A stream begins. It counts as long as what this gives, which its chunks hold, too.
     ///
     /// # Errors
     ///
@@ -73,7 +81,12 @@ impl Quotas {
     pub(super) fn stream(&self, account: &Account) -> Result<Share, Status> {
         let most = self.settings.get().limits.streams_per_identity;
         let share = self.unread.stream(account, most);
-        share.ok_or_else(|| status::too_much_unread("the caller has too many streams"))
+        share.ok_or_else(|| self.too_much_unread("the caller has too many streams"))
+    }
+
+    fn too_much_unread(&self, what: &str) -> Status {
+        self.counters.add(Count::TooMuchUnread);
+        status::too_much_unread(what)
     }
 
     /// An answer is there, and counts until the caller has taken it. Only what read something can be refused: what was
@@ -101,7 +114,7 @@ impl Quotas {
             self.settings.get().limits.unread_bytes
         };
         let share = self.unread.answer(account, bytes.len().saturating_add(COST), most);
-        let share = share.ok_or_else(|| status::too_much_unread("the caller does not read its answers"))?;
+        let share = share.ok_or_else(|| self.too_much_unread("the caller does not read its answers"))?;
         Ok(Response::from_parts(
             head,
             Body::new(Pieces::new(bytes, trailers, share)),
@@ -141,7 +154,44 @@ fn network(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Full;
+
     use super::*;
+    use crate::settings::Limits;
+
+    #[tokio::test]
+    async fn what_is_refused_is_counted() {
+        let limits = Limits {
+            calls_per_second: 1,
+            call_burst: 1,
+            streams_per_identity: 1,
+            unread_bytes: 4_096,
+            ..Limits::default()
+        };
+        let settings = Settings {
+            limits,
+            ..Settings::default()
+        };
+        let counters = Arc::<Counters>::default();
+        let quotas = Quotas::new(Current::new(settings), Arc::clone(&counters));
+        let account = Account::from("anna");
+        let counted = |count| counters.snapshot().get(count);
+
+        while quotas.call(&account, false).is_ok() {}
+        assert_eq!(counted(Count::RateLimited), 1);
+
+        let _stream = quotas.stream(&account).unwrap();
+        assert_eq!(counted(Count::TooMuchUnread), 0);
+        quotas.stream(&account).unwrap_err();
+        assert_eq!(counted(Count::TooMuchUnread), 1);
+
+        let response = || Response::new(Body::new(Full::from("something")));
+        let _unread = quotas.answer(&account, false, response()).await.unwrap();
+        quotas.answer(&account, false, response()).await.unwrap_err();
+        assert_eq!(counted(Count::TooMuchUnread), 2);
+        quotas.answer(&account, true, response()).await.unwrap();
+        assert_eq!(counted(Count::TooMuchUnread), 2, "what was changed is told");
+    }
 
     #[test]
     fn addresses_that_one_program_has_are_one_network() {

@@ -1,26 +1,26 @@
 //! What callers have asked for and have not taken: answers that lie in the daemon's memory, and streams that are open.
 //!
 //! HTTP/2 lets a client ask and not read. What is made for it then stays here, for as long as its connection does, so each
-//! caller has a bound: answers to reads over it are refused, and so are streams. Answers are handed to the connection in
-//! pieces, each when the one before is on its way, and count until the last of them.
+//! caller has a bound: answers to reads over it are refused, and so are streams.
+//!
+//! That the connection has taken a body's last piece says nothing about the client: one byte of its window lets a whole
+//! piece into the connection's buffer, the trailers behind it need no window at all, and a client with large windows may
+//! leave everything in that buffer by not reading its socket. So the bytes themselves hold what counts for them (see
+//! [`Share::hold`]). The connection drops them when they have been written to the socket, or when the stream was reset.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 
-/// The size of the last pieces. The connection may hold one of each answer that counts no longer, so they are small and
-/// copies: a part of the answer would keep all of it in memory.
-const LAST_PIECES: usize = 4 * 1024;
-/// The size of those before; as large as a frame is, since each becomes one.
+/// The size of pieces; as large as a frame is, since each becomes one. A stream asks for as much of the connection's window
+/// as was handed over for it, so a large answer that came as a whole would keep small ones waiting.
 const PIECE: usize = 16 * 1024;
-/// How much of an answer the last pieces are.
-const LAST: usize = 64 * 1024;
 
 /// What each caller has not taken. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +89,32 @@ pub struct Share {
     amount: Amount,
 }
 
+impl Share {
+    /// The same bytes, not copied, which count until the last part of them is dropped.
+    ///
+    /// It costs an allocation. A stream pays it for each of its chunks, since none of them is known to be its last before
+    /// it has been handed over. Chunks are messages that were ready together, and have been encoded, so that is little
+    /// beside what is done for each anyway, and less than another frame would be.
+    pub fn hold(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Held {
+            bytes,
+            _share: Arc::clone(self),
+        })
+    }
+}
+
+/// Bytes with what counts for them.
+struct Held {
+    bytes: Bytes,
+    _share: Arc<Share>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.unread.give_back(&self.caller, self.amount);
@@ -99,16 +125,14 @@ impl Drop for Share {
 pub struct Pieces {
     left: Bytes,
     trailers: Option<HeaderMap>,
-    _share: Share,
 }
 
 impl Pieces {
     /// Of these bytes and trailers, which count as this share.
     pub fn new(bytes: Bytes, trailers: Option<HeaderMap>, share: Share) -> Self {
         Self {
-            left: bytes,
+            left: Arc::new(share).hold(bytes),
             trailers,
-            _share: share,
         }
     }
 }
@@ -121,11 +145,8 @@ impl http_body::Body for Pieces {
         let frame = if self.left.is_empty() {
             self.trailers.take().map(Frame::trailers)
         } else {
-            let most = if self.left.len() > LAST { PIECE } else { LAST_PIECES };
-            let length = self.left.len().min(most);
-            let piece = Bytes::copy_from_slice(&self.left[..length]);
-            self.left.advance(length);
-            Some(Frame::data(piece))
+            let length = self.left.len().min(PIECE);
+            Some(Frame::data(self.left.split_to(length)))
         };
         Poll::Ready(frame.map(Ok))
     }
@@ -186,6 +207,22 @@ mod tests {
         assert!(unread.stream(&anna, 1).is_some());
     }
 
+    #[test]
+    fn bytes_count_until_their_last_part_is_dropped() {
+        let unread = Unread::default();
+        let anna = caller("anna");
+        let share = Arc::new(unread.stream(&anna, 1).unwrap());
+        let bytes = Bytes::from(vec![7; 10]);
+        let mut held = share.hold(bytes.clone());
+        assert_eq!((&held, held.as_ptr()), (&bytes, bytes.as_ptr()), "it is no copy");
+        drop(share);
+        let part = held.split_to(3);
+        drop(held);
+        assert!(unread.stream(&anna, 1).is_none());
+        drop(part);
+        assert!(unread.stream(&anna, 1).is_some());
+    }
+
     #[tokio::test]
     async fn pieces_are_the_whole_answer_and_its_trailers() {
         let bytes: Vec<u8> = (0..100_000_u32).map(|number| number.to_le_bytes()[0]).collect();
@@ -193,32 +230,26 @@ mod tests {
         trailers.insert("grpc-status", "0".parse().unwrap());
         let unread = Unread::default();
         let share = unread.answer(&caller("anna"), bytes.len(), bytes.len()).unwrap();
-        let whole = Bytes::from(bytes.clone());
-        let mut pieces = Pieces::new(whole.clone(), Some(trailers.clone()), share);
+        let mut pieces = Pieces::new(bytes.clone().into(), Some(trailers.clone()), share);
         let mut got = Vec::new();
         let last = loop {
             match pieces.frame().await.unwrap().unwrap().into_data() {
                 Ok(piece) => {
-                    let most = if whole.len() - got.len() > LAST {
-                        PIECE
-                    } else {
-                        LAST_PIECES
-                    };
-                    assert!(piece.len() <= most);
-                    assert!(
-                        !whole.as_ptr_range().contains(&piece.as_ptr()),
-                        "it keeps the answer in memory"
-                    );
-                    got.extend_from_slice(&piece);
+                    assert!(piece.len() <= PIECE);
+                    got.push(piece);
                 }
                 Err(last) => break last,
             }
         };
-        assert_eq!(got, bytes);
+        assert_eq!(got.concat(), bytes);
         assert_eq!(last.into_trailers().unwrap(), trailers);
         assert!(http_body::Body::is_end_stream(&pieces));
         assert!(pieces.frame().await.is_none());
         drop(pieces);
+        let last_piece = got.pop();
+        drop(got);
+        assert!(!unread.all().is_empty(), "the connection has a piece of it");
+        drop(last_piece);
         assert!(unread.all().is_empty());
     }
 }

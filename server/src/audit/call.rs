@@ -12,8 +12,8 @@ use crate::access::hex;
 use crate::access::identity::{Identity, Method};
 use crate::listen::connection::{Medium, Peer};
 
-/// The reasons of refusals because of who asks, or how often.
-const REFUSALS: [&str; 8] = [
+/// The reasons of refusals because of who asks, how often, or without reading what comes.
+const REFUSALS: [&str; 9] = [
     reasons::CREDENTIALS_REQUIRED,
     reasons::CERTIFICATE_REVOKED,
     reasons::CERTIFICATE_EXPIRED,
@@ -22,6 +22,7 @@ const REFUSALS: [&str; 8] = [
     reasons::PERMISSION_MISSING,
     reasons::TOO_MANY_TRIES,
     reasons::RATE_LIMITED,
+    reasons::TOO_MUCH_UNREAD,
 ];
 
 /// What is known of a call before its caller is.
@@ -99,7 +100,7 @@ pub fn outcome_of(status: &Status) -> Outcome {
     }
 }
 
-/// Whether a call was refused because of who asked, or how often.
+/// Whether a call was refused because of who asked, how often, or without reading what came.
 pub fn is_refusal(outcome: &Outcome) -> bool {
     REFUSALS.contains(&outcome.reason.as_str())
 }
@@ -171,10 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_or_guesses_too_often_is_refused_too() {
+    fn who_asks_or_guesses_too_often_or_does_not_read_is_refused_too() {
         let wait = Duration::from_secs(1);
         for refused in [
             rate::limited(wait),
+            status::too_much_unread("the caller does not read its answers"),
             status::enrolment(&EnrolmentError::TooManyTries { wait }),
         ] {
             assert!(is_refusal(&outcome_of(&refused)), "{refused:?}");

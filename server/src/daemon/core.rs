@@ -16,6 +16,7 @@ use crate::grpc;
 use crate::grpc::identity::Identities;
 use crate::grpc::stream::Streams;
 use crate::journal::{AppendError, Journal, MemoryBudget, Options, Retention};
+use crate::listen::counters::Counters;
 use crate::listen::tls::Certificates;
 use crate::native;
 use crate::operation::engine::Engine;
@@ -39,6 +40,8 @@ pub struct Core {
     pub access: Access,
     /// How often, and how much of it.
     quotas: Quotas,
+    /// What callers and connections were refused.
+    pub(super) counters: Arc<Counters>,
     /// What is granted and issued while it runs.
     pub enrolment: Enrolment,
     pub(super) settings: Current<Settings>,
@@ -71,12 +74,14 @@ impl Core {
         engine.clusters().start();
         let location = Location::new(engine.clusters().clone(), engine.journal().clone());
         let workloads = Workloads::new(platform, location);
+        let counters = Arc::<Counters>::default();
         Ok(Self {
             engine,
             workloads,
             certificates: Current::new(Certificates::default()),
             access,
-            quotas: Quotas::new(settings.clone()),
+            quotas: Quotas::new(settings.clone(), Arc::clone(&counters)),
+            counters,
             enrolment,
             settings,
             stop,

@@ -34,8 +34,6 @@ counts! {
     NotAccepted = "not_accepted";
     /// Refused: its address has as many connections as one may have.
     RefusedAddress = "refused_address";
-    /// Refused: its address has as many connections as one may have without showing who it is.
-    RefusedStranger = "refused_stranger";
     /// Refused: its identity has as many connections as one may have.
     RefusedIdentity = "refused_identity";
     /// Refused: all places are taken by connections that have calls.
@@ -68,6 +66,8 @@ counts! {
     SlowRequest = "slow_request";
     /// A call was refused since its caller makes too many.
     RateLimited = "rate_limited";
+    /// A call was refused since its caller has open too many streams, or does not read its answers.
+    TooMuchUnread = "too_much_unread";
 }
 
 impl Count {

@@ -4,6 +4,8 @@
 //! way to the next, so that whoever connects and says nothing holds up nobody. Then it is *settled* and takes one of the
 //! places. When all are taken, the one that has been without a call for the longest time makes room; when all have calls, a
 //! stranger makes room for whoever is none, and otherwise the newcomer is refused. The last places are for administrators.
+//! Strangers of one address have few places, and the oldest of them makes room for whoever comes from there: who that is
+//! cannot be known yet.
 //!
 //! This is bookkeeping alone; [`registry`](super::registry) keeps it among threads.
 
@@ -123,8 +125,10 @@ impl<T> Places<T> {
         if let Some((origin, held)) = origin.and_then(|origin| self.held.get(&origin).map(|held| (origin, held))) {
             let is_over = |held: usize, most: usize| most > 0 && held >= most;
             if is_over(held.strangers, limits.unauthenticated_per_address) {
-                let oldest = self.oldest_greeting(|place| place.origin == Some(origin));
-                leaving.push(oldest.ok_or(Count::RefusedStranger)?);
+                // One that is served makes room too: whoever has a name cannot show it before it is let in.
+                let is_here = |place: &Place<T>| place.origin == Some(origin);
+                let oldest = self.oldest_greeting(is_here).or_else(|| self.oldest_stranger(is_here));
+                leaving.extend(oldest);
             } else if is_over(held.all, limits.connections_per_address) {
                 return Err(Count::RefusedAddress);
             }
@@ -186,7 +190,7 @@ impl<T> Places<T> {
             let gives_way = |other: &Standing| is_administrator || *other != Standing::Administrator;
             leaving = self.idlest(gives_way, idle);
             if leaving.is_none() && standing != Standing::Stranger {
-                leaving = self.oldest_stranger();
+                leaving = self.oldest_stranger(|_any| true);
             }
             if leaving.is_none() {
                 return Err(Count::RefusedFull);
@@ -283,9 +287,9 @@ impl<T> Places<T> {
     }
 
     /// The oldest connection that is settled without having shown who it is, whatever runs on it.
-    fn oldest_stranger(&mut self) -> Option<GivesWay<T>> {
+    fn oldest_stranger(&mut self, which: impl Fn(&Place<T>) -> bool) -> Option<GivesWay<T>> {
         let mut settled = self.places.iter();
-        let oldest = settled.find(|(_, place)| place.standing == Some(Standing::Stranger));
+        let oldest = settled.find(|(_, place)| place.standing == Some(Standing::Stranger) && which(place));
         let id = *oldest?.0;
         self.leave(id).map(|entry| GivesWay {
             entry,
@@ -391,8 +395,14 @@ mod tests {
         let (third, leaving) = places.arrive(here, &limits(), 3).unwrap();
         assert_eq!(leaving.first().map(|gone| gone.entry), Some(1));
         places.settle(third, STRANGER, &limits(), |_| None::<u32>).unwrap();
-        // Those that are served are not driven out.
-        assert_eq!(places.arrive(here, &limits(), 4).unwrap_err(), Count::RefusedStranger);
+        // Those that are served make room when no other does, or nobody from here could show a name any more.
+        let (fourth, leaving) = places.arrive(here, &limits(), 4).unwrap();
+        assert_eq!(
+            leaving.first().map(|gone| (gone.entry, gone.count)),
+            Some((2, Count::MadeRoom))
+        );
+        let known = places.settle(fourth, somebody(4), &limits(), |_| None::<u32>);
+        assert_eq!(known, Ok(None));
         assert!(places.arrive(there, &limits(), 5).is_ok());
     }
 

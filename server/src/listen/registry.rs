@@ -129,7 +129,7 @@ struct State {
 struct Shared {
     settings: Current<Settings>,
     admission: Arc<dyn Admission>,
-    counters: Counters,
+    counters: Arc<Counters>,
     epoch: Instant,
     state: Mutex<State>,
 }
@@ -139,12 +139,12 @@ struct Shared {
 pub struct Connections(Arc<Shared>);
 
 impl Connections {
-    /// None yet.
-    pub fn new(settings: Current<Settings>, admission: Arc<dyn Admission>) -> Self {
+    /// None yet. What happens to them is counted in these, beside what happens to calls.
+    pub fn new(settings: Current<Settings>, admission: Arc<dyn Admission>, counters: Arc<Counters>) -> Self {
         Self(Arc::new(Shared {
             settings,
             admission,
-            counters: Counters::default(),
+            counters,
             epoch: Instant::now(),
             state: Mutex::default(),
         }))
@@ -384,7 +384,7 @@ mod tests {
             ..Settings::default()
         };
         let access = Access::new(&settings, Arc::new(SystemClock));
-        Connections::new(Current::new(settings), Arc::new(access))
+        Connections::new(Current::new(settings), Arc::new(access), Arc::default())
     }
 
     fn with_certificate(name: &str) -> Peer {
@@ -453,7 +453,7 @@ mod tests {
     async fn a_revoked_certificate_ends_its_connections() {
         let settings = Settings::default();
         let access = Access::new(&settings, Arc::new(SystemClock));
-        let connections = Connections::new(Current::new(settings), Arc::new(access.clone()));
+        let connections = Connections::new(Current::new(settings), Arc::new(access.clone()), Arc::default());
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = |name: &str| {
             let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();

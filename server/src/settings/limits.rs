@@ -38,7 +38,7 @@ pub struct Limits {
     pub handshakes: usize,
     /// Streams on one connection.
     pub streams_per_connection: u32,
-    /// Streams of one identity on all its connections; 0 is no limit.
+    /// Streams of one identity on all its connections, until it has taken what was sent on them; 0 is no limit.
     pub streams_per_identity: usize,
     /// Answers of one identity that it has not taken, in bytes, and 8 KiB for each; while there are more, its reads are
     /// refused.
@@ -89,7 +89,8 @@ impl Default for Limits {
             // A Rust client has all its watches, agents and calls on one connection, and what is over the limit waits
             // there in silence; so it is well above what a program watches, and far below what would hurt.
             streams_per_connection: 256,
-            // A stream that is not read holds one message, of a snapshot up to 64 KiB.
+            // A stream that is not read holds two messages, of a snapshot up to 64 KiB each: one that the connection has taken
+            // and the one behind it. With large windows and a socket that is not read, 128 KiB more.
             streams_per_identity: 2_048,
             // The largest pages have 1 MiB, so a caller can have thirty of them on their way; small answers count 8 KiB.
             unread_bytes: 32 * 1024 * 1024,

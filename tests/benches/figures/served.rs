@@ -64,7 +64,7 @@ pub fn serve(journal: &Journal) -> SocketAddr {
         tokio::spawn(dispatch);
         let access = core.access_layer(None);
         let settings = Current::new(settings);
-        let connections = Connections::new(settings.clone(), Arc::new(core.access.clone()));
+        let connections = Connections::new(settings.clone(), Arc::new(core.access.clone()), Arc::default());
         let stop = CancellationToken::new();
         let (sender, accepted) = accept::channel();
         tokio::spawn(accept::accept(

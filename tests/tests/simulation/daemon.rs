@@ -77,7 +77,7 @@ async fn serve(stage: &Stage) -> Result<(), Failure> {
         settings: Current::new(stage.settings()),
         refusals: Refusals::new(Arc::new(LoggedEvents)),
     };
-    let connections = Connections::new(serving.settings.clone(), Arc::new(core.access.clone()));
+    let connections = Connections::new(serving.settings.clone(), Arc::new(core.access.clone()), Arc::default());
     let arrivals = arrivals(listener, connections.clone());
     let serving = serving.serve(arrivals, connections, CancellationToken::new());
     // Connections stay open after a failure, until the host crashes: their tasks would end in random order.
