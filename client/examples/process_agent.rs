@@ -7,6 +7,9 @@
 //! $ wsfcctl resource online web
 //! ```
 //!
+//! Before an endpoint that is `https` stand the files that `wsfcctl context show` names after a login: `--ca FILE --cert FILE
+//! --key FILE`.
+//!
 //! `ProcessWorkload` does what has to do with processes: it starts them, waits until they are ready, checks them, asks them
 //! to end and kills them. This program adds what is its own: it says what it is asked to do, and it warms the process up
 //! before the cluster counts on it.
@@ -15,11 +18,12 @@
 
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{env, fs, io};
 
 use wsfc_client::workload::{
     AgentOptions, Call, CallProgress, Notice, ProcessOptions, ProcessWorkload, Standing, Workload, WorkloadFailure,
 };
-use wsfc_client::{Client, ConnectOptions};
+use wsfc_client::{Client, ConnectOptions, Identity, TlsOptions};
 
 /// A process with a warm-up.
 #[derive(Clone)]
@@ -65,12 +69,57 @@ impl Workload for Warmed {
     }
 }
 
+/// The files of a login.
+#[derive(Default)]
+struct Files {
+    ca: Option<String>,
+    cert: Option<String>,
+    key: Option<String>,
+}
+
+impl Files {
+    /// What they hold; nothing when none was named.
+    fn read(&self) -> io::Result<Option<TlsOptions>> {
+        let identity = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some(Identity {
+                cert_pem: fs::read(cert)?,
+                key_pem: fs::read(key)?,
+            }),
+            _ => None,
+        };
+        let ca_pem = self.ca.as_ref().map(fs::read).transpose()?;
+        let is_secured = identity.is_some() || ca_pem.is_some();
+        Ok(is_secured.then_some(TlsOptions {
+            ca_pem,
+            identity,
+            server_name: None,
+        }))
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
+    let mut words = env::args().skip(1).peekable();
+    let mut files = Files::default();
+    while let Some(option) = words.next_if(|word| word.starts_with("--")) {
+        let file = match option.as_str() {
+            "--ca" => &mut files.ca,
+            "--cert" => &mut files.cert,
+            "--key" => &mut files.key,
+            _ => return usage(),
+        };
+        *file = words.next();
+    }
     let (Some(endpoint), Some(workload)) = (words.next(), words.next()) else {
-        eprintln!("usage: process_agent ENDPOINT WORKLOAD COMMAND...");
-        return ExitCode::from(2);
+        return usage();
+    };
+    let mut options = ConnectOptions::new([endpoint]);
+    options.tls = match files.read() {
+        Ok(tls) => tls,
+        Err(error) => {
+            eprintln!("the files of the login cannot be read: {error}");
+            return ExitCode::FAILURE;
+        }
     };
     let process = ProcessWorkload::new(ProcessOptions::new(words));
     let agent = AgentOptions {
@@ -88,7 +137,7 @@ async fn main() -> ExitCode {
         }
     };
     let served = async {
-        let client = Client::lazy(ConnectOptions::new([endpoint]))?;
+        let client = Client::lazy(options)?;
         client.serve_workload(workload, agent, Warmed(process), shutdown).await
     };
     match served.await {
@@ -98,4 +147,9 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: process_agent [--ca FILE] [--cert FILE --key FILE] ENDPOINT WORKLOAD COMMAND...");
+    ExitCode::from(2)
 }

@@ -55,11 +55,23 @@ impl std::fmt::Debug for v1::WitnessSecret {
     }
 }
 
+impl Drop for v1::EnrolRequest {
+    fn drop(&mut self) {
+        self.token_secret.zeroize();
+    }
+}
+
 impl std::fmt::Debug for v1::EnrolRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EnrolRequest")
             .field("token_id", &self.token_id)
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for v1::CreateTokenResponse {
+    fn drop(&mut self) {
+        self.token.zeroize();
     }
 }
 

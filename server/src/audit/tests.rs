@@ -243,6 +243,20 @@ async fn a_call_that_nobody_ends_has_an_outcome_too() {
 }
 
 #[tokio::test]
+async fn a_caller_that_leaves_at_the_last_is_written_down_too() {
+    let mut lab = Lab::new();
+    let audit = lab.audit.clone();
+    let waiting = tokio::spawn(async move { audit.intent(asked("SQL")).await });
+    tokio::task::yield_now().await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    let items = std::mem::take(&mut lab.audit.state().items);
+    lab.writer.turn(items, true);
+    let mut left = sound(&lab.dir()).into_iter().filter_map(|entry| entry.result);
+    assert!(left.next_back().is_some_and(|result| result.reason == "CALLER_LEFT"));
+}
+
+#[tokio::test]
 async fn an_unfinished_line_is_kept_beside_the_log_which_goes_on() {
     let mut lab = Lab::new();
     lab.intent("one").await.unwrap().outcome(done(), None, None);

@@ -246,6 +246,10 @@ impl Writer {
             self.appended = 0;
             self.answer();
         }
+        if is_last && !self.pending.is_empty() {
+            // Who left meanwhile is written down too; nobody waits for that.
+            return self.write(now, is_last);
+        }
         self.look_after(now, is_last)
     }
 

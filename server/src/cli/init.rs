@@ -63,6 +63,10 @@ pub fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let before = read(&path, options.config.is_none())?;
     let planned = plan(&path, before.as_deref(), &options)?;
     let settings = load(&path, &planned)?;
+    if settings.listen.address.port() == 0 {
+        let problem = "port 0 is another port at each start, which no client could know; give --listen ADDRESS:PORT";
+        return Err(problem.into());
+    }
     let invitation = if options.token {
         invite(&settings, grant, options.ttl, &platform)?
     } else {

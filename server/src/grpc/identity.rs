@@ -67,7 +67,7 @@ impl IdentityService for Identities {
         };
         let enrolled = self
             .enrolment
-            .enrol(address, request.token_id, secret, &request.certificate_request)
+            .enrol(address, request.token_id.clone(), secret, &request.certificate_request)
             .await
             .map_err(|error| status::enrolment(&error));
         if let Some(ticket) = ticket {

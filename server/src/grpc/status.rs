@@ -356,7 +356,7 @@ pub fn workload_not_found(workload: &str) -> Status {
     let workload = excerpt(workload);
     status(
         Code::NotFound,
-        format!("no agent is attached to workload {workload:?}, and no resource of this host names it"),
+        format!("no agent is attached to workload {workload:?}, and no open resource of this host names it"),
         reasons::WORKLOAD_NOT_FOUND,
         &[("workload", workload.into())],
     )

@@ -1,10 +1,10 @@
 //! Connections that are refused because of their client certificate, as events.
 //!
 //! Whoever can reach the address can be refused as often as they like, so the event log gets the first refusal at once, and
-//! then one event a minute at most with the number of refusals since. The daemon's log has each of them.
+//! then one event a minute at most with the number of refusals since and the last of them. The daemon's log has each.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,8 +23,9 @@ pub struct Refusals {
 
 #[derive(Default)]
 struct State {
-    /// Refusals that no event tells of.
+    /// Refusals that no event tells of, and the last of them. A task waits to tell them.
     untold: u64,
+    last: Option<(SocketAddr, String)>,
     last_event: Option<Instant>,
 }
 
@@ -37,18 +38,43 @@ impl Refusals {
         }
     }
 
-    /// Counts a handshake that failed, if it did because of the client's certificate.
+    /// Counts a handshake that failed, if it did because of the client's certificate. Within a runtime.
     pub(super) fn count(&self, address: SocketAddr, error: &std::io::Error) {
         let Some(error) = refusal(error) else { return };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        let is_first = state.untold == 0;
         state.untold += 1;
-        if state.last_event.is_some_and(|last| last.elapsed() < PAUSE) {
-            return;
+        state.last = Some((address, error));
+        let next = state.last_event.map(|last| last + PAUSE);
+        drop(state);
+        match next.filter(|next| *next > Instant::now()) {
+            None => self.tell(),
+            // Those that come meanwhile are told by the same.
+            Some(next) if is_first => {
+                let refusals = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep_until(next).await;
+                    refusals.tell();
+                });
+            }
+            Some(_) => {}
         }
-        state.last_event = Some(Instant::now());
+    }
+
+    /// Reports what was not told.
+    fn tell(&self) {
+        let mut state = self.state();
         let count = std::mem::take(&mut state.untold);
+        let Some((address, error)) = state.last.take() else {
+            return;
+        };
+        state.last_event = Some(Instant::now());
         drop(state);
         self.events.report(&Event::ClientRefused { count, address, error });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,9 +116,12 @@ mod tests {
         refusals.count(address, &refused());
         refusals.clone().count(address, &refused());
         assert!(events.take().is_empty());
-        tokio::time::advance(PAUSE).await;
+        tokio::time::sleep(PAUSE + Duration::from_millis(1)).await;
+        assert_eq!(counts(events.take()), [2], "without another one");
         refusals.count(address, &refused());
-        assert_eq!(counts(events.take()), [3]);
+        assert!(events.take().is_empty());
+        tokio::time::sleep(PAUSE).await;
+        assert_eq!(counts(events.take()), [1]);
     }
 
     #[tokio::test]

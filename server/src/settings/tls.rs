@@ -70,8 +70,9 @@ fn is_own_store(store: &str) -> bool {
     store == OWN_STORE
 }
 
+/// So that who was revoked is out within a second.
 fn look_every() -> Duration {
-    Duration::from_secs(1)
+    Duration::from_millis(500)
 }
 
 impl Tls {

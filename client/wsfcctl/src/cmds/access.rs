@@ -127,10 +127,12 @@ async fn token(arguments: &Token, session: &mut Session<'_>) -> Result<(), Failu
     let answer = client.create_token(request).await.map_err(failed(&action))?;
     // Of a daemon that is reached over the loopback only it knows how others do.
     let host = endpoint.strip_prefix("https://").unwrap_or("HOST");
+    // As `wsfcd init` names it, so that a login is kept under one name.
+    let host = host.strip_suffix(":7443").unwrap_or(host);
     let command = format!("wsfcctl login {host} --token {}", plain(&answer.token));
     let write = |out: &mut dyn Write, _| writeln!(out, "{command}");
     output::answer(&mut session.terminal.out, session.globals.output, &answer, write)?;
-    if let Some(token) = answer.details.filter(|_| !session.globals.output.is_machine()) {
+    if let Some(token) = answer.details.as_ref().filter(|_| !session.globals.output.is_machine()) {
         writeln!(
             session.terminal.err,
             "The token works once and makes whoever uses it {} with the role {}. `wsfcctl access revoke {}` takes it away.",

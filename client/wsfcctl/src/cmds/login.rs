@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wsfc_client::v1::WhoAmIRequest;
 use wsfc_client::{Client, ConnectOptions, EnrolOptions, JoinToken, TlsOptions, enrol};
+use zeroize::Zeroizing;
 
 use crate::contexts::{self, Context, Contexts};
 use crate::credentials::Files;
@@ -22,13 +23,29 @@ pub(crate) struct Login {
     host: String,
     /// The join token that an administrator of the daemon gave; without it, it is asked for.
     #[arg(long, value_name = "TOKEN", conflicts_with = "join_token_file")]
-    token: Option<String>,
+    token: Option<TokenText>,
     /// The file with the join token.
     #[arg(long, value_name = "FILE")]
     join_token_file: Option<PathBuf>,
     /// The context to keep the certificate under [default: the host].
     #[arg(long, value_name = "CONTEXT")]
     name: Option<String>,
+}
+
+/// The text of a join token, which is not printed and is wiped.
+#[derive(Clone)]
+struct TokenText(Zeroizing<String>);
+
+impl From<String> for TokenText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl std::fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenText(…)")
+    }
 }
 
 /// What to forget.
@@ -41,15 +58,18 @@ pub(crate) struct Logout {
 impl Login {
     fn token(&self, interactive: bool) -> Result<JoinToken, Failure> {
         let text = match (&self.token, &self.join_token_file) {
-            (Some(token), _) => token.clone(),
-            (None, Some(path)) => std::fs::read_to_string(path).map_err(|source| Failure::File {
-                path: path.display().to_string(),
-                source,
-            })?,
-            (None, None) if interactive => dialoguer::Password::new()
-                .with_prompt("Join token")
-                .interact()
-                .map_err(|dialoguer::Error::IO(error)| Failure::Stream(error))?,
+            (Some(TokenText(text)), _) => text.clone(),
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
+                    path: path.display().to_string(),
+                    source,
+                });
+                Zeroizing::new(text?)
+            }
+            (None, None) if interactive => {
+                let text = dialoguer::Password::new().with_prompt("Join token").interact();
+                Zeroizing::new(text.map_err(|dialoguer::Error::IO(error)| Failure::Stream(error))?)
+            }
             (None, None) => {
                 let problem = "the join token cannot be asked for, since stdin is not a terminal; give --token";
                 return Err(Failure::Usage(problem.to_owned()));
