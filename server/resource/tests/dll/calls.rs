@@ -12,7 +12,8 @@ use crate::{socket, takes};
 
 const IO_PENDING: u32 = 997;
 
-fn opened(daemon: &Daemon, workload: &str) -> Opened {
+/// Waits until the daemon has heard that a resource is open.
+pub(crate) fn opened(daemon: &Daemon, workload: &str) -> Opened {
     daemon.find("opening", |message| match message {
         to_daemon::Message::Opened(opened) if opened.workload == workload => Some(opened.clone()),
         _ => None,
