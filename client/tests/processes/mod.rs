@@ -235,7 +235,10 @@ async fn a_process_that_does_not_listen_is_killed_and_one_that_ends_at_once_fail
 
     for (command, said) in [("exit 3", "exit status: 3"), ("kill -9 $$", "signal: 9")] {
         let (daemon, mut streams) = Daemon::new();
-        let workload = ProcessWorkload::new(ProcessOptions::new(["sh", "-c", command]));
+        let mut hasty = ProcessOptions::new(["sh", "-c", command]);
+        // It ends at once, but a slow machine may take a while to begin it; until then it must not be taken for ready.
+        hasty.ready_after = Duration::from_secs(60);
+        let workload = ProcessWorkload::new(hasty);
         let _serving = serve(daemon.client(options()), AgentOptions::default(), workload);
         let mut stream = attach(&mut streams, "", "l1", false).await;
         stream.call(call("c1", WorkloadCallKind::Online, "web"));

@@ -7,6 +7,7 @@ use prost::Message as _;
 use wsfc_proto::v1;
 use wsfc_proto::v1::operation_record::Payload;
 use wsfc_proto::v1::{OperationState, PendingReason};
+use wsfc_simulator::{Point, Simulation};
 
 use super::call::Parameters as P;
 use super::start::{Start, StartError, Started};
@@ -17,6 +18,7 @@ use crate::platform::Platform;
 use crate::settings::Settings;
 
 struct World {
+    simulation: Simulation,
     daemon: Daemon,
     _folder: tempfile::TempDir,
 }
@@ -30,12 +32,13 @@ impl World {
         };
         settings.listen.address = ([127, 0, 0, 1], 0).into();
         let simulation = cluster_api::simulation("production", None).unwrap();
-        let Connected { api, hosts } = Connected::simulated(simulation);
+        let Connected { api, hosts } = Connected::simulated(simulation.clone());
         let platform = Platform {
             hosts,
             ..Platform::system()
         };
         Self {
+            simulation,
             daemon: Daemon::start(settings, api, platform).await.unwrap(),
             _folder: folder,
         }
@@ -74,6 +77,14 @@ impl World {
             );
         }
         records
+    }
+
+    /// Lets moves stand still in the cluster until they are released, and gives the place where they stand: as quick as
+    /// this world is, a move could be over before the test has done what it does meanwhile.
+    fn hold_moves(&self) -> Point {
+        let point = Point::entry("MoveClusterGroupEx");
+        self.simulation.hold(point.clone());
+        point
     }
 
     fn operation(&self, id: uuid::Uuid) -> Arc<v1::Operation> {
@@ -117,9 +128,15 @@ async fn a_verb_is_an_operation_with_each_state_on_the_way() {
 #[tokio::test]
 async fn verbs_on_one_object_wait_and_on_others_run_beside() {
     let world = World::new().await;
+    let point = world.hold_moves();
     let first = world.begin(move_to("Files", "hv4")).await;
     let again = world.begin(move_to("files", "hv3")).await;
     let beside = world.begin(move_to("DC2", "hv4")).await;
+    // The first move and the one of the other group are in the cluster at the same time.
+    let (simulation, both) = (world.simulation.clone(), point.clone());
+    let both_came = tokio::task::spawn_blocking(move || simulation.wait_reached(&both, 2, Duration::from_secs(60)));
+    assert!(both_came.await.unwrap());
+    world.simulation.release(&point);
     let mut waited = false;
     for record in world.records(again).await {
         if let Some(Payload::Pending(pending)) = record.payload {
@@ -236,6 +253,7 @@ async fn the_secret_of_a_witness_is_in_no_record() {
 async fn a_running_move_can_be_cancelled() {
     let world = World::new().await;
     let engine = &world.daemon.core().engine;
+    let point = world.hold_moves();
     let id = world.begin(move_to("SQL Server (PROD)", "hv2")).await;
     let mut cursor = engine.journal().lane().cursor(id, 1).unwrap();
     let second = std::future::poll_fn(|context| cursor.poll_next(context)).await;
@@ -243,6 +261,7 @@ async fn a_running_move_can_be_cancelled() {
     assert!(world.operation(id).cancelable);
     let asked = engine.cancel(id, "local").await.unwrap();
     assert!(asked.cancel_requested && !asked.cancelable);
+    world.simulation.release(&point);
     let ended = tokio::time::timeout(Duration::from_secs(60), world.records(id))
         .await
         .unwrap();

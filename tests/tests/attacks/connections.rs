@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::client::TlsStream;
 use wsfc_tests::UnderTest;
@@ -13,6 +14,9 @@ use wsfc_tests::records::soon;
 use crate::target::Target;
 use crate::wire::{self, EMPTY_MESSAGE, READ, STREAM};
 use crate::{affordable, seeded, tenth};
+
+/// How many connections are being opened at the same time.
+const AT_ONCE: usize = 32;
 
 /// A time limit that is over soon, and not before a slow machine has done what it should.
 fn short() -> Duration {
@@ -127,7 +131,7 @@ async fn secured(target: &Target, count: usize, words: Vec<u8>) -> Vec<TlsStream
             connection.flush().await.ok()?;
             Some(connection)
         });
-        if opening.len() == 32 {
+        if opening.len() == AT_ONCE {
             open.extend(soon("a handshake", opening.join_next()).await.unwrap().unwrap());
         }
     }
@@ -227,6 +231,8 @@ async fn requests_that_trickle() {
     let target = Target::measured(|settings| {
         settings.limits.request_body = short();
         settings.limits.idle = short();
+        // All connections are opened before the first of them begins.
+        settings.limits.first_bytes = Duration::from_secs(60);
     })
     .await;
     let attack = async {
@@ -242,26 +248,39 @@ async fn requests_that_trickle() {
     target.finish().await;
 }
 
-/// Opens connections with a call that goes on, one after the other, and gives those that are served.
-async fn busy(target: &Target, count: usize) -> Vec<Http2<TlsStream<TcpStream>>> {
-    let words = [beginning(), frame(HEADERS, END_HEADERS, 1, &call_headers(STREAM))].concat();
-    let mut served = Vec::new();
-    for connection in secured(target, count, words).await {
-        let mut connection = Http2::begun(connection);
-        let head = soon("an answer or the end", async {
-            loop {
-                match connection.next().await {
-                    None => return None,
-                    Some(next) if next.kind == HEADERS => return Some(next),
-                    Some(_other) => {}
-                }
-            }
-        });
-        if head.await.is_some() {
-            served.push(connection);
+/// Keeps a connection whose call goes on, until it is closed: says when the call is answered, and answers probes.
+async fn stay(connection: TlsStream<TcpStream>, answered: oneshot::Sender<()>) {
+    let mut connection = Http2::begun(connection);
+    let mut answered = Some(answered);
+    while let Some(next) = connection.next().await {
+        if next.kind == http2::PING && next.flags & http2::ACK == 0 {
+            drop(connection.send(http2::PING, http2::ACK, 0, &next.payload).await);
+        } else if next.kind == HEADERS
+            && let Some(answered) = answered.take()
+        {
+            _ = answered.send(());
         }
     }
-    served
+}
+
+/// Opens connections with a call that goes on, and gives how many of them are served, with what keeps them. A connection
+/// that answers no probe loses its place after 15 seconds, so each answers them while others are still being opened.
+async fn busy(target: &Target, count: usize) -> (usize, JoinSet<()>) {
+    let words = [beginning(), frame(HEADERS, END_HEADERS, 1, &call_headers(STREAM))].concat();
+    let (mut kept, mut answers) = (JoinSet::new(), Vec::new());
+    for opened in 0..count.div_ceil(AT_ONCE) {
+        let some = AT_ONCE.min(count - opened * AT_ONCE);
+        for connection in secured(target, some, words.clone()).await {
+            let (answered, answer) = oneshot::channel();
+            kept.spawn(stay(connection, answered));
+            answers.push(answer);
+        }
+    }
+    let mut served = 0;
+    for answer in answers {
+        served += usize::from(soon("an answer or the end", answer).await.is_ok());
+    }
+    (served, kept)
 }
 
 /// 10,000 connections that are open and say nothing, while a normal client works: each of its calls is answered in the time
@@ -285,10 +304,10 @@ async fn connections_that_stay() {
 #[tokio::test]
 async fn places_that_are_all_taken() {
     let target = Target::measured(|settings| settings.limits.connections = 100).await;
-    let served = target.serving_during(busy(&target, 300)).await;
-    eprintln!("places that are all taken: {} of 300 are served", served.len());
-    assert!(served.len() < 100, "{} are served", served.len());
+    let (served, kept) = target.serving_during(busy(&target, 300)).await;
+    eprintln!("places that are all taken: {served} of 300 are served");
+    assert!(served < 100, "{served} are served");
     target.is_well().await;
-    drop(served);
+    drop(kept);
     target.finish().await;
 }

@@ -138,7 +138,7 @@ fn shown(enrolled: &Enrolled) -> TlsOptions {
 pub fn client(daemon: &TestDaemon, enrolled: &Enrolled) -> Client {
     let options = ConnectOptions {
         tls: Some(shown(enrolled)),
-        request_timeout: UnderTest::get().patience(Duration::from_secs(10)),
+        request_timeout: UnderTest::get().patience(Duration::from_secs(60)),
         ..daemon.connect_options()
     };
     Client::lazy(options).unwrap()

@@ -12,7 +12,7 @@ use wsfc_simulator::Point;
 use wsfc_tests::records::{Record as _, assert_succeeded, assert_whole, soon, to_the_end};
 use wsfc_tests::tokens::Issuer;
 use wsfc_tests::watching::{after, record};
-use wsfc_tests::{Builder, TestDaemon, request, world};
+use wsfc_tests::{Builder, TestDaemon, UnderTest, request, world};
 use wsfcd::access::policy::{ADMINISTRATOR, Binding, VIEWER};
 
 const ISSUER: &str = "https://id.example/realm";
@@ -165,7 +165,9 @@ async fn streams_go_on_with_the_next_token_in_the_file() {
 
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("token");
-    std::fs::write(&file, tokens.issuer.token("ada", &["ops"], Duration::from_secs(2))).unwrap();
+    // Both streams must have begun before it is over.
+    let life = UnderTest::get().patience(Duration::from_secs(4));
+    std::fs::write(&file, tokens.issuer.token("ada", &["ops"], life)).unwrap();
     let mut options = tokens.daemon.connect_options();
     options.bearer = Some(BearerSource::file(&file));
     let ada = Client::lazy(options).unwrap();

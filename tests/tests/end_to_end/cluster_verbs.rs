@@ -43,6 +43,8 @@ async fn a_cluster_is_renamed() {
 #[tokio::test]
 async fn a_cluster_that_is_shut_down_is_lost_and_found_again() {
     let mut stage = Stage::production().await;
+    // A connection that is slow to come back is tried again, and that is told.
+    stage.daemon.logs().expect("A cluster cannot be reached any more");
     stage.daemon.logs().expect("Changes of a cluster may have been missed");
     let down = v1::ShutdownClusterParameters {
         cluster: CLUSTER.into(),

@@ -70,7 +70,7 @@ impl SetUp {
 
     fn options(&self, enrolled: &Enrolled) -> ConnectOptions {
         let mut options = ConnectOptions::new([enrolled.endpoint.clone()]);
-        options.request_timeout = UnderTest::get().patience(Duration::from_secs(5));
+        options.request_timeout = UnderTest::get().patience(Duration::from_secs(60));
         options.tls = Some(TlsOptions {
             ca_pem: Some(enrolled.ca_pem.clone()),
             identity: Some(enrolled.identity.clone()),
@@ -88,7 +88,7 @@ impl SetUp {
 
 async fn token(client: &Client, name: &str, role: &str, clusters: &[&str]) -> JoinToken {
     let made = client.create_token(create_token(name, role, clusters)).await.unwrap();
-    assert_eq!(made.details.unwrap().name, name);
+    assert_eq!(made.details.as_ref().unwrap().name, name);
     made.token.parse().unwrap()
 }
 

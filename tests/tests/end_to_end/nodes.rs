@@ -42,6 +42,10 @@ fn held_node<'c>(cache: &'c Cache, name: &str) -> Option<&'c v1::Node> {
     }
 }
 
+fn is_owned_by(object: &v1::InventoryObject, node: &str) -> bool {
+    matches!(&object.object, Some(v1::inventory_object::Object::Group(group)) if group.owner_node == node)
+}
+
 #[tokio::test]
 async fn a_paused_node_keeps_its_groups_and_takes_none() {
     let daemon = start().await;
@@ -80,7 +84,8 @@ async fn a_paused_node_keeps_its_groups_and_takes_none() {
 #[tokio::test]
 async fn a_drain_moves_all_groups_away_and_a_resume_brings_them_back() {
     let mut scenario = world::production();
-    scenario.timing.scale = 0.1;
+    // The drain takes long enough to be seen on its way, on a slow machine too.
+    scenario.timing.scale = 1.0;
     let daemon = TestDaemon::builder(scenario).observing().start().await;
     let client = daemon.client();
     let mut follower = Follower::of_cluster(&client, "prod").await;
@@ -113,6 +118,14 @@ async fn a_drain_moves_all_groups_away_and_a_resume_brings_them_back() {
     });
     let records = changes_once(&client, resume).await;
     assert_eq!(final_state(&records).state, "UP");
+    // They move after the call.
+    follower
+        .until_cache("what was drained to be back", |cache| {
+            let groups = cache.of_kind(ObjectKind::Group);
+            let owned = groups.iter().filter(|group| is_owned_by(group, "hv3")).count();
+            owned == before.len()
+        })
+        .await;
     assert_eq!(groups_on(&client, "hv3").await, before, "what was drained is back");
     daemon.finish().await;
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use wsfc_tests::wine;
 
@@ -405,11 +406,12 @@ fn newer_package() -> tempfile::TempDir {
 
 /// Waits for what the service does by itself: it is started without waiting, and gives no signal here.
 fn wait_until(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..600 {
+    let pause = Duration::from_millis(100);
+    for _ in 0..wine::PATIENCE.as_millis() / pause.as_millis() {
         if done() {
             return;
         }
-        std::thread::park_timeout(std::time::Duration::from_millis(100));
+        std::thread::park_timeout(pause);
     }
-    panic!("{what}: not within a minute");
+    panic!("{what}: not within {:?}", wine::PATIENCE);
 }

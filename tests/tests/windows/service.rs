@@ -265,7 +265,8 @@ async fn a_service_lives_and_leaves_its_data() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the Windows build: tests/windows/run"]
 async fn a_stop_lets_a_running_call_end_and_says_that_it_goes_on() {
-    let service = Service::over("wsfcd-stop", &forming_for(15_000));
+    // Long enough that the cluster still forms when a slow machine stops the service, and shorter than the grace.
+    let service = Service::over("wsfcd-stop", &forming_for(60_000));
     service.set("operations.shutdown_grace = '100s'\n");
     service.install(&[]);
     service.verb("start", &[]).well();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wsfc_clusapi::{Clusapi, Error, Secret};
 use wsfc_proto::v1::{self, OperationState};
 use wsfc_proto::{reasons, v1::ObjectKind};
-use wsfc_simulator::{Incident, Simulation};
+use wsfc_simulator::{Incident, Scenario, Simulation};
 
 use super::scene::{End, Run, Scene, Stop};
 use super::{Foreseen, verb};
@@ -27,7 +27,17 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let simulation = cluster_api::simulation("production", None).unwrap();
+        Self::over(cluster_api::simulation("production", None).unwrap())
+    }
+
+    /// A world where what the cluster does takes so long that it is not over before a slow machine looks at it.
+    fn slow() -> Self {
+        let mut scenario = Scenario::builtin("production").unwrap();
+        scenario.timing.scale = 2.0;
+        Self::over(Simulation::new(scenario).unwrap())
+    }
+
+    fn over(simulation: Simulation) -> Self {
         Self {
             connected: Connected::simulated(simulation.clone()),
             simulation,
@@ -429,7 +439,7 @@ fn a_disk_becomes_a_cluster_disk() {
 
 #[test]
 fn what_takes_too_long_goes_on_without_the_operation() {
-    let mut world = World::new();
+    let mut world = World::slow();
     world.limit = Duration::ZERO;
     let end = world.run(&move_to("Files", "hv4")).unwrap();
     assert_eq!(
@@ -474,7 +484,7 @@ fn a_group_that_does_not_come_online_names_the_resource_to_blame() {
 
 #[test]
 fn a_move_is_cancelled_in_the_cluster() {
-    let world = World::new();
+    let world = World::slow();
     world.asked.store(true, Ordering::Relaxed);
     let end = world.run(&move_to("SQL Server (PROD)", "hv2")).unwrap();
     assert_eq!(end.state, OperationState::Cancelled, "{end:?}");

@@ -34,16 +34,27 @@ pub(super) fn move_to(group: &str, node: &str) -> v1::MoveGroupParameters {
     }
 }
 
-/// The revision that the inventory of the cluster is true at, and the journal.
+/// The revision that the inventory of the cluster is true at once nothing more comes, and the journal. What the cluster
+/// itself still does after a call has ended makes events of its own, so two readings must agree.
 pub(super) async fn now(client: &Client) -> (u64, String) {
-    let state = client
-        .get_cluster_state(v1::GetClusterStateRequest {
+    let reading = async || {
+        let fresh = v1::GetClusterStateRequest {
             fresh: true,
             ..Default::default()
-        })
-        .await
-        .unwrap();
-    (state.revision, state.store_id)
+        };
+        client.get_cluster_state(fresh).await.unwrap()
+    };
+    soon("an inventory that stays as it is", async {
+        let mut before = reading().await;
+        loop {
+            let state = reading().await;
+            if state.revision == before.revision {
+                return (state.revision, state.store_id);
+            }
+            before = state;
+        }
+    })
+    .await
 }
 
 /// Does something that makes many events, and gives all of them from the bare beginning of the journal on.
@@ -71,13 +82,14 @@ pub(super) async fn up_to(client: &Client, request: v1::WatchRequest, last: u64)
     try_up_to(client, request, last).await.unwrap()
 }
 
-/// What a watch tells up to a revision, or why it does not.
+/// What a watch tells up to a revision, or why it does not. The last message may hold what has come since, which is left
+/// out.
 pub(super) async fn try_up_to(client: &Client, request: v1::WatchRequest, last: u64) -> Result<Vec<Event>, Error> {
     let mut watch = client.watch(request);
     let mut events = Vec::new();
     loop {
         match soon("the next event", watch.next()).await.unwrap()? {
-            WatchItem::Event(event) => events.push(*event),
+            WatchItem::Event(event) if revision(&event) <= last => events.push(*event),
             WatchItem::Mark { revision } if revision >= last => return Ok(events),
             _ => {}
         }

@@ -98,7 +98,8 @@ async fn an_agent_that_never_answers_fails_the_resource_in_time() {
     let daemon = daemon().start().await;
     let client = daemon.client();
     register(&daemon, &client, "mute", &[]).await;
-    set(&client, "mute", &[("PendingTimeout", 3_000), ("RestartAction", 0)]).await;
+    // Time enough, on a slow machine too, for the agent to hear of the call before its deadline.
+    set(&client, "mute", &[("PendingTimeout", 15_000), ("RestartAction", 0)]).await;
     let script = Script {
         online: Act::Wait(Vec::new()),
         ..Script::default()

@@ -11,6 +11,7 @@ use wsfc_client::v1::{
     GetWorkloadRequest, ListWorkloadsRequest, OperationState, ResourceState, ResourceStatus, ResourceStatusSource,
 };
 use wsfc_client::workload::AgentOptions;
+use wsfc_tests::UnderTest;
 use wsfc_tests::workloads::{
     Act, Agent, NEXT_WITHIN, Script, Seen, Statuses, bring_online, daemon, register, take_offline, until_state,
 };
@@ -151,8 +152,9 @@ async fn health_that_turns_bad_fails_the_resource_and_the_cluster_restarts_it() 
     let daemon = daemon().start().await;
     let client = daemon.client();
     register(&daemon, &client, "ill", &[]).await;
+    // An answer may take some intervals. A shorter one would let a slow machine fail the resource when it is well again.
     let options = AgentOptions {
-        health_interval: Some(Duration::from_millis(100)),
+        health_interval: Some(UnderTest::get().patience(Duration::from_secs(2))),
         ..AgentOptions::default()
     };
     let mut agent = Agent::attached(daemon.client(), "ill", options, Script::default()).await;
