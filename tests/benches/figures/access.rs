@@ -145,6 +145,12 @@ fn request(path: &str, peer: &Peer) -> Request<Body> {
     request
 }
 
+/// An answer to a read: the framed bytes of a small message.
+fn small() -> Body {
+    const FRAMED: [u8; 64] = [0; 64];
+    Body::new(http_body_util::Full::new(Bytes::from_static(&FRAMED)))
+}
+
 /// A service that answers at once with a body.
 #[derive(Clone)]
 struct Answers(fn() -> Body);
@@ -189,7 +195,7 @@ async fn calls(effort: Effort) {
     let folder = TempDir::new().expect("a folder");
     let issuer = Issuer::new(ISSUER);
     let taken = issuer.settings(folder.path());
-    let bare = time_calls(effort, Answers(Body::empty), &Caller::with(loopback())).await;
+    let bare = time_calls(effort, Answers(small), &Caller::with(loopback())).await;
     let mut rows = vec![vec![
         "no layer".into(),
         String::new(),
@@ -204,7 +210,7 @@ async fn calls(effort: Effort) {
     ] {
         for others in [0, 1_000] {
             let core = core(others, Some(taken.clone())).await;
-            let gate = core.access_layer(None).layer(Answers(Body::empty));
+            let gate = core.access_layer(None).layer(Answers(small));
             let times = time_calls(effort, gate, &caller).await;
             rows.push(vec![
                 name.into(),

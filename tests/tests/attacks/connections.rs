@@ -248,7 +248,7 @@ async fn requests_that_trickle() {
     target.finish().await;
 }
 
-/// Keeps a connection whose call goes on, until it is closed: says when the call is answered, and answers probes.
+/// Keeps a connection until it is closed: says when the call is answered, and answers probes.
 async fn stay(connection: TlsStream<TcpStream>, answered: oneshot::Sender<()>) {
     let mut connection = Http2::begun(connection);
     let mut answered = Some(answered);
@@ -263,10 +263,9 @@ async fn stay(connection: TlsStream<TcpStream>, answered: oneshot::Sender<()>) {
     }
 }
 
-/// Opens connections with a call that goes on, and gives how many of them are served, with what keeps them. A connection
-/// that answers no probe loses its place after 15 seconds, so each answers them while others are still being opened.
-async fn busy(target: &Target, count: usize) -> (usize, JoinSet<()>) {
-    let words = [beginning(), frame(HEADERS, END_HEADERS, 1, &call_headers(STREAM))].concat();
+/// Opens connections that say these words and stay, and gives what keeps them and when their calls are answered. A
+/// connection that answers no probe loses its place after 15 seconds, so each answers them while others are being opened.
+async fn keep(target: &Target, count: usize, words: Vec<u8>) -> (JoinSet<()>, Vec<oneshot::Receiver<()>>) {
     let (mut kept, mut answers) = (JoinSet::new(), Vec::new());
     for opened in 0..count.div_ceil(AT_ONCE) {
         let some = AT_ONCE.min(count - opened * AT_ONCE);
@@ -276,27 +275,29 @@ async fn busy(target: &Target, count: usize) -> (usize, JoinSet<()>) {
             answers.push(answer);
         }
     }
-    let mut served = 0;
-    for answer in answers {
-        served += usize::from(soon("an answer or the end", answer).await.is_ok());
-    }
-    (served, kept)
+    (kept, answers)
 }
 
 /// 10,000 connections that are open and say nothing, while a normal client works: each of its calls is answered in the time
 /// that clients give it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_stay() {
-    let target = Target::measured(|_settings| {}).await;
+    let target = Target::measured(|settings| {
+        // They are all of one caller.
+        settings.limits.connections_per_identity = 0;
+        settings.limits.connections = 12_000;
+    });
+    let target = target.await;
     let before = target.latency().await;
-    let opening = secured(&target, affordable(tenth(10_000)), beginning());
-    let open = target.serving_during(opening).await;
+    let opening = keep(&target, affordable(tenth(10_000)), beginning());
+    let (mut kept, _answers) = target.serving_during(opening).await;
     let during = target.latency().await;
+    assert!(kept.try_join_next().is_none(), "one of them was closed");
     eprintln!(
         "{} connections stay: a call takes {during:?}, and took {before:?}",
-        open.len()
+        kept.len()
     );
-    drop(open);
+    drop(kept);
     target.finish().await;
 }
 
@@ -304,7 +305,16 @@ async fn connections_that_stay() {
 #[tokio::test]
 async fn places_that_are_all_taken() {
     let target = Target::measured(|settings| settings.limits.connections = 100).await;
-    let (served, kept) = target.serving_during(busy(&target, 300)).await;
+    let words = [beginning(), frame(HEADERS, END_HEADERS, 1, &call_headers(STREAM))].concat();
+    let busy = async {
+        let (kept, answers) = keep(&target, 300, words).await;
+        let mut served = 0;
+        for answer in answers {
+            served += usize::from(soon("an answer or the end", answer).await.is_ok());
+        }
+        (served, kept)
+    };
+    let (served, kept) = target.serving_during(busy).await;
     eprintln!("places that are all taken: {served} of 300 are served");
     assert!(served < 100, "{served} are served");
     target.is_well().await;

@@ -10,8 +10,9 @@ use wsfc_client::{
     Client, Code, ConnectOptions, EnrolOptions, Enrolled, Error, JoinToken, Reason, TlsOptions, Watch, WatchItem,
     enrol, v1,
 };
+use wsfc_tests::folder::bytes_below;
 use wsfc_tests::records::{assert_succeeded, soon, to_the_end};
-use wsfc_tests::{TestDaemon, UnderTest, request, world};
+use wsfc_tests::{Builder, TestDaemon, UnderTest, request, world};
 use wsfcd::access::files::AccessFolder;
 use wsfcd::access::init::init;
 use wsfcd::access::tokens::Grant;
@@ -37,7 +38,11 @@ struct SetUp {
 }
 
 async fn set_up(ago: Duration) -> Option<SetUp> {
-    let builder = TestDaemon::builder(world::machines(2)).settings(|settings| settings.tls = Some(Tls::own()));
+    set_up_as(TestDaemon::builder(world::machines(2)), ago).await
+}
+
+async fn set_up_as(builder: Builder, ago: Duration) -> Option<SetUp> {
+    let builder = builder.settings(|settings| settings.tls = Some(Tls::own()));
     let builder = builder.in_process("the test's process sets the daemon up")?;
     let mut token = None;
     let builder = builder.settings(|settings| {
@@ -104,6 +109,43 @@ fn create_token(name: &str, role: &str, clusters: &[&str]) -> v1::CreateTokenReq
 #[track_caller]
 fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Reason {
     result.unwrap_err().reason().unwrap().clone()
+}
+
+/// Whether bytes lie somewhere in others.
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[tokio::test]
+async fn the_secret_of_a_token_is_found_nowhere() {
+    // The libraries speak when they are named.
+    let builder = TestDaemon::builder(world::machines(1)).log("trace,h2=trace,hyper=trace,rustls=trace");
+    let Some(mut stage) = set_up_as(builder, Duration::ZERO).await else {
+        return;
+    };
+    let root = stage.administrator().await;
+    let used = token(&root, "anna", "viewer", &[]).await;
+    let unused = token(&root, "berta", "viewer", &[]).await;
+    stage.log_in(&used).await.unwrap();
+    assert_eq!(reason(stage.log_in(&used).await), Reason::TokenInvalid);
+    stage.daemon.stop().await;
+    let log = stage.daemon.logs().text();
+    assert!(log.contains("h2::codec"), "the log is as full as it can be");
+    let mut all = bytes_below(stage.daemon.dir());
+    all.extend(log.into_bytes());
+    assert!(holds(&all, used.id.as_bytes()), "the search finds something");
+    for token in [&stage.token, &used, &unused] {
+        let secret = token.secret.expose();
+        let text = token.expose();
+        let in_base64 = text.rsplit('.').next().unwrap();
+        let in_hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        for form in [secret.as_slice(), in_base64.as_bytes(), in_hex.as_bytes()] {
+            assert!(!holds(&all, form), "the secret of {}", token.id);
+        }
+    }
+    // What so full a log warns of is none of this test's business.
+    stage.daemon.logs().expect("");
+    stage.daemon.finish().await;
 }
 
 /// What a watch ends with.
