@@ -115,7 +115,10 @@ fn read_one<S: Source>(
                 Some(Key::new(*kind, id))
             };
             match (source.object(model, *kind, id, name)?, key) {
-                (Some(object), _) => hearing.change(model, object, told),
+                (Some(object), _) => {
+                    let object = keeping_connection(model, object);
+                    hearing.change(model, object, told);
+                }
                 (None, Some(key)) => hearing.gone(model, &key, told),
                 (None, None) => {}
             }

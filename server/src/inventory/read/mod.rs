@@ -23,7 +23,7 @@ use super::fields::set_properties;
 use super::model::Model;
 use super::object::{Key, key};
 use super::reread::Source;
-use crate::journal::Common;
+use crate::journal::{Common, caseless};
 use crate::logging::chain;
 
 /// Reads one cluster.
@@ -195,9 +195,12 @@ impl Source for Reader {
             ObjectKind::NetworkInterface => self.interface(known, id, name),
             // The others are read by their kind.
             _ => {
-                let objects = self.kind(known, kind)?;
-                let wanted = Key::new(kind, id_or_name(id, name));
-                Ok(objects.into_iter().find(|object| key(object).as_ref() == Some(&wanted)))
+                let by_id = Key::new(kind, id);
+                let is_it = |object: &InventoryObject| match id {
+                    "" => Common::of(object).is_some_and(|common| caseless(common.name) == caseless(name)),
+                    _ => key(object).as_ref() == Some(&by_id),
+                };
+                Ok(self.kind(known, kind)?.into_iter().find(is_it))
             }
         }
     }

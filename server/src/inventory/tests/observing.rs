@@ -11,6 +11,7 @@ use super::changes::is;
 use super::lab::{Lab, is_connection, is_gap, state_of};
 use crate::inventory::ResolveError;
 use crate::inventory::object::Key;
+use crate::journal::Common;
 use crate::settings::Settings;
 
 #[tokio::test]
@@ -96,6 +97,28 @@ async fn what_is_done_to_a_cluster_is_heard() {
     set.add_group(&group).unwrap();
     settle(&mut lab, "a group in a set").await;
     assert_eq!(lab.count(ChangeType::Gap), 0, "nothing was missed");
+    lab.clusters.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_learnt_by_its_name_stays_what_it_is() {
+    let mut lab = Lab::observed("production").await;
+    let id = lab.id();
+    let cluster = lab.cluster();
+    cluster.create_group_set("Databases").unwrap();
+    lab.catch_up(&id).await;
+    let objects = lab.watched[id.as_str()].objects().clone();
+    let events = lab.events.len();
+    for object in objects.values() {
+        let common = Common::of(object).unwrap();
+        let name = common.name.to_uppercase();
+        assert!(lab.clusters.learn(&id, common.kind, [name.as_str()]).await, "{name}");
+    }
+    // Nothing was to be told before this.
+    cluster.open_group("Files").unwrap().rename("Shares").unwrap();
+    let renamed = lab.until(events, |event| event.name_before == "Files").await;
+    assert_eq!(renamed, events, "{:#?}", &lab.events[events..]);
+    lab.catch_up(&id).await;
     lab.clusters.stop().await;
 }
 
