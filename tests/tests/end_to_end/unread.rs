@@ -165,7 +165,7 @@ async fn answers_of_which_a_part_is_taken_are_bounded() {
 /// A stream that has nothing more to say counts until its caller has taken it.
 #[tokio::test]
 async fn streams_that_have_ended_and_are_not_taken_are_bounded() {
-    let daemon = bounded(2, usize::MAX).await;
+    let daemon = bounded(2, 1 << 30).await;
     let create = request::create_cluster("CL1", &["n1"]);
     let operation = daemon.client().create_cluster(create).await.unwrap();
     assert_succeeded(&to_the_end(&operation).await);
