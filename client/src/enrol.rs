@@ -33,7 +33,7 @@ use crate::demand::{Attentive, Demand};
 use crate::error::{ConnectFailure, Error};
 
 /// The port of a daemon where none is said.
-const PORT: u16 = 7443;
+pub const PORT: u16 = 7443;
 const ENROL: &str = "Enrol";
 const RENEW: &str = "RenewCertificate";
 

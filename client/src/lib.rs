@@ -74,7 +74,7 @@ pub use bearer::BearerSource;
 pub use cache::Cache;
 pub use client::Client;
 pub use connect::{ConnectOptions, Identity, TlsOptions};
-pub use enrol::{CertificateLife, EnrolOptions, Enrolled, enrol};
+pub use enrol::{CertificateLife, EnrolOptions, Enrolled, PORT, enrol};
 pub use error::{ConnectFailure, Error, FieldViolation, NativeError, Rejection};
 pub use object::ObjectKey;
 pub use operation::Operation;

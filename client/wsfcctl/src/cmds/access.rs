@@ -128,7 +128,7 @@ async fn token(arguments: &Token, session: &mut Session<'_>) -> Result<(), Failu
     // Of a daemon that is reached over the loopback only it knows how others do.
     let host = endpoint.strip_prefix("https://").unwrap_or("HOST");
     // As `wsfcd init` names it, so that a login is kept under one name.
-    let host = host.strip_suffix(":7443").unwrap_or(host);
+    let host = host.strip_suffix(&format!(":{}", wsfc_client::PORT)).unwrap_or(host);
     let command = format!("wsfcctl login {host} --token {}", plain(&answer.token));
     let write = |out: &mut dyn Write, _| writeln!(out, "{command}");
     output::answer(&mut session.terminal.out, session.globals.output, &answer, write)?;

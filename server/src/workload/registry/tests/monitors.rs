@@ -3,6 +3,16 @@
 use super::super::Garbage;
 use super::*;
 
+/// The greeting on the connection of this number.
+fn hello(connection: u64) -> FromMonitor {
+    FromMonitor::Hello(Hello {
+        version: VERSION,
+        monitor_id: "monitor".into(),
+        connection,
+        ..Hello::default()
+    })
+}
+
 #[test]
 fn what_is_said_before_the_greeting_or_by_another_version_closes_the_channel() {
     let mut registry = Registry::new(Uuid::nil());
@@ -34,14 +44,6 @@ fn what_is_said_before_the_greeting_or_by_another_version_closes_the_channel() {
 fn of_two_connections_the_newer_one_counts_in_whatever_order_they_are_read() {
     let mut registry = Registry::new(Uuid::nil());
     let (older, newer) = (ChannelId(1), ChannelId(2));
-    let hello = |connection| {
-        FromMonitor::Hello(Hello {
-            version: VERSION,
-            monitor_id: "monitor".into(),
-            connection,
-            ..Hello::default()
-        })
-    };
     let closed = || FromMonitor::Closed(Closed { instance: 1 });
     registry.monitor_says(Time::ZERO, newer, hello(2)).unwrap();
     assert!(!registry.take_outputs().contains(&Output::CloseChannel(newer)));
@@ -103,14 +105,6 @@ fn what_the_monitor_was_told_is_recorded_of_a_connection_that_has_been_replaced_
     );
     // The other way round: the older one greets when the newer one has.
     let mut bench = Bench::new();
-    let hello = |connection| {
-        FromMonitor::Hello(Hello {
-            version: VERSION,
-            monitor_id: "monitor".into(),
-            connection,
-            ..Hello::default()
-        })
-    };
     bench.from(newer, hello(2));
     bench.from(DLL, hello(1));
     bench.opened(1, resource_state::OFFLINE, false);
